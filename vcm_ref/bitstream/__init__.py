@@ -1,0 +1,1 @@
+"""The bitstream: its syntax, declared once, and everything that is derived from the declaration."""

@@ -1,0 +1,61 @@
+"""Sizes that follow from the headers: frames, their coded size, and how many there are (docs/bitstream.md, 8.3).
+
+Everything is computed in Python integers, so that a product in a hostile header can be compared with a limit before
+anything is allocated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .syntax import LayerHeader, LayerPicture, PictureHeader, StreamHeader
+from .values import Arrangement, InnerCodecId
+
+#: The inner bit depth of the video codecs.
+VIDEO_BIT_DEPTH = 10
+
+
+def inner_bit_depth(inner_codec: InnerCodecId, bit_depth: int) -> int:
+    """Bits of a sample in the inner codec: the feature's own for lossless, 10 for video."""
+    return bit_depth if inner_codec == InnerCodecId.LOSSLESS else VIDEO_BIT_DEPTH
+
+
+def coded_size(inner_codec: InnerCodecId, height: int, width: int) -> tuple[int, int]:
+    """Height and width of a frame as the inner codec sees it: for video, even and at least 32."""
+    if inner_codec == InnerCodecId.LOSSLESS:
+        return height, width
+    return max(32, height + height % 2), max(32, width + width % 2)
+
+
+@dataclass(frozen=True)
+class SubstreamGeometry:
+    """Frames of one substream: how many, their size, and their size as coded (never smaller)."""
+
+    frames: int
+    height: int
+    width: int
+    coded_height: int
+    coded_width: int
+
+    @property
+    def coded_samples(self) -> int:
+        """Samples of one coded frame."""
+        return self.coded_height * self.coded_width
+
+
+def layer_frame_size(layer: LayerHeader, dims: LayerPicture) -> tuple[int, int]:
+    """Height and width of the grid of one layer."""
+    return layer.grid.rows * dims.height, layer.grid.columns * dims.width
+
+
+def substream_geometries(stream: StreamHeader, picture: PictureHeader) -> list[SubstreamGeometry]:
+    """One entry a substream: a layer each, or a single one for the tiled arrangement."""
+    sizes = [layer_frame_size(layer, dims) for layer, dims in zip(stream.layers, picture.layers, strict=True)]
+    counts = [layer.channels // layer.grid.maps for layer in stream.layers]
+    if stream.arrangement == Arrangement.TILED:
+        sizes = [(sum(height for height, _ in sizes), max(width for _, width in sizes))]
+        counts = [1]
+    return [
+        SubstreamGeometry(count, height, width, *coded_size(stream.inner_codec, height, width))
+        for count, (height, width) in zip(counts, sizes, strict=True)
+    ]

@@ -1,0 +1,47 @@
+"""Between inner elementary streams and the form they are stored in (docs/bitstream.md, 8.4)."""
+
+from __future__ import annotations
+
+from ..errors import CodecError
+from .nal import is_access_unit_delimiter, is_parameter_set, join_byte_stream, nal_unit_type, split_byte_stream
+from .syntax import Substream
+from .values import InnerCodecId
+
+
+def to_substream(codec: InnerCodecId, inner_stream: bytes) -> Substream:
+    """Take from an inner stream what a decoder can do without or make again.
+
+    Access unit delimiters go; so does a parameter set that repeats an earlier one while no other of its type has come
+    since. The leading parameter sets are set apart to be coded compactly.
+    """
+    if codec == InnerCodecId.LOSSLESS:
+        return Substream(lossless_data=inner_stream)
+    nal_units = [unit for unit in split_byte_stream(inner_stream) if not is_access_unit_delimiter(codec, unit)]
+    leading = 0
+    while leading < len(nal_units) and is_parameter_set(codec, nal_units[leading]):
+        leading += 1
+    if leading == len(nal_units):
+        raise CodecError("the inner codec wrote a stream without coded pictures")
+    return Substream(nal_units[:leading], _without_repetitions(codec, nal_units[:leading], nal_units[leading:]))
+
+
+def _without_repetitions(codec: InnerCodecId, leading: list[bytes], rest: list[bytes]) -> list[bytes]:
+    in_force: dict[int, set[bytes]] = {}
+    for unit in leading:
+        in_force.setdefault(nal_unit_type(codec, unit), set()).add(unit)
+    kept = []
+    for unit in rest:
+        if is_parameter_set(codec, unit):
+            same_type = in_force.setdefault(nal_unit_type(codec, unit), set())
+            if unit in same_type:
+                continue
+            same_type.clear()  # it may replace any of them: from here on nothing of its type is known to be in force
+        kept.append(unit)
+    return kept
+
+
+def to_inner_stream(codec: InnerCodecId, substream: Substream) -> bytes:
+    """The elementary stream that the inner decoder is given."""
+    if codec == InnerCodecId.LOSSLESS:
+        return substream.lossless_data
+    return join_byte_stream(substream.parameter_sets + substream.nal_units)
