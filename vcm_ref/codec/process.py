@@ -1,0 +1,261 @@
+"""Running a child process: a codec's executable, fed and read through pipes, within declared limits.
+
+Inner codecs are C code written for valid input. They run without a shell, in a session of their own (so that
+Ctrl-C reaches us first, and the whole process group can be ended), with a wall-clock limit, a memory limit and
+a cap on what they return. The exit code is checked here; whether the output is what was asked for is the
+caller's to check.
+
+Memory is limited by ``prlimit(RLIMIT_AS)`` right after the start, which needs no code between fork and exec and
+so is safe beside threads. It exists on Linux only; elsewhere the wall clock and the output cap are the limits.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+from ..errors import CodecError
+
+#: In an argument: the number of a pipe of its own for the child's output. Libraries print on standard output.
+OUTPUT_FD = "{output}"
+
+_PIPE_BYTES = 1 << 20  # fewer switches between us and the child than the usual 64 KiB; only a hint
+_WORDS_KEPT = 8192
+_LINES_QUOTED = 8
+_MESSAGE_LENGTH = 300
+_GRACE_S = 5.0  # for threads to see their pipe close once the child is gone
+
+
+class Buffer(Protocol):
+    """Anything C-contiguous that ``memoryview`` accepts: ``bytes``, an array's frame, a ``memoryview``."""
+
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+
+@dataclass(frozen=True)
+class ChildLimits:
+    """What one child process may use.
+
+    ``output_bytes`` caps its output, ``file_bytes`` (``None``: no limit) each file it writes,
+    ``memory_bytes`` (``None``: no limit) its address space, which with threads is several times what it touches.
+    """
+
+    time_s: float
+    output_bytes: int
+    memory_bytes: int | None = None
+    file_bytes: int | None = None
+
+
+class _Child:
+    """One running child; whoever stops it first says why."""
+
+    def __init__(self, command: Sequence[str], limits: ChildLimits, cwd: Path | None) -> None:
+        self.name = Path(command[0]).name
+        self.stopped: str | None = None
+        self._lock = threading.Lock()
+        separate = any(OUTPUT_FD in argument for argument in command)
+        source, sink = os.pipe() if separate else (-1, -1)
+        try:
+            self.process = subprocess.Popen(
+                [argument.replace(OUTPUT_FD, str(sink)) for argument in command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT if separate else subprocess.PIPE,
+                bufsize=0,
+                cwd=cwd,
+                start_new_session=True,
+                pass_fds=(sink,) if separate else (),
+                pipesize=_PIPE_BYTES,
+            )
+        except OSError as error:
+            if separate:
+                os.close(source)
+            raise CodecError(f"{command[0]}: cannot be run: {error.strerror or error}") from error
+        finally:
+            if separate:
+                os.close(sink)
+        stdin, stdout, stderr = self.process.stdin, self.process.stdout, self.process.stderr
+        assert stdin is not None and stdout is not None
+        self.input: IO[bytes] = stdin
+        self.output: IO[bytes] = os.fdopen(source, "rb", buffering=0) if separate else stdout
+        self.words: IO[bytes] = stdout if stderr is None else stderr
+        _limit_resources(self.process.pid, limits)
+
+    def stop(self, why: str) -> None:
+        with self._lock:
+            if self.stopped is None:
+                self.stopped = why
+        self.kill_group()
+
+    def kill_group(self) -> None:
+        """Ends the child and whatever it started; harmless when there is nothing left."""
+        if sys.platform == "win32":
+            self.process.kill()
+            return
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):  # macOS says EPERM for a group of zombies
+            self.process.kill()
+
+
+_running: set[_Child] = set()
+_running_lock = threading.Lock()
+
+
+def kill_running() -> None:
+    """Ends every child now running, in whatever thread; their calls raise CodecError.
+
+    For an interrupted caller that codes layers in worker threads: Ctrl-C reaches its main thread only.
+    """
+    with _running_lock:
+        children = list(_running)
+    for child in children:
+        child.stop("was stopped")
+
+
+def run_child(
+    command: Sequence[str],
+    *,
+    feed: Iterable[Buffer] = (),
+    limits: ChildLimits,
+    cwd: Path | None = None,
+    accept: Container[int] = (0,),
+) -> bytearray:
+    """Run ``command``, write the buffers of ``feed`` to its standard input, return its output.
+
+    Output is what it writes to standard output, or, where an argument contains ``OUTPUT_FD``, to that file descriptor.
+    Reading and writing go on at the same time, so neither side waits for the other, and no buffer is copied. The
+    child and its process group are gone when this returns or raises, whatever the reason.
+
+    Raises CodecError, with the child's last words, when it cannot be started, exits with a code not in ``accept``,
+    outlives ``limits.time_s`` or returns more than ``limits.output_bytes``. An exception of ``feed`` passes through.
+    """
+    deadline = time.monotonic() + limits.time_s
+    child = _Child(command, limits, cwd)
+    with _running_lock:
+        _running.add(child)
+    try:
+        output, last_words = _converse(child, feed, limits, deadline)
+    finally:
+        child.kill_group()
+        child.process.wait()
+        with _running_lock:
+            _running.discard(child)
+    if child.stopped is not None:
+        raise CodecError(f"{child.name} {child.stopped}")
+    if child.process.returncode not in accept:
+        raise CodecError(f"{child.name} {_ending(child.process.returncode)}{_quote(last_words)}")
+    return output
+
+
+def _converse(child: _Child, feed: Iterable[Buffer], limits: ChildLimits, deadline: float) -> tuple[bytearray, bytes]:
+    output, last_words = bytearray(), bytearray()
+    failures: list[BaseException] = []
+
+    def guarded(work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:  # passed on to the caller's thread below
+            failures.append(error)
+            child.kill_group()
+
+    threads = [
+        threading.Thread(target=guarded, args=(work,), daemon=True)
+        for work in (
+            lambda: _read_output(child, child.output, output, limits.output_bytes),
+            lambda: _read_tail(child.words, last_words),
+            lambda: _write_all(child.input, feed),
+        )
+    ]
+    for thread in threads:
+        thread.start()
+    # Both outputs end when the child (and whoever inherited them) does; a child that hangs meets the deadline.
+    for thread in threads[:2]:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    late = threads[0].is_alive() or threads[1].is_alive()
+    try:
+        child.process.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        late = True
+    if late:
+        child.stop(f"did not finish within {limits.time_s:g} s")
+    for thread in threads:
+        thread.join(_GRACE_S)
+    for failure in failures:
+        raise failure
+    return output, bytes(last_words)
+
+
+def _write_all(pipe: IO[bytes], feed: Iterable[Buffer]) -> None:
+    try:
+        with pipe:
+            for buffer in feed:
+                rest = memoryview(buffer).cast("B")
+                while rest:
+                    rest = rest[pipe.write(rest) :]
+    except OSError:  # BrokenPipeError; EINVAL on Windows
+        return  # the child stopped reading: its exit code, last words and output tell why
+
+
+def _read_output(child: _Child, pipe: IO[bytes], output: bytearray, limit: int) -> None:
+    with pipe:
+        while chunk := pipe.read(_PIPE_BYTES):
+            if len(output) + len(chunk) > limit:
+                child.stop(f"returned more than the {limit} bytes it was asked for")
+                return
+            output += chunk
+
+
+def _read_tail(pipe: IO[bytes], tail: bytearray) -> None:
+    with pipe:
+        while chunk := pipe.read(_WORDS_KEPT):
+            tail += chunk
+            del tail[:-_WORDS_KEPT]
+
+
+def _limit_resources(pid: int, limits: ChildLimits) -> None:
+    if sys.platform != "linux":
+        return
+    import resource  # not on every platform
+
+    wanted = [(resource.RLIMIT_CORE, 0), (resource.RLIMIT_AS, limits.memory_bytes)]
+    wanted.append((resource.RLIMIT_FSIZE, limits.file_bytes))
+    for kind, limit in wanted:
+        if limit is None:
+            continue
+        try:
+            hard = resource.prlimit(pid, kind)[1]
+            if hard != resource.RLIM_INFINITY:
+                limit = min(limit, hard)
+            resource.prlimit(pid, kind, (limit, limit))
+        except (ProcessLookupError, PermissionError):  # it has ended already, or a sandbox forbids the call
+            return
+
+
+def _ending(code: int) -> str:
+    if code < 0:
+        try:
+            return f"was ended by {signal.Signals(-code).name}"
+        except ValueError:
+            return f"was ended by signal {-code}"
+    return f"failed with exit code {code}"
+
+
+def _quote(words: bytes) -> str:
+    """The child's last lines as one bounded line, without control characters and addresses."""
+    text = re.sub(r" @ 0x[0-9a-fA-F]+", "", words.decode("utf-8", "replace"))
+    text = "".join(character for character in text if character.isprintable() or character.isspace())
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    text = "; ".join(dict.fromkeys(line for line in lines[-_LINES_QUOTED:] if line))
+    if len(text) > _MESSAGE_LENGTH:
+        text = text[:_MESSAGE_LENGTH] + "…"
+    return f": {text}" if text else ""

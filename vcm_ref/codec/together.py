@@ -1,0 +1,41 @@
+"""Running several inner codecs at the same time."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+from .process import kill_running
+
+T = TypeVar("T")
+
+
+def run_together(jobs: Sequence[Callable[[], T]]) -> list[tuple[T, float]]:
+    """Run the jobs, as many at once as there are cores; returns each one's result and seconds, in their order.
+
+    When one fails, or the caller is interrupted, the others' child processes are ended and the error is raised.
+    """
+
+    def timed(job: Callable[[], T]) -> tuple[T, float]:
+        start = time.perf_counter()
+        return job(), time.perf_counter() - start
+
+    if len(jobs) == 1:
+        return [timed(jobs[0])]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        futures = [pool.submit(timed, job) for job in jobs]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+            failures = [future.exception() for future in futures if future.done()]
+            for failure in failures:
+                if failure is not None:
+                    raise failure
+            return [future.result() for future in futures]
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            kill_running()
+            raise
