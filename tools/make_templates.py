@@ -1,7 +1,8 @@
 """Make the template parameter sets of docs/bitstream.md, Annex A: ``vcm_ref/bitstream/templates.json``.
 
 A new list is a new version of the bitstream: run this only together with a change of ``VERSION``. Each entry is a
-parameter set as the encoder named writes it for frames of 1088x800 at QP 37; of equal ones the first stays.
+parameter set as the encoder named writes it for frames of 1088x800 at QP 37; of equal ones the first stays. It needs
+VTM-12.0, named as the README says.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from vcm_ref.codec import EncoderName, make_encoder
 
 HEIGHT, WIDTH, QP, FRAMES = 800, 1088, 37, 2
 ENCODERS: dict[InnerCodecId, tuple[tuple[EncoderName, tuple[str, ...]], ...]] = {
-    InnerCodecId.VVC: (("vvenc", ("faster", "fast", "medium", "slow", "slower")),),
+    InnerCodecId.VVC: (("vvenc", ("faster", "fast", "medium", "slow", "slower")), ("vtm", ("anchor",))),
     InnerCodecId.HEVC: (("hevc", ("medium",)),),
 }
 TARGET = Path(__file__).parent.parent / "vcm_ref" / "bitstream" / "templates.json"
@@ -31,7 +32,7 @@ def templates_of(codec: InnerCodecId) -> list[dict[str, str | int]]:
     for name, presets in ENCODERS[codec]:
         for preset in presets:
             for mode in Mode:
-                stream = make_encoder(name, preset=preset).encode(frames, mode, QP)
+                stream = make_encoder(name, preset=None if name == "vtm" else preset).encode(frames, mode, QP)
                 for nal_unit in to_substream(codec, stream).parameter_sets:
                     entry = {
                         "nal_unit_type": nal_unit_type(codec, nal_unit),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +18,5 @@ def tensor_digest(name: str, tensor: NDArray[np.uint16] | NDArray[np.float32]) -
         digest.update(bytes([len(text)]) + text)
     digest.update(bytes([tensor.ndim]))
     digest.update(b"".join(size.to_bytes(4, "little") for size in tensor.shape))
-    samples = np.ascontiguousarray(tensor)
-    if sys.byteorder == "big":
-        samples = samples.byteswap()
-    digest.update(samples.data)
+    digest.update(np.ascontiguousarray(tensor, tensor.dtype.newbyteorder("<")).data)
     return digest.digest()

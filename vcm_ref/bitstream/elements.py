@@ -41,8 +41,8 @@ class Element:
 
 SIGNATURE = 0x56434D46  # "VCMF"
 VERSION = 1
-MAX_PARAMETER_SETS = 16
-MAX_PARAMETER_SET_BITS = 65536
+MAX_PARAMETER_SETS = 8
+MAX_PARAMETER_SET_BITS = 16384
 MAX_SIZE = 65536
 MAX_CHANNELS = 8192
 
@@ -53,7 +53,7 @@ ELEMENTS: dict[str, Element] = {
     "unit_size": Element("u(v)"),
     # stream_header
     "version": Element("u(4)", 1, 15),
-    "profile_idc": Element("u(4)", 0, 2),
+    "profile_idc": Element("u(3)", 0, 2),
     "level_idc": Element("u(4)", 1, 4),
     "bit_depth_minus1": Element("u(4)", 1, 15),
     "inner_codec_idc": Element("u(3)", 0, 2),
@@ -66,7 +66,7 @@ ELEMENTS: dict[str, Element] = {
     "range_min": Element("f(32)"),
     "range_max": Element("f(32)"),
     # layer_header
-    "layer_name_length_minus1": Element("u(5)", 0, 31),
+    "layer_name_length_minus1": Element("ue(v)", 0, 31),
     "layer_name": Element("b(v)"),
     "channels_delta": Element("se(v)"),
     "grid_columns_minus1": Element("ue(v)", 0, MAX_CHANNELS - 1),

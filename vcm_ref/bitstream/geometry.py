@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .syntax import LayerHeader, LayerPicture, PictureHeader, StreamHeader
-from .values import Arrangement, InnerCodecId
+from .syntax import PictureHeader, StreamHeader
+from .values import InnerCodecId, Shape, frame_shapes
 
 #: The inner bit depth of the video codecs.
 VIDEO_BIT_DEPTH = 10
@@ -43,19 +43,17 @@ class SubstreamGeometry:
         return self.coded_height * self.coded_width
 
 
-def layer_frame_size(layer: LayerHeader, dims: LayerPicture) -> tuple[int, int]:
-    """Height and width of the grid of one layer."""
-    return layer.grid.rows * dims.height, layer.grid.columns * dims.width
+def layer_shapes(stream: StreamHeader, picture: PictureHeader) -> list[Shape]:
+    """The shape ``(C, H, W)`` of each layer's tensor."""
+    return [
+        (layer.channels, dims.height, dims.width) for layer, dims in zip(stream.layers, picture.layers, strict=True)
+    ]
 
 
 def substream_geometries(stream: StreamHeader, picture: PictureHeader) -> list[SubstreamGeometry]:
     """One entry a substream: a layer each, or a single one for the tiled arrangement."""
-    sizes = [layer_frame_size(layer, dims) for layer, dims in zip(stream.layers, picture.layers, strict=True)]
-    counts = [layer.channels // layer.grid.maps for layer in stream.layers]
-    if stream.arrangement == Arrangement.TILED:
-        sizes = [(sum(height for height, _ in sizes), max(width for _, width in sizes))]
-        counts = [1]
+    shapes = frame_shapes(layer_shapes(stream, picture), [layer.grid for layer in stream.layers], stream.arrangement)
     return [
-        SubstreamGeometry(count, height, width, *coded_size(stream.inner_codec, height, width))
-        for count, (height, width) in zip(counts, sizes, strict=True)
+        SubstreamGeometry(frames, height, width, *coded_size(stream.inner_codec, height, width))
+        for frames, height, width in shapes
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import LimitError
-from .geometry import substream_geometries
+from .geometry import layer_shapes, substream_geometries
 from .syntax import PictureHeader, StreamHeader
 
 
@@ -41,7 +41,4 @@ class DecoderLimits:
         for geometry in substream_geometries(stream, picture):
             self.check("frames", geometry.frames)
             self.check("frame_samples", geometry.coded_samples)
-        return sum(
-            4 * layer.channels * dims.height * dims.width
-            for layer, dims in zip(stream.layers, picture.layers, strict=True)
-        )
+        return sum(4 * channels * height * width for channels, height, width in layer_shapes(stream, picture))

@@ -273,7 +273,7 @@ def parameter_set(s: Coder, h: StreamHeader, u: Substream, i: int, bases: list[B
     middle = s("ps_middle", code.middle, bits=middle_bits)
     code = ParameterSetCode(base, prefix_bits, suffix_bits, middle_bits, middle)
     restored = apply_code(bases[base], code)
-    s.require(best_code(bases, restored) == code, "a parameter set is not coded in the shortest way")
+    s.require(best_code(bases, restored) == code, "a parameter set is not coded in the one valid way")
     u.parameter_sets[i] = to_nal_unit(restored)
     s.require(
         restored.length >= 16 and is_parameter_set(h.inner_codec, u.parameter_sets[i]),

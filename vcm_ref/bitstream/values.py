@@ -5,6 +5,7 @@ The numbers of the enumerations are the code points of ``docs/bitstream.md``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -94,3 +95,24 @@ class UnitType(IntEnum):
     SUBSTREAM = 3
     DIGEST = 4
     END = 5
+
+
+#: Channels, or frames; then height and width.
+Shape = tuple[int, int, int]
+
+
+def frame_shapes(shapes: Sequence[Shape], grids: Sequence[Grid], arrangement: Arrangement) -> list[Shape]:
+    """Return the frames ``(F, H, W)`` of each substream, before padding.
+
+    ``shapes`` and ``grids`` are those of the layers. Each layer is a substream; with ``TILED`` there is one
+    in all.
+    """
+    layers = list(zip(shapes, grids, strict=True))
+    if arrangement == Arrangement.TILED:
+        height = sum(grid.rows * map_height for (_, map_height, _), grid in layers)
+        width = max(grid.columns * map_width for (_, _, map_width), grid in layers)
+        return [(1, height, width)]
+    return [
+        (channels // grid.maps, grid.rows * map_height, grid.columns * map_width)
+        for (channels, map_height, map_width), grid in layers
+    ]

@@ -1,0 +1,102 @@
+"""Anything at all may stand in a file: the reader accepts it or says what is wrong, and nothing else happens."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vcm_ref.bitstream.limits import DecoderLimits
+from vcm_ref.bitstream.stream import BitstreamReader, BitstreamWriter, CodedPicture
+from vcm_ref.bitstream.values import InnerCodecId
+from vcm_ref.errors import BitstreamError, LimitError, UnsupportedError
+
+from .samples import lossless_header, lossless_pictures, raw_units, video_header, video_pictures, write_stream
+
+REFUSED = (BitstreamError, UnsupportedError, LimitError)
+LIMITS = DecoderLimits(pictures=50, channels=1024, frame_samples=2**24)
+SEEDS = [
+    write_stream(lossless_header(), lossless_pictures()),
+    write_stream(video_header(), video_pictures()),
+    write_stream(video_header(InnerCodecId.HEVC), video_pictures(InnerCodecId.HEVC)),
+]
+edits = st.lists(
+    st.tuples(st.sampled_from(["change", "flip", "insert", "delete"]), st.integers(0, 400), st.integers(0, 255)),
+    min_size=1,
+    max_size=4,
+)
+
+
+def parse(data: bytes) -> bool:
+    """Read ``data``; where it is accepted, it must come out of the writer again. Says whether it was accepted."""
+    try:
+        reader = BitstreamReader(io.BytesIO(data), limits=LIMITS)
+        pictures = list(reader.pictures())
+    except REFUSED:
+        return False
+    assert sum(reader.part_bits.values()) == 8 * len(data)
+    level = reader.header.level
+    file = io.BytesIO()
+    writer = BitstreamWriter(file, reader.header)
+    for picture in pictures:
+        writer.write(CodedPicture(picture.header, picture.substreams, picture.digests))
+    writer.close()
+    again = file.getvalue()
+    assert reader.header.level <= level
+    # A writer declares the lowest level, but a higher one is conformant too. It stands behind version and profile.
+    place = 8 * (len("VCMF") + 1 + (again[4] & 15)) + 4 + 3
+    below = 8 * len(again) - place - 4
+    declared = int.from_bytes(again, "big") & ~(15 << below) | level << below
+    assert declared.to_bytes(len(again), "big") == data
+    return True
+
+
+def edited(data: bytes, changes: list[tuple[str, int, int]]) -> bytes:
+    """``data`` after some changes of single bytes."""
+    out = bytearray(data)
+    for kind, where, byte in changes:
+        place = where % len(out)
+        if kind == "change":
+            out[place] = byte
+        elif kind == "flip":
+            out[place] ^= 1 << byte % 8
+        elif kind == "insert":
+            out.insert(place, byte)
+        else:
+            del out[place]
+    return bytes(out)
+
+
+@given(st.binary(max_size=200))
+def test_random_bytes(data: bytes) -> None:
+    """As they are, and behind a signature."""
+    assert not parse(data)
+    parse(b"VCMF" + data)
+
+
+@pytest.mark.parametrize("seed", range(len(SEEDS)))
+@given(changes=edits)
+def test_damaged_bitstreams(seed: int, changes: list[tuple[str, int, int]]) -> None:
+    """A few bytes changed, inserted or deleted."""
+    parse(edited(SEEDS[seed], changes))
+
+
+@pytest.mark.parametrize("seed", range(len(SEEDS)))
+@given(st.data())
+def test_damaged_payloads(seed: int, data: st.DataObject) -> None:
+    """Within one unit, whose size is made to fit: what the unit sizes would otherwise catch first."""
+    units = raw_units(SEEDS[seed])
+    place = data.draw(st.integers(0, len(units) - 2))
+    payload = edited(units[place].payload, data.draw(edits))
+    units[place] = units[place]._replace(payload=payload)
+    parse(b"VCMF" + b"".join(map(bytes, units)))
+
+
+def test_every_single_bit() -> None:
+    """Each bit of a bitstream turned over."""
+    data = SEEDS[0]
+    assert all(map(parse, SEEDS))
+    for bit in range(8 * len(data)):
+        parse(edited(data, [("flip", bit // 8, bit % 8)]))

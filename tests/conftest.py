@@ -1,0 +1,58 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+from vcm_ref.feature_file import save_feature_file
+from vcm_ref.feature_set import FeatureSet
+
+# No test measures time: on a busy machine a slow example is no failure.
+settings.register_profile(
+    "vcm_ref",
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
+)
+settings.load_profile("vcm_ref")
+
+CONFIGURATIONS = Path(__file__).parent.parent / "cfg"
+
+
+def make_features(channels: int, height: int, width: int, *, layers: int = 4, seed: int = 1) -> FeatureSet:
+    """A feature pyramid, p2 of the given size: smooth maps of different means with some noise on them."""
+    random = np.random.default_rng(seed)
+    maps = {}
+    for level in range(layers):
+        rows = np.linspace(0, 3, height, dtype=np.float32)[:, None]
+        columns = np.linspace(0, 3, width, dtype=np.float32)[None]
+        phases = random.uniform(0, 6, (channels, 1, 1)).astype(np.float32)
+        means = random.normal(0, 2, (channels, 1, 1)).astype(np.float32)
+        noise = random.normal(0, 0.05, (channels, height, width)).astype(np.float32)
+        maps[f"p{level + 2}"] = means + np.sin(rows + phases) * np.cos(columns) + noise
+        height, width = (height + 1) // 2, (width + 1) // 2
+    first = maps["p2"].shape
+    return FeatureSet(4 * first[1], 4 * first[2], maps)
+
+
+def save_features(path: Path, features: FeatureSet) -> Path:
+    """Write ``features`` into a file."""
+    with path.open("wb") as file:
+        save_feature_file(file, path.suffix, features)
+    return path
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A feature file of four layers with 16 channels, p2 of 24x36."""
+    return save_features(tmp_path_factory.mktemp("small") / "small.safetensors", make_features(16, 24, 36))
+
+
+@pytest.fixture(scope="session")
+def pyramid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A feature file of four layers with 256 channels, p2 of 16x24."""
+    return save_features(tmp_path_factory.mktemp("pyramid") / "pyramid.safetensors", make_features(256, 16, 24))
