@@ -1,0 +1,97 @@
+"""Split networks behind one small interface.
+
+A network runs up to its coded layers on one side of the bitstream (part 1, ``extract``) and from there to its result
+on the other (part 2, ``analyse``). torch and the like are imported only when a network that needs them is loaded.
+``docs/networks.md`` shows how to use them and how to add one.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcm_ref.errors import NetworkError
+from vcm_ref.feature_set import FeatureSet
+from vcm_ref.network.checks import check_options
+from vcm_ref.task.classification import Classification
+from vcm_ref.task.detections import Detections
+
+
+class Network(Protocol):
+    """What every network offers. ``network(image)`` equals ``network.analyse(network.extract(image))`` to the bit.
+
+    ``layers`` are the names of the coded layers, in coding order; ``class_names`` names every label that a result of
+    detection can have, or every index of a classification's logits.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def layers(self) -> tuple[str, ...]: ...
+
+    @property
+    def class_names(self) -> Mapping[int, str]: ...
+
+    def __call__(self, image: NDArray[np.uint8]) -> Detections | Classification:
+        """Run the whole network, unsplit, on ``image`` (H, W, 3) uint8 RGB."""
+
+    def extract(self, image: NDArray[np.uint8]) -> FeatureSet:
+        """Part 1: give the layers of ``image`` (H, W, 3) uint8 RGB, each (C, H, W) float32, in coding order."""
+
+    def analyse(self, features: FeatureSet) -> Detections | Classification:
+        """Part 2: detect or classify from the layers alone."""
+
+    def describe(self) -> dict[str, str]:
+        """What it takes to have the same network again: weights with their SHA-256, options, versions."""
+
+
+class Entry(NamedTuple):
+    """Where a network is: the module, the class or function in it that makes the network, and what that needs."""
+
+    module: str
+    maker: str
+    how_to_get: str
+
+
+_TORCH = "pip install torch torchvision safetensors"
+
+NETWORKS: dict[str, Entry] = {
+    "detectron2": Entry(
+        "vcm_ref.network.detectron2_fpn",
+        "Detectron2Network",
+        f"{_TORCH} fvcore iopath omegaconf yacs pycocotools, and put a copy of the source of "
+        "github.com/facebookresearch/detectron2 on PYTHONPATH (docs/networks.md)",
+    ),
+    "onnx": Entry("vcm_ref.network.onnx_network", "OnnxNetwork", "pip install onnx onnxruntime"),
+    "refnet": Entry("vcm_ref.network.refnet", "RefNet", _TORCH),
+    "torchvision": Entry("vcm_ref.network.torchvision_models", "torchvision_network", _TORCH),
+}
+"""The networks by the name that the configuration gives them."""
+
+
+def load_network(name: str, **options: Any) -> Network:
+    """Make the network called ``name``; ``options`` are its own.
+
+    Raises `NetworkError` for an unknown name, for an option that it does not have, where a package it needs is missing,
+    and where its weights cannot be used.
+    """
+    if name not in NETWORKS:
+        raise NetworkError(f"there is no network {name!r}; there are: {', '.join(sorted(NETWORKS))}")
+    entry = NETWORKS[name]
+    try:
+        maker = getattr(importlib.import_module(entry.module), entry.maker)
+    except ImportError as error:
+        package = (error.name or str(error)).split(".")[0]
+        if package == "vcm_ref":
+            raise
+        raise NetworkError(
+            f"network {name!r} needs the package {package}, which is not installed: {entry.how_to_get}"
+        ) from error
+    check_options(maker, options, name)
+    network: Network = maker(**options)
+    return network
