@@ -1,0 +1,251 @@
+"""Configuration files in layers, and messages that name key, value, what is allowed and the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from conftest import CONFIGURATIONS
+
+from vcm_ref.bitstream.values import Grid
+from vcm_ref.configuration import Configuration, load_configuration, parse_grid
+from vcm_ref.errors import ConfigError
+
+COMPLETE = """
+    bitstream: out.bin
+    network: {name: refnet}
+    quantisation: {bit_depth: 10, range: layer, rounding: nearest}
+    order: {method: none, coding: exact}
+    arrangement: {method: frames, allocation: spatial, grid: 4x4}
+    codec: {name: lossless, qp: 37, mode: AI}
+    digest_length: 8
+"""
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """A file that is complete by itself."""
+    return written(tmp_path / "base.yaml", COMPLETE)
+
+
+def written(path: Path, text: str) -> Path:
+    """A file with ``text``."""
+    path.write_text(dedent(text), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGURATIONS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_configuration_of_the_project_loads(path: Path) -> None:
+    """Each by itself, through its bases."""
+    configuration = load_configuration([path])
+    assert configuration.get("codec.qp") == 37
+    assert configuration.get("digest_length") == 8
+
+
+def test_there_are_the_configurations_that_must_run() -> None:
+    """Those that the issue lists."""
+    grids = [f"frames_{n}x{n}" for n in (1, 2, 4, 8, 16)]
+    orders = [f"reorder_{method}" for method in ("mean", "mse", "ssim")]
+    others = ["fframe", "feature_anchor", "tiling", "quilting", "frames_spatial", "video_format", "lossless"]
+    assert {path.stem for path in CONFIGURATIONS.glob("*.yaml")} >= {*grids, *orders, *others}
+
+
+def test_the_final_method_of_the_seed() -> None:
+    """fframe.yaml says what the first seed's section III.4 says."""
+    configuration = load_configuration([CONFIGURATIONS / "fframe.yaml"])
+    layers = ["p2", "p3", "p4", "p5"]
+    assert configuration.per_layer("arrangement.grid", layers, "") == ["4x4", "4x4", "16x16", "16x16"]
+    assert configuration.per_layer("codec.mode", layers, "") == ["RA", "RA", "AI", "AI"]
+    assert configuration.get("order.method") == "mean"
+    assert configuration.get("arrangement.allocation") == "temporal"
+    assert configuration.get("quantisation.bit_depth") == 10
+
+
+def test_later_files_win(base: Path, tmp_path: Path) -> None:
+    """And leave what they do not mention."""
+    second = written(tmp_path / "second.yaml", "codec: {qp: 30}")
+    third = written(tmp_path / "third.yaml", "codec: {qp: 22, preset: fast}")
+    configuration = load_configuration([base, second, third])
+    assert configuration.get("codec") == {"name": "lossless", "qp": 22, "mode": "AI", "preset": "fast"}
+    assert load_configuration([base, third, second]).get("codec.qp") == 30
+
+
+def test_a_file_adds_to_its_base(base: Path, tmp_path: Path) -> None:
+    """The base is found beside the file, through two levels, from another folder too."""
+    folder = tmp_path / "deeper"
+    folder.mkdir()
+    middle = written(tmp_path / "middle.yaml", "base: base.yaml\ncodec: {qp: 30}")
+    top = written(folder / "top.yaml", "base: ../middle.yaml\ncodec: {preset: fast}")
+    configuration = load_configuration([top])
+    assert (configuration.get("codec.qp"), configuration.get("codec.preset")) == (30, "fast")
+    assert configuration.source(("codec", "qp")) == str(folder / ".." / middle.name)
+    assert configuration.source(("codec", "mode")) == str(folder / ".." / base.name)
+
+
+def test_settings_win_over_files_and_flags_over_settings(base: Path) -> None:
+    """--set codec.qp=30, then --qp 22."""
+    assert load_configuration([base], ["codec.qp=30"]).get("codec.qp") == 30
+    assert load_configuration([base], ["codec.qp=30", "codec.qp=31"]).get("codec.qp") == 31
+    assert load_configuration([base], ["codec.qp=30"], {"codec": {"qp": 22}}).get("codec.qp") == 22
+
+
+@pytest.mark.parametrize(
+    ("setting", "key", "value"),
+    [
+        ("codec.qp=12", "codec.qp", 12),
+        ("quantisation.min=-1.5", "quantisation.min", -1.5),
+        ("codec.preset=fast", "codec.preset", "fast"),
+        ("codec.mode={p2: RA, default: AI}", "codec.mode", {"p2": "RA", "default": "AI"}),
+        ("codec.mode.p2=RA", "codec.mode", {"p2": "RA"}),
+        ("arrangement.grid=2x8", "arrangement.grid", "2x8"),
+        ("bitstream=a=b.bin", "bitstream", "a=b.bin"),
+    ],
+)
+def test_settings_have_yaml_values(base: Path, setting: str, key: str, value: object) -> None:
+    """Numbers, text, mappings; the first equals sign ends the key."""
+    assert load_configuration([base], [setting]).get(key) == value
+
+
+def test_null_takes_a_value_away(base: Path, tmp_path: Path) -> None:
+    """In a file and in a setting; a mapping whole."""
+    assert load_configuration([base], ["arrangement.grid=null"]).get("arrangement.grid", "none") == "none"
+    path = written(tmp_path / "null.yaml", "base: base.yaml\narrangement: {grid: null}")
+    assert load_configuration([path]).get("arrangement.grid") is None
+    with pytest.raises(ConfigError, match=r"codec: missing"):
+        load_configuration([base], ["codec=null"])
+
+
+def test_values_by_layer(base: Path) -> None:
+    """One for all, or a mapping in which `default` speaks for the layers that are not named."""
+    layers = ["p2", "p3", "p4"]
+    one = load_configuration([base])
+    assert one.per_layer("arrangement.grid", layers, None) == ["4x4"] * 3
+    assert one.per_layer("codec.qp_offset", layers, 7) == [7] * 3
+    some = load_configuration([base], ["codec.qp_offset={p3: -2, default: 5}", "codec.mode={p2: RA}"])
+    assert some.per_layer("codec.qp_offset", layers, 0) == [5, -2, 5]
+    assert some.per_layer("codec.mode", layers, "AI") == ["RA", "AI", "AI"]
+    with pytest.raises(ConfigError, match=r"codec\.qp_offset: there is no layer p3; the layers are a, b"):
+        some.per_layer("codec.qp_offset", ["a", "b"], 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("codec: {speed: 3}", ["codec.speed", "unknown key", "preset", "qp_offset"]),
+        ("kodec: {qp: 3}", ["kodec", "unknown key", "codec"]),
+        ("1: 2", ["1", "unknown key"]),
+        ("codec: {true: 2}", ["codec.True", "unknown key"]),
+        ("codec: {name: h264}", ["codec.name", "'h264'", "vvenc, hevc, vtm, lossless"]),
+        ("codec: {qp: high}", ["codec.qp", "'high'", "integer"]),
+        ("codec: {qp: 37.0}", ["codec.qp", "37.0", "integer"]),
+        ("codec: {qp: true}", ["codec.qp", "True", "integer"]),
+        ("codec: {qp: 64}", ["codec.qp", "64", "at most 63"]),
+        ("codec: {qp: -1}", ["codec.qp", "-1", "at least 0"]),
+        ("codec: {time_limit: 0}", ["codec.time_limit", "0", "above 0"]),
+        ("codec: [1, 2]", ["codec", "[1, 2]", "object"]),
+        ("codec: {mode: {p2: XX}}", ["codec.mode", "XX", "AI", "RA"]),
+        ("quantisation: {bit_depth: 17}", ["quantisation.bit_depth", "17", "at most 16"]),
+        ("quantisation: {bit_depth: 1}", ["quantisation.bit_depth", "1", "at least 2"]),
+        ("arrangement: {grid: 4}", ["arrangement.grid", "4"]),
+        ("arrangement: {grid: 4by4}", ["arrangement.grid", "4by4", "4x4"]),
+        ('arrangement: {grid: {p2: "0x4"}}', ["arrangement.grid", "0x4", "4x4"]),
+        ("digest_length: 33", ["digest_length", "33", "32"]),
+        ("picture_size: big", ["picture_size", "big", "width x height"]),
+    ],
+)
+def test_a_wrong_value_names_key_value_rule_and_file(base: Path, tmp_path: Path, text: str, words: list[str]) -> None:
+    """One line that says what is wrong, where, and what to do."""
+    path = written(tmp_path / "wrong.yaml", f"base: base.yaml\n{text}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_configuration([path])
+    for word in [*words, "wrong.yaml"]:
+        assert word in str(caught.value)
+
+
+def test_a_wrong_setting_names_the_command_line(base: Path) -> None:
+    """It is in no file."""
+    with pytest.raises(ConfigError, match=r"codec\.qp: is 99; must be at most 63 \(in the command line\)"):
+        load_configuration([base], ["codec.qp=99"])
+
+
+@pytest.mark.parametrize("setting", ["codec.qp", "=3", "codec"])
+def test_a_setting_is_a_key_and_a_value(base: Path, setting: str) -> None:
+    """With an equals sign between them."""
+    with pytest.raises(ConfigError, match="write it as"):
+        load_configuration([base], [setting])
+
+
+def test_a_mapping_that_replaces_a_value_is_from_its_own_file(base: Path, tmp_path: Path) -> None:
+    """The message names the file that has the mapping, not the one whose value it replaces."""
+    over = written(tmp_path / "over.yaml", "arrangement: {grid: {p2: 3x3}}")
+    error = load_configuration([base, over]).error("arrangement.grid", "does not fit")
+    assert "over.yaml" in str(error)
+    assert "base.yaml" not in str(error)
+
+
+def test_a_missing_key_is_named() -> None:
+    """A configuration made in code has no file."""
+    with pytest.raises(ConfigError, match="missing from the configuration"):
+        Configuration({"bitstream": "x"})
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """With the reason."""
+    with pytest.raises(ConfigError, match=r"absent\.yaml: cannot be read: No such file"):
+        load_configuration([tmp_path / "absent.yaml"])
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        load_configuration([tmp_path])
+
+
+@pytest.mark.parametrize("base_value", ["absent.yaml", "5", "[a]", "''"])
+def test_a_missing_base_is_named(tmp_path: Path, base_value: str) -> None:
+    """Whatever stands there."""
+    path = written(tmp_path / "top.yaml", f"base: {base_value}\n")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_configuration([path])
+
+
+@pytest.mark.parametrize(
+    "text", ["a: [1,", "a: b: c", "\tx: 1", "- 1\n- 2", "just text", "", "a: 2001-99-99", "a: " + "[" * 3000, "a: \x01"]
+)
+def test_what_is_no_yaml_mapping_is_named(tmp_path: Path, text: str) -> None:
+    """Whatever the YAML reader makes of it."""
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"bad\.yaml"):
+        load_configuration([path])
+
+
+def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+    """UTF-8 only."""
+    path = tmp_path / "binary.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match=r"binary\.yaml: cannot be read"):
+        load_configuration([path])
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "b"], ["a", "b", "c"]])
+def test_a_file_that_is_its_own_base_is_named(tmp_path: Path, names: list[str]) -> None:
+    """Directly, and in a circle."""
+    for name, following in zip(names, [*names[1:], names[0]], strict=True):
+        written(tmp_path / f"{name}.yaml", f"base: ./{following}.yaml\n")
+    with pytest.raises(ConfigError, match=r"a\.yaml: is its own base"):
+        load_configuration([tmp_path / "a.yaml"])
+
+
+def test_paths_in_a_file_are_relative_to_it(base: Path, tmp_path: Path) -> None:
+    """Inputs; but not the output, and not what the command line says."""
+    path = written(tmp_path / "top.yaml", "base: base.yaml\ninput: a/b.png\nnetwork: {weights: w.safetensors}\n")
+    configuration = load_configuration([path])
+    assert configuration.get("input") == str(tmp_path / "a" / "b.png")
+    assert configuration.get("network.weights") == str(tmp_path / "w.safetensors")
+    assert configuration.get("bitstream") == "out.bin"
+    assert load_configuration([path], ["input=c.png"]).get("input") == "c.png"
+    absolute = written(tmp_path / "absolute.yaml", "base: base.yaml\ninput: /somewhere/b.png\n")
+    assert load_configuration([absolute]).get("input") == "/somewhere/b.png"
+
+
+def test_a_grid_is_columns_by_rows() -> None:
+    """As the seed writes it."""
+    assert parse_grid("8x2") == Grid(columns=8, rows=2)

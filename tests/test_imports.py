@@ -1,0 +1,81 @@
+"""What may depend on what (the design's table of rooms)."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import vcm_ref
+
+PACKAGE = Path(vcm_ref.__file__).parent
+#: What each room may import, beside Python's own library.
+ALLOWED = {
+    "bitstream": ("numpy", "bitstring", "vcm_ref.bitstream", "vcm_ref.errors"),
+    "conversion": ("numpy", "vcm_ref.bitstream.values", "vcm_ref.conversion", "vcm_ref.errors"),
+    "codec": ("numpy", "imageio_ffmpeg", "vcm_ref.bitstream.values", "vcm_ref.codec", "vcm_ref.errors"),
+}
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The full name of every module that ``path`` imports, wherever in the file."""
+    package = ["vcm_ref", *path.relative_to(PACKAGE).parts[:-1]]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            outer = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*outer, *([node.module] if node.module else [])])
+            if node.module and not (PACKAGE.parent / Path(*module.split("."))).is_dir():
+                yield module
+            else:
+                for alias in node.names:
+                    full = f"{module}.{alias.name}"
+                    place = PACKAGE.parent / Path(*full.split("."))
+                    yield full if place.is_dir() or place.with_suffix(".py").is_file() else module
+
+
+@pytest.mark.parametrize("room", ALLOWED)
+def test_a_room_imports_nothing_above_it(room: str) -> None:
+    """Every import statement, also those inside functions."""
+    files = sorted((PACKAGE / room).rglob("*.py"))
+    assert len(files) > 3
+    foreign = [
+        f"{path.relative_to(PACKAGE)}: {name}"
+        for path in files
+        for name in imported(path)
+        if name.split(".")[0] not in sys.stdlib_module_names
+        and not any(name == allowed or name.startswith(f"{allowed}.") for allowed in ALLOWED[room])
+    ]
+    assert foreign == []
+
+
+def test_the_import_walk_sees_what_it_should() -> None:
+    """Relative imports are resolved: else the test above would pass on anything."""
+    found = set(imported(PACKAGE / "decoder.py"))
+    assert {"vcm_ref.bitstream.stream", "vcm_ref.codec", "vcm_ref.conversion.arrangement", "numpy"} <= found
+    assert "vcm_ref.encoder" not in found
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The modules that a fresh interpreter has after ``statement``."""
+    code = f"import sys; {statement}; print('\\n'.join(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(result.stdout.split())
+
+
+def test_the_decoder_needs_neither_encoder_nor_torch() -> None:
+    """Nor what only checks configurations or draws."""
+    loaded = loaded_by("import vcm_ref.decoder, vcm_ref.app.dec")
+    assert "vcm_ref.decoder" in loaded
+    unwanted = {"vcm_ref.encoder", "torch", "torchvision", "jsonschema", "matplotlib", "yaml", "PIL", "vcm_ref.network"}
+    assert loaded & unwanted == set()
+
+
+def test_the_encoder_needs_no_torch() -> None:
+    """Feature files are coded without a network."""
+    assert loaded_by("import vcm_ref.encoder, vcm_ref.app.enc") & {"torch", "torchvision", "matplotlib"} == set()

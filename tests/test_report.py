@@ -1,0 +1,68 @@
+"""The numbers that encoder and decoder report, worked by hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from vcm_ref.bitstream.elements import Part
+from vcm_ref.bitstream.stream import CodedPicture
+from vcm_ref.bitstream.syntax import LayerHeader, LayerPicture, PictureHeader, StreamHeader
+from vcm_ref.bitstream.values import Arrangement, Grid, InnerCodecId, Mode
+from vcm_ref.report import PictureReport, SubstreamReport, picture_table, substream_reports, totals_table
+
+LAYERS = [LayerHeader("p2", 16, Grid(2, 2), Mode.RA), LayerHeader("p3", 4, Grid(4, 1), Mode.AI)]
+PICTURE = PictureHeader(100, 200, [], [LayerPicture(5, 7), LayerPicture(3, 4)])
+
+
+def cells(line: str) -> list[str]:
+    """The columns of a table's line."""
+    return [cell.strip() for cell in line.split("  ") if cell.strip()]
+
+
+def test_a_substream_for_each_layer() -> None:
+    """16 maps in 2x2 are 4 frames of 10x14, shown as width by height, without the codec's padding."""
+    stream = StreamHeader(inner_codec=InnerCodecId.VVC, layers=LAYERS)
+    coded = CodedPicture(PICTURE, [], substream_bytes=[50, 30])
+    assert substream_reports(stream, coded, [60, None], [1.5, 0.25]) == [
+        SubstreamReport("p2", "2x2", "RA", "4 of 14x10", 50, 60, 1.5),
+        SubstreamReport("p3", "4x1", "AI", "1 of 16x3", 30, None, 0.25),
+    ]
+
+
+def test_one_substream_for_all_tiled_layers() -> None:
+    """Grids 4x4 and 4x1 of maps 7 and 4 wide: 28 across, 20 + 3 down."""
+    layers = [LayerHeader("p2", 16, Grid(4, 4)), LayerHeader("p3", 4, Grid(4, 1))]
+    stream = StreamHeader(arrangement=Arrangement.TILED, layers=layers)
+    coded = CodedPicture(PICTURE, [], substream_bytes=[50])
+    assert substream_reports(stream, coded, [None], [1.0]) == [
+        SubstreamReport("p2 p3", "4x4 4x1", "AI", "1 of 28x23", 50, None, 1.0)
+    ]
+
+
+def test_the_table_of_a_picture() -> None:
+    """bpp is bits over the original picture's pixels: 8 * 50 / 20000 = 0.02."""
+    substreams = [SubstreamReport("p2", "2x2", "RA", "4 of 14x10", 50, 60, 1.5)]
+    lines = picture_table(PictureReport(100, 200, substreams, Counter(), {})).splitlines()
+    assert cells(lines[0]) == ["layer", "grid", "mode", "frames", "bytes", "bpp", "time/s"]
+    assert cells(lines[2]) == ["p2", "2x2", "RA", "4 of 14x10", "50", "0.0200", "1.50"]
+
+
+def test_a_layer_whose_name_looks_like_a_number_keeps_it() -> None:
+    """1e5 is a name."""
+    substreams = [SubstreamReport("1e5", "2x2", "RA", "4 of 14x10", 50, 60, 1.5)]
+    lines = picture_table(PictureReport(100, 200, substreams, Counter(), {})).splitlines()
+    assert cells(lines[2])[0] == "1e5"
+
+
+def test_the_table_of_totals() -> None:
+    """1000 bits over 2000 pixels: shares of 50, 21.1, 0.4 and 28.5 percent; parts of nothing are left out."""
+    bits = {Part.CODED_DATA: 500, Part.HEADER: 211, Part.REORDER: 4, Part.PARAMETER_SETS: 285, Part.DIGEST: 0}
+    lines = [cells(line) for line in totals_table(bits, 2000).splitlines()]
+    assert lines[0] == ["part", "bytes", "bpp", "%"]
+    assert lines[2:] == [
+        ["headers", "26.4", "0.1055", "21.1"],
+        ["reorder index", "0.5", "0.0020", "0.4"],
+        ["parameter sets", "35.6", "0.1425", "28.5"],
+        ["coded data", "62.5", "0.2500", "50.0"],
+        ["total", "125", "0.5000", "100.0"],
+    ]

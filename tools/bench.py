@@ -1,0 +1,237 @@
+"""Measure what the project promises about speed and memory.
+
+    python tools/bench.py [--only NAME ...] [--repeats N]
+
+A figure is one function: decorated with `figure`, it returns the measured number, which is compared with its
+limit. Times are ratios of minima within one run, the two sides measured in alternation, so that a slow or
+busy machine slows both. Ends with 1 where a figure is above its limit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import math
+import subprocess
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcm_ref import encoder as encoder_module
+from vcm_ref.bitstream.values import Allocation, Arrangement, Grid, Shape
+from vcm_ref.codec import together
+from vcm_ref.configuration import load_configuration
+from vcm_ref.conversion.arrangement import restore
+from vcm_ref.conversion.quantisation import dequantise
+from vcm_ref.encoder import ConvertedPicture, Encoder
+from vcm_ref.feature_set import FeatureSet
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number the project promises: ``measure`` takes the number of repeats."""
+
+    name: str
+    what: str
+    limit: float
+    measure: Callable[[int], float]
+
+
+FIGURES: list[Figure] = []
+
+
+def figure(name: str, what: str, limit: float) -> Callable[[Callable[[int], float]], Callable[[int], float]]:
+    """Enter the decorated function in `FIGURES`."""
+
+    def enter(measure: Callable[[int], float]) -> Callable[[int], float]:
+        FIGURES.append(Figure(name, what, limit, measure))
+        return measure
+
+    return enter
+
+
+def ratio_of_minima(measured: Callable[[], object], unit: Callable[[], object], repeats: int) -> float:
+    """Return the least time of ``measured`` over the least time of ``unit``, called in turn."""
+    best_measured = best_unit = math.inf
+    for _ in range(repeats):
+        start = time.perf_counter()
+        unit()
+        middle = time.perf_counter()
+        measured()
+        end = time.perf_counter()
+        best_unit = min(best_unit, middle - start)
+        best_measured = min(best_measured, end - middle)
+    return best_measured / best_unit
+
+
+# ---- The pyramid of an 800x1088 input, converted and coded as cfg/fframe.yaml does
+
+ROOT = Path(__file__).parent.parent
+FFRAME = ROOT / "cfg" / "fframe.yaml"
+SHAPES: list[Shape] = [(256, 200, 272), (256, 100, 136), (256, 50, 68), (256, 25, 34)]
+
+
+@cache
+def pyramid() -> FeatureSet:
+    """Return float32 layers ``(C, H, W)`` of values like those of a feature pyramid."""
+    random = np.random.default_rng(0)
+    layers = {f"p{level}": random.standard_normal(shape, np.float32) * 3 for level, shape in enumerate(SHAPES, 2)}
+    return FeatureSet(800, 1088, layers)
+
+
+def encoder() -> Encoder:
+    """Return an encoder of the default configuration that writes to memory."""
+    return Encoder(load_configuration([FFRAME]), io.BytesIO())
+
+
+def convert() -> ConvertedPicture:
+    """Run the forward conversion of the whole pyramid."""
+    return encoder().convert(pyramid())
+
+
+def convert_back(converted: ConvertedPicture) -> list[NDArray[np.float32]]:
+    """Run the inverse conversion of the whole pyramid."""
+    grids = [Grid(4, 4), Grid(4, 4), Grid(16, 16), Grid(16, 16)]
+    qs = restore(converted.frames, SHAPES, converted.orders, grids, Arrangement.FRAMES, Allocation.TEMPORAL)
+    return [dequantise(q, span, 10) for q, span in zip(qs, converted.ranges, strict=True)]
+
+
+def copy_pyramid() -> list[NDArray[np.float32]]:
+    """Copy the float tensors once: the unit of the conversion's times."""
+    return [tensor.copy() for tensor in pyramid().layers.values()]
+
+
+def peak_bytes(work: Callable[[], object]) -> int:
+    """Return the most memory that ``work`` holds at any time beyond what was held before."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@figure("conversion-forward", "range, quantisation, mean order, arrangement; copies of the tensors", 5)
+def conversion_forward(repeats: int) -> float:
+    """Time the forward conversion."""
+    return ratio_of_minima(convert, copy_pyramid, repeats)
+
+
+@figure("conversion-inverse", "restoring maps and dequantisation; copies of the tensors", 5)
+def conversion_inverse(repeats: int) -> float:
+    """Time the inverse conversion."""
+    converted = convert()
+    return ratio_of_minima(lambda: convert_back(converted), copy_pyramid, repeats)
+
+
+@figure("conversion-memory", "peak of the forward conversion with its results; sizes of the tensors", 1.5)
+def conversion_memory(repeats: int) -> float:
+    """Measure the forward conversion's memory, which no repeat changes."""
+    size = sum(layer.nbytes for layer in pyramid().layers.values())
+    return peak_bytes(convert) / size
+
+
+@figure("encoder-memory", "peak of the whole encoder; sizes of the tensors", 1.5)
+def encoder_memory(repeats: int) -> float:
+    """Measure the encoder's own memory; its inner codec is another process."""
+    size = sum(layer.nbytes for layer in pyramid().layers.values())
+    return peak_bytes(lambda: encoder().encode(pyramid())) / size
+
+
+@figure("encoder", "the whole encoder, features to bitstream; the time of its inner codec runs", 1.15)
+def whole_encoder(repeats: int) -> float:
+    """Time encoding against the part of it in which inner codecs run; the least ratio of a few runs."""
+    spent = 0.0
+
+    def timed(jobs: Sequence[Callable[[], Any]]) -> list[tuple[Any, float]]:
+        nonlocal spent
+        start = time.perf_counter()
+        results = together.run_together(jobs)
+        spent = time.perf_counter() - start
+        return results
+
+    ratios = []
+    encoder_module.run_together = timed  # type: ignore[assignment]
+    for _ in range(min(repeats, 3)):
+        start = time.perf_counter()
+        encoder().encode(pyramid())
+        ratios.append((time.perf_counter() - start) / spent)
+    encoder_module.run_together = together.run_together
+    return min(ratios)
+
+
+# ---- Whole commands, in seconds
+
+
+def seconds(command: list[str | Path], repeats: int) -> float:
+    """Return the least wall-clock time of a command."""
+    best = math.inf
+    for _ in range(repeats):
+        start = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def executable(name: str) -> Path:
+    """Return the installed executable beside this Python."""
+    return Path(sys.executable).with_name(name)
+
+
+@figure("help", "vcm_dec --help, seconds", 0.5)
+def help_start(repeats: int) -> float:
+    """Time the decoder's help."""
+    return seconds([executable("vcm_dec"), "--help"], repeats)
+
+
+@figure("small-decode", "vcm_dec of four small layers, seconds", 0.5)
+def small_decode(repeats: int) -> float:
+    """Time the decoding of a small bitstream, start-up included."""
+    random = np.random.default_rng(0)
+    layers = {f"p{k}": random.standard_normal((16, 64 >> k, 64 >> k), np.float32) for k in range(2, 6)}
+    with tempfile.TemporaryDirectory() as folder:
+        bitstream = Path(folder) / "small.bin"
+        with bitstream.open("w+b") as file:
+            configuration = load_configuration([FFRAME], ["arrangement.grid={p2: 2x2, p3: 2x2, p4: 4x4, p5: 4x4}"])
+            small = Encoder(configuration, file)
+            small.encode(FeatureSet(64, 64, layers))
+            small.close()
+        return seconds([executable("vcm_dec"), bitstream], repeats)
+
+
+@figure("default-run", "vcm_enc -c cfg/fframe.yaml, network included, seconds", 20)
+def default_run(repeats: int) -> float:
+    """Time the README's main job, once."""
+    with tempfile.TemporaryDirectory() as folder:
+        return seconds([executable("vcm_enc"), "-c", FFRAME, "-b", Path(folder) / "bitstream.bin"], 1)
+
+
+def main() -> int:
+    """Measure the chosen figures and print them as a table."""
+    parser = argparse.ArgumentParser(description="Measure what the project promises about speed and memory.")
+    parser.add_argument("--only", nargs="+", default=[""], metavar="NAME", help="figures whose names start so")
+    parser.add_argument("--repeats", type=int, default=15, help="runs of which the fastest counts (default 15)")
+    arguments = parser.parse_args()
+    chosen = [one for one in FIGURES if one.name.startswith(tuple(arguments.only))]
+    if not chosen:
+        parser.error(f"no such figure; there are {', '.join(one.name for one in FIGURES)}")
+    above = 0
+    print(f"{'figure':<22}{'measured':>9}{'limit':>7}")
+    for one in chosen:
+        measured = one.measure(arguments.repeats)
+        above += measured > one.limit
+        print(f"{one.name:<22}{measured:>9.2f}{one.limit:>7.2f}  {one.what}{'  ABOVE' * (measured > one.limit)}")
+    return 1 if above else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

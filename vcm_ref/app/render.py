@@ -1,0 +1,63 @@
+"""``vcm_render``: the feature frames, before and after coding, as PNG files."""
+
+from __future__ import annotations
+
+import argparse
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..atomic import atomic_folder
+from ..bitstream.geometry import inner_bit_depth
+from ..bitstream.syntax import StreamHeader
+from ..bitstream.values import Arrangement
+from ..decoder import Decoder
+from ..encoder import Encoder
+from ..render import contact_sheet, save_png
+from .command import argument_parser, progress_bar, run
+from .enc import add_configuration_arguments, configuration_from, source_for
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``vcm_render``; returns the exit code."""
+    parser = argument_parser("vcm_render", "Render feature frames, before and after coding, into PNG files.")
+    add_configuration_arguments(parser)
+    parser.add_argument("-o", "--output", type=Path, default=Path("frames"), help="the new folder (default: frames)")
+    parser.add_argument("--stretch", action="store_true", help="stretch the contrast to what the samples use")
+    return run(parser, _work, argv)
+
+
+def _work(arguments: argparse.Namespace) -> None:
+    configuration = configuration_from(arguments)
+    inputs, source = source_for(configuration)
+    bitstream = io.BytesIO()
+    written = []
+    with atomic_folder(arguments.output) as folder, progress_bar(2 * len(inputs), "rendering") as progress:
+        encoder = Encoder(configuration, bitstream, progress)
+        for index, path in enumerate(inputs):
+            features = source.features(path)
+            before = encoder.convert(features).frames
+            written += _save(folder, f"{index:06d}", "before", encoder.settings.header, before, arguments.stretch)
+            encoder.encode(features)
+        encoder.close()
+        decoder = Decoder(bitstream, progress=progress)
+        for index, picture in enumerate(decoder.pictures()):
+            written += _save(folder, f"{index:06d}", "after", decoder.header, picture.planes, arguments.stretch)
+    print("\n".join(str(arguments.output / name) for name in sorted(written)))
+
+
+def _save(
+    folder: Path, picture: str, when: str, header: StreamHeader, planes: list[NDArray[np.uint16]], stretch: bool
+) -> list[str]:
+    names = [layer.name for layer in header.layers]
+    if header.arrangement == Arrangement.TILED:
+        names = ["tiled"]
+    inner_bits = inner_bit_depth(header.inner_codec, header.bit_depth)
+    files = []
+    for name, frames in zip(names, planes, strict=True):
+        files.append(f"{picture}_{name}_{when}.png")
+        save_png(folder / files[-1], contact_sheet(frames, inner_bits, stretch))
+    return files

@@ -1,0 +1,40 @@
+"""Feature frames as pictures to look at (the first seed's Figures 2, 3 and 8)."""
+
+from __future__ import annotations
+
+from math import ceil, sqrt
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .atomic import atomic_file
+
+_GAP = 4
+_GAP_BRIGHTNESS = 255
+
+
+def contact_sheet(frames: NDArray[np.uint16], bit_depth: int, stretch: bool = False) -> NDArray[np.uint8]:
+    """Frames ``(F, H, W)`` of ``bit_depth`` bits side by side in one 8-bit picture, in raster scan, white between.
+
+    ``stretch`` spreads the samples from their 1st to their 99th percentile over all of black to white.
+    """
+    count, height, width = frames.shape
+    columns = min(count, max(1, round(sqrt(count * height / width))))
+    rows = ceil(count / columns)
+    sheet = np.full((rows * (height + _GAP) - _GAP, columns * (width + _GAP) - _GAP), _GAP_BRIGHTNESS, np.uint8)
+    lo, hi = np.percentile(frames, (1, 99)) if stretch else (0, (1 << bit_depth) - 1)
+    scale = 255 / max(hi - lo, 1)
+    for index, frame in enumerate(frames):
+        top, left = (index // columns) * (height + _GAP), (index % columns) * (width + _GAP)
+        shown = np.clip((frame.astype(np.float32) - lo) * scale + 0.5, 0, 255)
+        sheet[top : top + height, left : left + width] = shown.astype(np.uint8)
+    return sheet
+
+
+def save_png(path: Path, picture: NDArray[np.uint8]) -> None:
+    """Write an 8-bit picture, ``(H, W)`` or ``(H, W, 3)``."""
+    from PIL import Image
+
+    with atomic_file(path) as file:
+        Image.fromarray(picture).save(file, "PNG")
