@@ -1,0 +1,1 @@
+"""Experiments: results over data sets, and what is made of them."""

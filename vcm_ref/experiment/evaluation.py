@@ -1,0 +1,271 @@
+"""One point of a rate–accuracy curve: a network's results over a data set, from pictures, features or bitstreams.
+
+Each picture is analysed on its own, so results depend neither on how many workers there are nor on their order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ..atomic import atomic_file, atomic_folder
+from ..bitstream.elements import Part
+from ..conversion.parallel import core_count
+from ..errors import BitstreamError, DatasetError, LimitError, VcmError
+from ..network import Network
+from ..provenance import file_digest, versions
+from ..task.dataset import Dataset, ImageId, Item
+from .journal import Journal, Record, to_record
+from .results import Results, draw_results, write_results
+from .sources import Source
+
+SCHEMA = "results.schema.json"
+_PACKAGES = ("pycocotools", "onnx", "onnxruntime", "detectron2")  # beside those that matter to the coding
+_SHOWN_PROBLEMS = 3
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is to be evaluated.
+
+    ``make_network`` is called once in each worker process, so it must be importable there; ``labels`` says how the
+    network's labels become the data set's (:func:`~vcm_ref.experiment.results.label_table`). With ``allow_missing``,
+    pictures and annotations that cannot be used are left out, named and counted, instead of being an error.
+    ``threads`` is what each of the ``workers`` may use; by default they share the cores.
+    """
+
+    dataset: Dataset
+    network_name: str
+    make_network: Callable[[], Network]
+    source: Source
+    labels: str = "names"
+    allow_missing: bool = False
+    workers: int = 1
+    threads: int | None = None
+
+
+def evaluate(
+    evaluation: Evaluation,
+    output: Path,
+    progress: Callable[[float], None] = lambda share: None,
+    draw: Path | None = None,
+    draw_threshold: float = 0.5,
+) -> Record:
+    """Evaluate, and write the results to ``output``, with a file of all detections or classes beside it.
+
+    While it runs, finished pictures are in ``output`` with ``.journal`` after its name, from which a stopped run goes
+    on. ``draw`` is a new folder for pictures with what was detected. Returns the results. Raises
+    :class:`DatasetError`, and whatever coding and the network raise.
+    """
+    dataset = evaluation.dataset
+    missing = evaluation.source.missing(dataset.items)
+    problems = dataset.problems + [f"picture {image_id}: {what}" for image_id, what in missing.items()]
+    _tolerate(problems, evaluation.allow_missing)
+    network = evaluation.make_network()
+    described = {key: value for key, value in network.describe().items() if key != "network"}
+    description = {"name": evaluation.network_name, **described}
+    journal = Journal(output.with_name(output.name + ".journal"), _key(evaluation, description))
+    try:
+        progress(len(journal))
+        waiting = [item for item in dataset.items if item.id not in journal and item.id not in missing]
+        for item, finished in _finish(evaluation, network, waiting):
+            if isinstance(finished, DatasetError):
+                problems.append(str(finished))
+                _tolerate([str(finished)], evaluation.allow_missing)
+            else:
+                journal.add({"id": item.id, **finished})
+            progress(1)
+        results = Results(journal, dataset, network.class_names, evaluation.labels)
+        document = _summary(evaluation, journal, results, sorted(problems), description)
+        sizes = {image_id: (journal[image_id]["height"], journal[image_id]["width"]) for image_id in results}
+        document["metrics"] = dataset.evaluate(results, sizes)
+        document["labels"] = {"by": Path(evaluation.labels).name, "classes": results.labels_used}
+        if draw is not None:
+            with atomic_folder(draw) as folder:
+                draw_results(folder, dataset, results, sizes, draw_threshold)
+        _write(output, document, results)
+    finally:
+        journal.close()
+    journal.remove()
+    return document
+
+
+def _tolerate(problems: list[str], allowed: bool) -> None:
+    if problems and not allowed:
+        shown = "; ".join(problems[:_SHOWN_PROBLEMS])
+        more = f", and {len(problems) - _SHOWN_PROBLEMS} more" if len(problems) > _SHOWN_PROBLEMS else ""
+        raise DatasetError(f"{shown}{more}; --allow-missing evaluates without what is missing, and counts it")
+
+
+def _key(evaluation: Evaluation, network: Record) -> str:
+    """SHA-256 over everything that determines the results, but the content of pictures and features."""
+    source = {"kind": evaluation.source.kind, **evaluation.source.describe(evaluation.dataset.items)}
+    parts = {"data": evaluation.dataset.digest(), "network": network, "source": source, "versions": _versions()}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    found = versions()
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _finish(
+    evaluation: Evaluation, network: Network, waiting: list[Item]
+) -> Iterator[tuple[Item, Record | DatasetError]]:
+    """Analyse the pictures, in whatever order they are ready; one that cannot be read gives the error."""
+    workers = min(evaluation.workers, len(waiting))
+    if workers > 1:
+        yield from _finish_in_workers(evaluation, waiting, workers)
+        return
+    _limit_threads(evaluation.threads)
+    for item in waiting:
+        yield item, _analyse(network, evaluation.source, item)
+
+
+def _finish_in_workers(
+    evaluation: Evaluation, waiting: list[Item], workers: int
+) -> Iterator[tuple[Item, Record | DatasetError]]:
+    threads = evaluation.threads or max(1, core_count() // workers)
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start_worker,
+        initargs=(evaluation.make_network, evaluation.source, threads),
+    )
+    try:
+        futures = {pool.submit(_analyse_in_worker, item): item for item in waiting}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+        pool.shutdown()
+    except BaseException as error:  # an interrupt too: nobody waits for pictures that have begun
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        if isinstance(error, BrokenProcessPool):
+            raise LimitError("a worker was killed, most likely for its memory: take fewer --workers") from error
+        raise
+
+
+_worker: dict[str, Any] = {}
+
+
+def _start_worker(make_network: Callable[[], Network], source: Source, threads: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # for libraries that are not imported yet
+    _worker.update(make_network=make_network, source=source, threads=threads)
+
+
+def _analyse_in_worker(item: Item) -> Record | DatasetError:
+    if "network" not in _worker:  # not when the worker starts, where an error would not be told
+        _worker["network"] = _worker["make_network"]()
+        _limit_threads(_worker["threads"])
+    return _analyse(_worker["network"], _worker["source"], item)
+
+
+def _limit_threads(threads: int | None) -> None:
+    if threads is not None and "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
+
+
+def _analyse(network: Network, source: Source, item: Item) -> Record | DatasetError:
+    """One picture's record for the journal, or the error where it could not be read."""
+    try:
+        analysed = source.analyse(network, item)
+        result = to_record(analysed.result)
+    except VcmError as error:
+        if item.path.name not in str(error) and str(item.id) not in str(error):
+            named = f"picture {item.id} ({item.path.name}): {error.args[0]}"
+            error.args = (named,)
+            if isinstance(error, BitstreamError):
+                error.message = named
+        if isinstance(error, DatasetError):
+            return error
+        raise
+    rest = {"bits": analysed.bits, **(analysed.extra or {})}
+    return {"height": analysed.height, "width": analysed.width, "sha256": analysed.sha256, **rest, **result}
+
+
+def _summary(
+    evaluation: Evaluation, journal: Journal, results: Results, problems: list[str], network: Record
+) -> Record:
+    """The results document, but for metrics and the file of results."""
+    dataset, source = evaluation.dataset, evaluation.source
+    digest, pictures_digest = hashlib.sha256(), hashlib.sha256()
+    bits: Counter[str] = Counter()
+    pixels, coded_bytes, seed_bits = 0, 0, 0
+    inner_codec: Record | None = None
+    for image_id in results:
+        record = journal[image_id]
+        digest.update(bytes.fromhex(record["sha256"]))
+        pictures_digest.update(bytes.fromhex(record.get("picture_sha256", "")))
+        bits.update(record["bits"] or {})
+        pixels += record["height"] * record["width"]
+        coded_bytes += record.get("bytes", 0)
+        seed_bits += record.get("seed_bits") or 0
+        inner_codec = record.get("inner_codec", inner_codec)
+    evaluated = [item for item in dataset.items if item.id in journal]
+    document: Record = {
+        "schema": 1,
+        "metrics": {},
+        "pictures": {"data_set": len(dataset.items), "evaluated": len(evaluated), "problems": len(problems)},
+        "problems": problems,
+        "data": {"name": dataset.name, "sha256": dataset.digest()},
+        "source": {"kind": source.kind, "sha256": digest.hexdigest()},
+        "network": network,
+        "versions": _versions(),
+    }
+    total = coded_bytes or source.file_bytes(evaluated)
+    if total and pixels:
+        document["rate"] = _rate(total, pixels, bits)
+        if inner_codec is not None:
+            document["rate"]["seed_bpp"] = seed_bits / pixels
+    if inner_codec is not None:
+        document["configuration"] = source.describe(evaluated)["configuration"]
+        document["inner_codec"] = inner_codec
+        document["source"]["pictures_sha256"] = pictures_digest.hexdigest()
+    return document
+
+
+def _rate(total: int, pixels: int, bits: Mapping[str, int]) -> Record:
+    """BPP as a ratio of sums, every byte counted; what several pictures of one bitstream share counts as headers."""
+    parts = Counter(bits)
+    parts[Part.HEADER.value] += 8 * total - sum(bits.values())
+    return {
+        "bytes": total,
+        "pixels": pixels,
+        "bpp": 8 * total / pixels,
+        "bits": {part.value: parts[part.value] for part in Part if parts[part.value]},
+    }
+
+
+def _write(output: Path, document: Record, results: Mapping[ImageId, Any]) -> None:
+    """The file of results first: where ``output`` is, all is."""
+    from jsonschema import Draft202012Validator
+
+    beside = output.with_name(f"{output.stem}.detections.json")
+    with atomic_file(beside) as file:
+        count = write_results(file, results)
+    document["results"] = {"file": beside.name, "count": count, "sha256": file_digest(beside)}
+    schema = json.loads(files(__package__).joinpath(SCHEMA).read_text())
+    Draft202012Validator(schema).validate(document)
+    with atomic_file(output) as file:
+        file.write(json.dumps(document, indent=1, allow_nan=False).encode() + b"\n")

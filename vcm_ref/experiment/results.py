@@ -1,0 +1,158 @@
+"""The results of an evaluation as the data set knows them: with its class ids, in its order; written, and drawn."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ConfigError, DatasetError
+from ..render import save_png
+from ..source import read_picture
+from ..task.dataset import Dataset, ImageId, Result, Sizes, class_key
+from ..task.detections import Detections
+from ..task.draw import draw_detections
+from .journal import Journal, from_record
+
+LABELS = ("names", "ids", "from0", "from1")
+"""How a network's labels become the data set's class ids, where no file says."""
+
+_BLANK = 64  # the canvas where a picture is not there
+_CANDIDATES = 5
+
+
+class Results(Mapping[ImageId, Result]):
+    """Results by picture id, in the data set's order, read from the journal one by one when they are asked for."""
+
+    def __init__(self, journal: Journal, dataset: Dataset, class_names: Mapping[int, str], labels: str) -> None:
+        """``class_names`` are the network's, by label; ``labels`` is one of :data:`LABELS` or a file."""
+        self._journal = journal
+        self._dataset = dataset
+        self._class_names = class_names
+        self._labels = labels
+        self._order = [item.id for item in dataset.items if item.id in journal]
+
+    @cached_property
+    def label_table(self) -> dict[int, int]:
+        """The data set's class id for each of the network's labels that it has one for."""
+        return label_table(self._labels, self._class_names, self._dataset.classes)
+
+    @property
+    def labels_used(self) -> dict[str, int]:
+        """The table as JSON; empty where nothing had labels."""
+        used = self.__dict__.get("label_table", {})
+        return {str(label): number for label, number in used.items()}
+
+    def __getitem__(self, image_id: ImageId) -> Result:
+        result = from_record(self._journal[image_id])
+        return relabelled(result, self.label_table) if isinstance(result, Detections) else result
+
+    def __iter__(self) -> Iterator[ImageId]:
+        return iter(self._order)
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+
+def label_table(labels: str, class_names: Mapping[int, str], classes: Mapping[int, str]) -> dict[int, int]:
+    """The data set's class id for each label of the network.
+
+    ``names``: of the class of the same name; ``ids``: the label itself; ``from0`` and ``from1``: counted in the order
+    of ids; else a CSV file of two columns, the network's name and the data set's, for those that differ, as the others
+    go by name. Raises :class:`DatasetError` where no class is in both, :class:`ConfigError` for a file that is none.
+    """
+    if labels == "ids":
+        return {number: number for number in classes}
+    if labels in ("from0", "from1"):
+        return dict(enumerate(sorted(classes), start=int(labels[-1])))
+    renamed = {} if labels == "names" else _read_names(Path(labels))
+    by_name = {class_key(name): number for number, name in classes.items()}
+    wanted = {label: renamed.get(class_key(name), class_key(name)) for label, name in class_names.items()}
+    table = {label: by_name[name] for label, name in wanted.items() if name in by_name}
+    if not table:
+        raise DatasetError(
+            "no class of the network has the name of one of the data set's: say with --labels how to match"
+        )
+    return table
+
+
+def _read_names(path: Path) -> dict[str, str]:
+    try:
+        rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"--labels {path}: is none of {', '.join(LABELS)}, and no readable file: {error}") from error
+    bad = next((row for row in rows if len(row) != 2), None)
+    if bad is not None:
+        raise ConfigError(f"--labels {path}: the line {','.join(bad)!r} has no two fields")
+    return {class_key(first): class_key(second) for first, second in rows}
+
+
+def relabelled(found: Detections, table: Mapping[int, int]) -> Detections:
+    """The detections with the labels that ``table`` gives them; those that it gives none are left out."""
+    kept = np.array([int(label) in table for label in found.labels], np.bool_)
+    labels = np.array([table[int(label)] for label in found.labels[kept]], np.int64)
+    masks = found.masks[kept] if found.masks is not None else None
+    return replace(found, boxes=found.boxes[kept], scores=found.scores[kept], labels=labels, masks=masks)
+
+
+def write_results(file: BinaryIO, results: Mapping[ImageId, Result]) -> int:
+    """Write all results as one JSON list, a line each; returns how many.
+
+    Detections are in COCO's result format: image_id, category_id, bbox (x, y, width, height in pixels), score, and for
+    masks segmentation, in run lengths. For a classified picture: image_id, and category_id, the five best classes.
+    """
+    count = 0
+    for image_id, result in results.items():
+        for entry in _entries(image_id, result):
+            file.write(b",\n" if count else b"[\n")
+            file.write(json.dumps(entry, allow_nan=False).encode())
+            count += 1
+    file.write(b"\n]\n" if count else b"[]\n")
+    return count
+
+
+def _entries(image_id: ImageId, result: Result) -> Iterator[dict[str, Any]]:
+    if not isinstance(result, Detections):
+        best = np.argsort(-result.logits, kind="stable")[:_CANDIDATES]
+        yield {"image_id": image_id, "category_id": best.tolist()}
+        return
+    masks: Sequence[NDArray[np.bool_] | None] = [None] * len(result) if result.masks is None else list(result.masks)
+    rows = zip(result.boxes.tolist(), result.scores.tolist(), result.labels.tolist(), masks, strict=True)
+    for (x0, y0, x1, y1), score, label, mask in rows:
+        entry = {"image_id": image_id, "category_id": label, "bbox": [x0, y0, x1 - x0, y1 - y0], "score": score}
+        yield entry if mask is None else {**entry, "segmentation": _run_lengths(mask)}
+
+
+def _run_lengths(mask: NDArray[np.bool_]) -> dict[str, Any]:
+    from pycocotools import mask as coco_mask
+
+    encoded = coco_mask.encode(np.asfortranarray(mask, np.uint8))
+    return {"size": list(mask.shape), "counts": encoded["counts"].decode("ascii")}
+
+
+def draw_results(folder: Path, dataset: Dataset, results: Mapping[ImageId, Result], sizes: Sizes, least: float) -> None:
+    """Draw the detections of at least the score ``least`` into a PNG each, named as the picture.
+
+    Where the picture is not there, they are drawn on grey.
+    """
+    paths = {item.id: item.path for item in dataset.items}
+    distinct = len({path.stem for path in paths.values()}) == len(paths)
+    for image_id, result in results.items():
+        if not isinstance(result, Detections):
+            raise DatasetError(f"picture {image_id}: is classified, so there is nothing to draw")
+        path = paths[image_id]
+        canvas = read_picture(path) if path.is_file() else np.full((*sizes[image_id], 3), _BLANK, np.uint8)
+        if canvas.shape[:2] != sizes[image_id]:
+            height, width = sizes[image_id]
+            raise DatasetError(
+                f"{path}: is {canvas.shape[1]}x{canvas.shape[0]}; what was analysed was {width}x{height}"
+            )
+        name = path.stem if distinct else str(image_id).replace("/", "_")
+        save_png(folder / f"{name}.png", draw_detections(canvas, result, dataset.classes, least))
