@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil, sqrt
+from math import ceil, log2, sqrt
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,9 @@ def contact_sheet(frames: NDArray[np.uint16], bit_depth: int, stretch: bool = Fa
     ``stretch`` spreads the samples from their 1st to their 99th percentile over all of black to white.
     """
     count, height, width = frames.shape
-    columns = min(count, max(1, round(sqrt(count * height / width))))
+    squarest = sqrt(count * height / width)
+    full = min((c for c in range(1, count + 1) if count % c == 0), key=lambda c: abs(log2(c / squarest)))
+    columns = full if abs(log2(full / squarest)) <= 0.5 else min(count, max(1, round(squarest)))
     rows = ceil(count / columns)
     sheet = np.full((rows * (height + _GAP) - _GAP, columns * (width + _GAP) - _GAP), _GAP_BRIGHTNESS, np.uint8)
     lo, hi = np.percentile(frames, (1, 99)) if stretch else (0, (1 << bit_depth) - 1)
