@@ -21,6 +21,8 @@ T = TypeVar("T")
 #: The key by which a per-layer mapping speaks for every layer it does not name.
 ALL_OTHERS = "default"
 COMMAND_LINE = "the command line"
+#: Values of ``network.weights`` that name no file.
+NO_PATHS = ("default", "random")
 #: Keys whose value is a path, taken relative to the file that says it.
 _INPUT_PATHS = (("input",), ("network", "weights"))
 
@@ -179,7 +181,7 @@ def _resolve_path(tree: Tree, keys: KeyPath, folder: Path) -> None:
     node: Any = tree
     for key in keys[:-1]:
         node = node.get(key, {}) if isinstance(node, dict) else {}
-    if isinstance(node, dict) and isinstance(node.get(keys[-1]), str):
+    if isinstance(node, dict) and isinstance(node.get(keys[-1]), str) and node[keys[-1]] not in NO_PATHS:
         node[keys[-1]] = str(folder / node[keys[-1]])
 
 

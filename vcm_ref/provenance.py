@@ -11,7 +11,17 @@ from typing import BinaryIO
 
 from . import __version__
 
-_PACKAGES = ("numpy", "bitstring", "imageio-ffmpeg", "safetensors", "pillow", "torch", "torchvision")
+_PACKAGES = (
+    "numpy",
+    "bitstring",
+    "imageio-ffmpeg",
+    "safetensors",
+    "pillow",
+    "torch",
+    "torchvision",
+    "onnx",
+    "onnxruntime",
+)
 
 
 def file_digest(path: Path) -> str:

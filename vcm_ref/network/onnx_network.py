@@ -1,0 +1,256 @@
+"""Any network exported to ONNX, split at tensors that the configuration names.
+
+::
+
+    picture ─ preprocessing ─ graph up to the cut ┊ graph from the cut ─ head ─ detections or classification
+              └──────── extract (part 1) ───────┘ ┊ └──────────── analyse (part 2) ────────────┘
+
+The whole graph and both parts run in onnxruntime with its graph optimisations off. They would fuse nodes, across the
+cut too where there is none, and a fused node rounds differently; without them each node computes the same in the
+whole and in a part, and the split is exact. They run in one thread each, so that results do not depend on the number
+of cores; workers, each with a network of its own, use more.
+"""
+
+# mypy: disable-error-code="import-untyped"
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+
+from vcm_ref.errors import NetworkError
+from vcm_ref.feature_set import FeatureSet
+from vcm_ref.network.checks import check_layer_names, picture_size
+from vcm_ref.network.coco_classes import COCO_CLASSES
+from vcm_ref.network.onnx_cut import cut_model
+from vcm_ref.network.onnx_heads import Selection, box_detections, logits_classification, yolox_detections
+from vcm_ref.network.onnx_pictures import Fit, Preprocessing
+from vcm_ref.provenance import file_digest
+from vcm_ref.task.classification import Classification
+from vcm_ref.task.detections import Detections
+
+Array = NDArray[Any]
+
+
+class OnnxNetwork:
+    """An exported network behind the project's network interface. ``docs/networks.md`` explains the options.
+
+    ``cut`` is a list of tensors, or a mapping of layer names to tensors; in a list, a layer is named as its tensor,
+    with ``_`` for characters that a bitstream's layer names cannot have. Raises `NetworkError` where the file is no
+    usable ONNX model, where the cut does not separate it, and where options do not fit it.
+    """
+
+    name = "onnx"
+
+    def __init__(
+        self,
+        weights: str | Path,
+        cut: Sequence[str] | Mapping[str, str],
+        head: Literal["yolox", "boxes", "logits"],
+        outputs: Sequence[str] | None = None,
+        classes: Mapping[int, str] | Literal["coco"] | None = None,
+        size: str | None = None,
+        fit: Fit = "stretch",
+        shortest_side: int | None = None,
+        fill: int = 114,
+        channels: Literal["rgb", "bgr"] = "rgb",
+        mean: Sequence[float] = (0.0, 0.0, 0.0),
+        std: Sequence[float] = (1.0, 1.0, 1.0),
+        antialias: bool = True,
+        score_threshold: float = 0.01,
+        nms_threshold: float = 0.65,
+        max_detections: int = 100,
+    ) -> None:
+        path = Path(weights)
+        self._model = _read_model(path)
+        self._weights = {"weights": path.name, "weights_sha256": file_digest(path)}
+        self._tensors = _layer_names(cut)
+        self.layers = tuple(self._tensors)
+        given = [item.name for item in self._model.graph.output]
+        self._outputs = _head_outputs(head, outputs, given)
+        self._part1, self._part2 = (
+            _session(part, f"{path}, {side} of the cut")
+            for part, side in zip(
+                cut_model(self._model, list(self._tensors.values()), self._outputs), ("before", "after"), strict=True
+            )
+        )
+        self._input = _only_input(self._part1)
+        self._preprocessing = Preprocessing(
+            size=_input_size(self._input, _asked_size(size), fit),
+            fit=fit,
+            shortest_side=shortest_side,
+            fill=fill,
+            channels=channels,
+            mean=tuple(mean),
+            std=tuple(std),
+            antialias=antialias,
+        )
+        self._head = head
+        self._selection = Selection(score_threshold, nms_threshold, max_detections)
+        self.class_names = _class_names(classes, head, self._part2.get_outputs()[0].shape)
+
+    def describe(self) -> dict[str, str]:
+        """The model's file and SHA-256, the cut, the head, all options, and onnxruntime's version, for a record."""
+        cut = ", ".join(f"{layer}={tensor}" for layer, tensor in self._tensors.items())
+        options = {"cut": cut, "head": self._head, "preprocessing": str(self._preprocessing)}
+        options["selection"] = str(self._selection)
+        return {"network": self.name, **self._weights, **options, "onnxruntime": onnxruntime.__version__}
+
+    def __call__(self, image: NDArray[np.uint8]) -> Detections | Classification:
+        """Run the whole network, unsplit, on ``image`` (H, W, 3) uint8 RGB."""
+        height, width = picture_size(image, self.name)
+        found = _run(self._whole, self._outputs, {self._input.name: self._preprocessing(image)})
+        return self._result(found, height, width)
+
+    def extract(self, image: NDArray[np.uint8]) -> FeatureSet:
+        """Part 1: give the tensors of the cut, each (C, H, W) float32, of ``image`` (H, W, 3) uint8 RGB."""
+        height, width = picture_size(image, self.name)
+        found = _run(self._part1, list(self._tensors.values()), {self._input.name: self._preprocessing(image)})
+        for (layer, tensor), values in zip(self._tensors.items(), found, strict=True):
+            if values.ndim != 4 or len(values) != 1 or values.dtype != np.float32:
+                raise NetworkError(
+                    f"network.cut: layer {layer} is to be (1, C, H, W) float32; tensor {tensor} is {values.shape} "
+                    f"{values.dtype}"
+                )
+        return FeatureSet(height, width, {layer: values[0] for layer, values in zip(self.layers, found, strict=True)})
+
+    def analyse(self, features: FeatureSet) -> Detections | Classification:
+        """Part 2: detect or classify from the layers alone.
+
+        Raises `NetworkError` if they are not the layers of the cut, or of shapes that part 2 cannot take.
+        """
+        check_layer_names(features, self.layers, self.name)
+        given = {
+            tensor: np.require(features.layers[layer], np.float32, ["C"])[None]
+            for layer, tensor in self._tensors.items()
+        }
+        return self._result(_run(self._part2, self._outputs, given), features.height, features.width)
+
+    @cached_property
+    def _whole(self) -> onnxruntime.InferenceSession:
+        return _session(self._model, "the whole network")
+
+    def _result(self, found: list[Array], height: int, width: int) -> Detections | Classification:
+        if self._head == "logits":
+            return logits_classification(found[0])
+        place = self._preprocessing.place(height, width)
+        if self._head == "boxes":
+            return box_detections(found[0], found[1], found[2], place, self._selection)
+        size = self._preprocessing.input_size(height, width)
+        return yolox_detections(found[0], size, place, list(self.class_names), self._selection)
+
+
+def _read_model(path: Path) -> onnx.ModelProto:
+    try:
+        model = onnx.load(path)
+        onnx.checker.check_model(model)
+    except FileNotFoundError as error:
+        raise NetworkError(f"weights {path}: there is no such file") from error
+    except Exception as error:  # protobuf's and onnx's own kinds
+        told = (str(error) or repr(error)).splitlines()[0]
+        raise NetworkError(f"weights {path}: are no ONNX model: {told}") from error
+    return model
+
+
+def _layer_names(cut: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
+    """Layer name to tensor, in coding order."""
+    pairs = list(cut.items()) if isinstance(cut, Mapping) else [(re.sub(r"[^A-Za-z0-9_.-]", "_", x), x) for x in cut]
+    named = dict(pairs)
+    wrong = [name for name in named if not re.fullmatch(r"[A-Za-z0-9_.-]+", name)]
+    if wrong or len(named) < len(pairs):
+        got = ", ".join(name for name, _ in pairs)
+        raise NetworkError(f"network.cut: layer names must differ and have only A-Z a-z 0-9 _ . - ; got {got}")
+    return named
+
+
+def _head_outputs(head: str, outputs: Sequence[str] | None, given: Sequence[str]) -> list[str]:
+    """The graph's outputs that ``head`` takes, in its order; those asked for, else the graph's first ones."""
+    count = {"yolox": 1, "boxes": 3, "logits": 1}.get(head)
+    if count is None:
+        raise NetworkError(f"network.head: is {head!r}; allowed are yolox, boxes, logits")
+    wanted = list(outputs) if outputs is not None else list(given[:count])
+    unknown = [name for name in wanted if name not in given]
+    if unknown or len(wanted) != count:
+        raise NetworkError(
+            f"network.outputs: head {head} takes {count} of the graph's outputs {', '.join(given)}; "
+            f"got {', '.join(wanted)}"
+        )
+    return wanted
+
+
+def _session(model: onnx.ModelProto, what: str) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = 1  # with more, sums are split by their number, and round accordingly
+    options.log_severity_level = 3  # errors; the rest is about what optimisations could do
+    try:
+        return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own kinds have no common class
+        raise NetworkError(f"onnxruntime cannot run {what}: {str(error).splitlines()[0]}") from error
+
+
+def _run(session: onnxruntime.InferenceSession, outputs: list[str], given: dict[str, Array]) -> list[Array]:
+    try:
+        found: list[Array] = session.run(outputs, given)
+    except Exception as error:  # likewise
+        raise NetworkError(f"onnxruntime: {str(error).splitlines()[0]}") from error
+    return found
+
+
+def _only_input(session: onnxruntime.InferenceSession) -> Any:
+    inputs = session.get_inputs()
+    if len(inputs) != 1:
+        names = ", ".join(item.name for item in inputs)
+        raise NetworkError(f"an exported network takes one input here, the picture; this one takes {names or 'none'}")
+    return inputs[0]
+
+
+def _asked_size(text: str | None) -> tuple[int, int] | None:
+    """``WIDTHxHEIGHT`` as height and width."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"([1-9][0-9]*)x([1-9][0-9]*)", text)
+    if match is None:
+        raise NetworkError(f"network.size: is {text!r}; write width x height, as in 640x480")
+    return int(match[2]), int(match[1])
+
+
+def _input_size(given: Any, asked: tuple[int, int] | None, fit: str) -> tuple[int, int] | None:
+    """The height and width of the network's input: the graph's own, else those asked for; `None` for the picture's."""
+    shape = list(given.shape)
+    if len(shape) != 4 or (isinstance(shape[1], int) and shape[1] != 3):
+        raise NetworkError(f"input {given.name} is to be (1, 3, H, W); the graph has {tuple(shape)}")
+    height, width = (side if isinstance(side, int) else None for side in shape[2:])
+    if asked is not None and (height or asked[0], width or asked[1]) != asked:
+        raise NetworkError(f"network.size: is {asked[1]}x{asked[0]}; the graph's input is {width}x{height}")
+    if fit == "none" and height is None and width is None:
+        return None
+    if fit not in ("stretch", "letterbox", "crop"):
+        raise NetworkError(f"network.fit: is {fit!r}; allowed are stretch, letterbox and crop, or none for a free size")
+    if asked is not None:
+        return asked
+    if height is None or width is None:
+        raise NetworkError("network.size: the graph leaves the size of its input open; give it, as in 640x480")
+    return height, width
+
+
+def _class_names(classes: Mapping[int, str] | str | None, head: str, shape: Sequence[Any]) -> Mapping[int, str]:
+    """Category id to name. For yolox and logits the n-th entry is the network's n-th class."""
+    if isinstance(classes, Mapping):
+        return {int(key): str(name) for key, name in classes.items()}
+    if classes not in ("coco", None):
+        raise NetworkError(f"network.classes: is {classes!r}; write coco, or a mapping of ids to names")
+    if head == "logits" and classes is None:
+        count = shape[-1] if shape else None
+        if not isinstance(count, int):
+            raise NetworkError("network.classes: the graph does not say how many there are; give ids and names")
+        return {index: str(index) for index in range(count)}
+    return COCO_CLASSES

@@ -1,0 +1,138 @@
+"""What the networks that run in torch share: weights with their digest, exact inference, tensors from arrays."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+from urllib.parse import urlparse
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from vcm_ref.errors import NetworkError
+from vcm_ref.provenance import file_digest
+
+DEFAULT = "default"
+"""The word for the weights that the network's makers publish."""
+
+RANDOM = "random"
+"""The word for no weights at all: the library's own initialisation from a seed. For tests."""
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+def model_with_weights(
+    make: Callable[[], Model],
+    weights: str | Path,
+    seed: int,
+    address: Callable[[], str],
+    *,
+    ignored: tuple[str, ...] = (),
+) -> tuple[Model, dict[str, str]]:
+    """Make a model with weights, in evaluation mode, and say which weights they are.
+
+    ``weights`` is a file's path; `DEFAULT` for the file at ``address()``, which is downloaded once into torch's own
+    cache; or `RANDOM` for the initialisation from ``seed``. Tensors of the file whose name contains one of ``ignored``
+    are passed over; else the file must hold the model's tensors, no more and no fewer.
+
+    Returns the model, and for a record the file's name and SHA-256, or the seed. Raises `NetworkError` in one line.
+    """
+    with torch.random.fork_rng(devices=[]):  # leave the caller's random numbers alone
+        torch.manual_seed(seed)
+        model = make()
+    model.requires_grad_(False).eval()
+    if str(weights) == RANDOM:
+        return model, {"weights": f"random, seed {seed}"}
+    path = _downloaded(address()) if str(weights) == DEFAULT else Path(weights)
+    stored = read_state(path)
+    wanted = model.state_dict()
+    stored = {key: value for key, value in stored.items() if not any(word in key for word in ignored)}
+    missing, surplus = wanted.keys() - stored.keys(), stored.keys() - wanted.keys()
+    missing = {key for key in missing if not key.endswith("num_batches_tracked")}  # a counter of the training
+    surplus = {key for key in surplus if not key.endswith("num_batches_tracked")}
+    for keys, fault in ((missing, "lack {} that the model has"), (surplus, "hold {} that the model lacks")):
+        if keys:
+            tensors = f"{len(keys)} tensor{'s' * (len(keys) > 1)} ({min(keys)})"
+            raise NetworkError(f"weights {path}: {fault.format(tensors)}; are they of another model?")
+    try:
+        model.load_state_dict(stored, strict=False)
+    except RuntimeError as error:  # torch lists each tensor of another shape on a line of its own
+        raise NetworkError(f"weights {path}: do not fit the model: {str(error).splitlines()[-1].strip()}") from error
+    return model, {"weights": path.name, "weights_sha256": file_digest(path)}
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The named tensors of a file: ``.safetensors``, torch's ``.pth``, or detectron2's ``.pkl``.
+
+    A ``.pkl`` is a Python pickle, which can run code as it is read: read only files of a source you trust.
+    Raises `NetworkError` for anything else.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        if path.suffix == ".pkl":
+            with path.open("rb") as file:
+                stored: Any = pickle.load(file, encoding="latin1")
+        else:
+            stored = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise NetworkError(f"weights {path}: there is no such file") from error
+    except Exception as error:  # each format has its own kinds
+        raise NetworkError(f"weights {path}: cannot be read: {(str(error) or repr(error)).splitlines()[0]}") from error
+    if isinstance(stored, Mapping) and isinstance(stored.get("model"), Mapping):  # detectron2 wraps them
+        stored = stored["model"]
+    if not isinstance(stored, Mapping) or not all(isinstance(value, (Tensor, np.ndarray)) for value in stored.values()):
+        raise NetworkError(f"weights {path}: hold no mapping of names to tensors")
+    return {str(key): torch.as_tensor(value) for key, value in stored.items()}
+
+
+def _downloaded(address: str) -> Path:
+    """The file at ``address`` in torch's cache, fetched there first if it is not."""
+    name = PurePosixPath(urlparse(address).path).name
+    path = Path(torch.hub.get_dir(), "checkpoints", name)
+    if path.is_file():
+        return path
+    _, _, prefix = path.stem.rpartition("-")  # torchvision names a file by the first digits of its SHA-256
+    is_digest = len(prefix) == 8 and set(prefix) <= set("0123456789abcdef")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(address, str(path), prefix if is_digest else None, progress=False)
+    except (OSError, RuntimeError) as error:  # URLError is an OSError; a wrong digest is a RuntimeError
+        raise NetworkError(
+            f"weights cannot be downloaded from {address} ({error}); fetch the file and name it with network.weights"
+        ) from error
+    return path
+
+
+@contextmanager
+def exact_inference() -> Iterator[None]:
+    """Run torch in one thread and without gradients.
+
+    With more threads torch splits sums by their number, and they round accordingly; results are to be the same for any
+    number of cores and workers.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def as_tensor(layer: NDArray[np.float32]) -> Tensor:
+    """A layer (C, H, W) as a float32 tensor (1, C, H, W) that torch may write to."""
+    return torch.from_numpy(np.require(layer, np.float32, ["C", "W"]))[None]
+
+
+def as_layer(tensor: Tensor) -> NDArray[np.float32]:
+    """A tensor (1, C, H, W) as a layer (C, H, W) float32 in C order."""
+    layer: NDArray[np.float32] = tensor[0].contiguous().numpy()
+    return layer
