@@ -20,6 +20,20 @@ settings.register_profile(
 )
 settings.load_profile("vcm_ref")
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Slow tests run when asked for."""
+    parser.addoption("--slow", action="store_true", help="run the slow tests as well")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip slow tests otherwise, and say so."""
+    if not config.getoption("--slow"):
+        for item in items:
+            if "slow" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))
+
+
 CONFIGURATIONS = Path(__file__).parent.parent / "cfg"
 
 

@@ -21,6 +21,8 @@ _PACKAGES = (
     "torchvision",
     "onnx",
     "onnxruntime",
+    "detectron2",
+    "pycocotools",
 )
 
 

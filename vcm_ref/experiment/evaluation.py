@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,6 @@ from .results import Results, draw_results, write_results
 from .sources import Source
 
 SCHEMA = "results.schema.json"
-_PACKAGES = ("pycocotools", "onnx", "onnxruntime", "detectron2")  # beside those that matter to the coding
 _SHOWN_PROBLEMS = 3
 
 
@@ -113,18 +111,8 @@ def _tolerate(problems: list[str], allowed: bool) -> None:
 def _key(evaluation: Evaluation, network: Record) -> str:
     """SHA-256 over everything that determines the results, but the content of pictures and features."""
     source = {"kind": evaluation.source.kind, **evaluation.source.describe(evaluation.dataset.items)}
-    parts = {"data": evaluation.dataset.digest(), "network": network, "source": source, "versions": _versions()}
+    parts = {"data": evaluation.dataset.digest(), "network": network, "source": source, "versions": versions()}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _versions() -> dict[str, str]:
-    found = versions()
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _finish(
@@ -231,7 +219,7 @@ def _summary(
         "data": {"name": dataset.name, "sha256": dataset.digest()},
         "source": {"kind": source.kind, "sha256": digest.hexdigest()},
         "network": network,
-        "versions": _versions(),
+        "versions": versions(),
     }
     total = coded_bytes or source.file_bytes(evaluated)
     if total and pixels:

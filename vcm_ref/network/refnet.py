@@ -13,8 +13,7 @@ multiple of 32, so that every layer is exactly half the one before.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -37,6 +36,7 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
+from vcm_ref.network.torch_parts import exact_inference
 from vcm_ref.provenance import file_digest
 from vcm_ref.task.detections import Detections
 from vcm_ref.task.scene_shapes import CLASS_NAMES
@@ -162,13 +162,13 @@ class RefNet:
 
     def __call__(self, image: NDArray[np.uint8]) -> Detections:
         """Run the whole network, unsplit, on ``image`` (H, W, 3) uint8 RGB."""
-        with _repeatable():
+        with exact_inference():
             height, width = _size(image)
             return self._detect(self._pyramid(image), height, width)
 
     def extract(self, image: NDArray[np.uint8]) -> FeatureSet:
         """Part 1: give the layers p2 … p5, each (256, H, W) float32, of ``image`` (H, W, 3) uint8 RGB."""
-        with _repeatable():
+        with exact_inference():
             height, width = _size(image)
             pyramid = self._pyramid(image)
         return FeatureSet(height, width, {name: pyramid[name][0].numpy() for name in LAYERS})
@@ -192,7 +192,7 @@ class RefNet:
                 )
             # torch wants memory that it may write to, though nothing here does
             pyramid[name] = torch.from_numpy(np.require(layer, np.float32, ["C", "W"]))[None]
-        with _repeatable():
+        with exact_inference():
             pool = cast(Callable[..., tuple[list[Tensor], list[str]]], LastLevelMaxPool())
             pyramid["pool"] = pool([pyramid["p5"]], [], ["p5"])[0][-1]
             return self._detect(pyramid, features.height, features.width)
@@ -216,22 +216,6 @@ class RefNet:
         found, _ = cast(RoIHeads, self.model.roi_heads)(pyramid, proposals, [size])
         scale = torch.tensor([width / size[1], height / size[0]] * 2, dtype=torch.float32)
         return Detections((found[0]["boxes"] * scale).numpy(), found[0]["scores"].numpy(), found[0]["labels"].numpy())
-
-
-@contextmanager
-def _repeatable() -> Iterator[None]:
-    """Run torch for inference on one thread.
-
-    On several, oneDNN divides the sums of a small layer's convolutions between them, and how it does so moves the last
-    bits of the features, hence perhaps a byte of the bitstream. Pictures, not threads, are what to run side by side.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _size(image: NDArray[np.uint8]) -> tuple[int, int]:

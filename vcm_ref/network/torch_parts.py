@@ -115,8 +115,8 @@ def _downloaded(address: str) -> Path:
 def exact_inference() -> Iterator[None]:
     """Run torch in one thread and without gradients.
 
-    With more threads torch splits sums by their number, and they round accordingly; results are to be the same for any
-    number of cores and workers.
+    With more threads torch splits sums by their number, and they round accordingly, which may move a byte of the
+    bitstream; results are to be the same for any number of cores and workers. Pictures are what to run side by side.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
