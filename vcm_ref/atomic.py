@@ -23,6 +23,14 @@ def _explained(path: Path, error: OSError) -> OutputError:
     return OutputError(f"{path}: cannot be written: {error.strerror or error}")
 
 
+def check_output(path: Path) -> None:
+    """:class:`OutputError` where ``path`` can be seen, before any work, to be no place for a file."""
+    if not path.name:
+        raise OutputError(f"{path}: is no file name; name another output")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: there is no folder {path.parent}")
+
+
 @contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """A binary file that takes the name ``path`` when the block ends, and vanishes when it raises.

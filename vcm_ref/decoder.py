@@ -19,12 +19,13 @@ from .bitstream.limits import DecoderLimits
 from .bitstream.stream import BitstreamReader, CodedPicture
 from .bitstream.substreams import to_inner_stream
 from .bitstream.syntax import Substream
+from .bitstream.values import InnerCodecId
 from .codec import make_decoder
 from .codec.together import run_together
 from .conversion.arrangement import restore
 from .conversion.depth import lower_depth
 from .conversion.quantisation import dequantise
-from .errors import BitstreamError
+from .errors import BitstreamError, CodecError
 from .feature_set import FeatureSet
 from .report import PictureReport, substream_reports
 from .side_information import from_picture_header
@@ -116,7 +117,12 @@ class Decoder:
         def decode(substream: Substream, geometry: SubstreamGeometry) -> NDArray[np.uint16]:
             stream = to_inner_stream(self.header.inner_codec, substream)
             size = geometry.frames, geometry.coded_height, geometry.coded_width
-            planes = self._inner.decode(stream, *size, inner_depth)
+            try:
+                planes = self._inner.decode(stream, *size, inner_depth)
+            except CodecError as error:
+                if self.header.inner_codec == InnerCodecId.LOSSLESS:  # its format is the specification's own
+                    raise BitstreamError(str(error), clause="8.8") from error
+                raise
             self.progress(geometry.frames * geometry.coded_samples / samples)
             return planes
 

@@ -7,6 +7,15 @@ class VcmError(Exception):
     """Anything a user can be told in one line: what is wrong, where, and what to do."""
 
     exit_code = 70
+    #: The file that it is about, where whoever raised it did not know.
+    where = ""
+
+    def __str__(self) -> str:
+        told = self._told()
+        return f"{self.where}: {told}" if self.where and self.where not in told else told
+
+    def _told(self) -> str:
+        return super().__str__()
 
 
 class ConfigError(VcmError):
@@ -30,7 +39,7 @@ class BitstreamError(VcmError):
         self.bit_offset = bit_offset
         super().__init__(message)
 
-    def __str__(self) -> str:
+    def _told(self) -> str:
         where = []
         if self.bit_offset is not None:
             where.append(f"bit {self.bit_offset}")

@@ -155,6 +155,9 @@ def _qps(configuration: Configuration, names: list[str], arrangement: Arrangemen
 def _fixed_range(configuration: Configuration) -> tuple[tuple[float, float] | None, Rounding]:
     rounding: Rounding = configuration.get("quantisation.rounding")
     if configuration.get("quantisation.range") != "fixed":
+        for key in ("profile", "min", "max"):
+            if configuration.get(f"quantisation.{key}") is not None:
+                raise configuration.error(f"quantisation.{key}", "has no effect unless quantisation.range is fixed")
         return None, rounding
     name = configuration.get("quantisation.profile")
     lo, hi = configuration.get("quantisation.min"), configuration.get("quantisation.max")

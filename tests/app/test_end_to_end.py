@@ -34,7 +34,7 @@ def test_every_configuration_runs(name: str, pyramid: Path, tmp_path: Path, caps
     assert encode(["-c", str(CONFIGURATIONS / f"{name}.yaml")], pyramid, bitstream) == 0
     capsys.readouterr()
     assert decode(bitstream, "--tier", "t1", "-o", tmp_path / "x.raw") == 0
-    assert "T1 digest: verified" in capsys.readouterr().out
+    assert "T1 digest: integer tensors verified" in capsys.readouterr().out
     decoded = {entry["name"]: entry["sha256"] for entry in described(tmp_path / "x.raw")["tensors"]}
     assert encoder_digests(bitstream) == [decoded]
     assert list(decoded) == ["p2", "p3", "p4", "p5"]
@@ -165,7 +165,7 @@ def test_the_decoded_features_are_the_same_in_both_formats(lossless: Path, tmp_p
 def test_the_output_is_named_after_the_bitstream(lossless: Path) -> None:
     """Where -o does not name it."""
     assert decode(lossless) == 0
-    assert lossless.with_suffix(".safetensors").is_file()
+    assert lossless.with_suffix(".decoded.safetensors").is_file()
 
 
 def test_the_trace_lists_every_element(lossless: Path, capsys: pytest.CaptureFixture[str]) -> None:

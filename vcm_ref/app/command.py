@@ -15,17 +15,20 @@ from .. import __version__
 from ..errors import LimitError, VcmError
 
 INTERRUPTED = 130
-TERMINATED = 143
 PIPE_CLOSED = 141  # as if SIGPIPE had ended us: what was asked for is not done
 INTERNAL = 70
 
 
 class _Terminated(BaseException):
-    """SIGTERM: as an exception, so that files are removed and child processes ended on the way out."""
+    """SIGTERM or SIGHUP: as an exception, so that files are removed and child processes ended on the way out."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__()
+        self.signal_number = signal_number
 
 
 def _terminate(signal_number: int, frame: object) -> None:
-    raise _Terminated
+    raise _Terminated(signal_number)
 
 
 def argument_parser(name: str, description: str) -> argparse.ArgumentParser:
@@ -40,7 +43,9 @@ def run(parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace], No
     """Parse the arguments, do the work, and turn an exception into one line on stderr and an exit code."""
     arguments = parser.parse_args(argv)
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _terminate)
+        for name in ("SIGTERM", "SIGHUP"):  # not every platform has the second
+            if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:
+                signal.signal(getattr(signal, name), _terminate)
     done = False
     caught: BaseException
     try:
@@ -58,7 +63,7 @@ def run(parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace], No
     except KeyboardInterrupt as error:
         message, code, caught = "interrupted", INTERRUPTED, error
     except _Terminated as error:
-        message, code, caught = "terminated", TERMINATED, error
+        message, code, caught = "terminated", 128 + error.signal_number, error
     except Exception as error:
         message = f"internal error: {type(error).__name__}: {error}; please report it with the output of --debug"
         code, caught = INTERNAL, error

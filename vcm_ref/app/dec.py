@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..atomic import atomic_file, atomic_folder
+from ..atomic import atomic_file, atomic_folder, check_output
 from ..bitstream.limits import DecoderLimits
 from ..decoder import DecodedPicture, Decoder
-from ..errors import ConfigError
+from ..errors import BitstreamError, CodecError, ConfigError, UnsupportedError
 from ..feature_file import SUFFIXES, save_feature_file
 from ..planes_file import save_planes
 from ..report import picture_table, totals_table
@@ -77,8 +77,11 @@ def _work(arguments: argparse.Namespace) -> None:
 
             print_trace(file, limits)
             return
-        decoder = Decoder(file, limits=limits, backend=arguments.backend)
-        _decode(arguments, decoder)
+        try:
+            _decode(arguments, Decoder(file, limits=limits, backend=arguments.backend))
+        except (BitstreamError, CodecError, UnsupportedError) as error:
+            error.where = str(arguments.bitstream)
+            raise
 
 
 def _limits(settings: list[str]) -> DecoderLimits:
@@ -92,6 +95,8 @@ def _limits(settings: list[str]) -> DecoderLimits:
             values[name] = known[name](text)
         except ValueError as error:
             raise ConfigError(f"--limit {setting}: {text!r} is no number") from error
+        if not values[name] >= 0:
+            raise ConfigError(f"--limit {setting}: must be at least 0")
     return DecoderLimits(**values)
 
 
@@ -107,9 +112,10 @@ def _decode(arguments: argparse.Namespace, decoder: Decoder) -> None:
             if not arguments.quiet:
                 print(f"picture {index}  {picture.report.width}x{picture.report.height}")
                 print(picture_table(picture.report))
-                print(f"T1 digest: {'verified' if picture.verified else 'none in the bitstream'}\n")
+                print(f"T1 digest: {'integer tensors verified' if picture.verified else 'none in the bitstream'}\n")
             for output, place in zip(outputs, places, strict=True):
                 output.write(place / f"{index:06d}{output.suffix}" if count > 1 else place, picture)
+            del picture  # the next one takes its memory
     if not arguments.quiet:
         print(totals_table(decoder.reader.part_bits, pixels))
         for output in outputs:
@@ -121,7 +127,8 @@ def _outputs(arguments: argparse.Namespace, several: bool) -> list[Output]:
     outputs = []
     if arguments.output is not None or arguments.detect is None:
         suffix = f".{arguments.format}" if arguments.tier == "t2" else ".raw"
-        default = arguments.bitstream.with_suffix("" if several else suffix)
+        # "decoded", so that what was coded from x.safetensors does not take its place
+        default = arguments.bitstream.with_suffix(".decoded" if several else f".decoded{suffix}")
         path = arguments.output or default
         if several and path.suffix in (*SUFFIXES, ".raw"):
             raise ConfigError(f"-o {path}: the bitstream has several pictures, so -o names a folder")
@@ -134,13 +141,14 @@ def _outputs(arguments: argparse.Namespace, several: bool) -> list[Output]:
     if arguments.detect is not None:
         from .detect import Detector
 
-        default = arguments.bitstream.with_suffix("" if several else ".png")
-        if several:
-            default = default.with_name(default.name + "_detections")
+        default = arguments.bitstream.with_suffix(".detections" if several else ".detections.png")
         detector = Detector(arguments.config, arguments.picture, arguments.threshold)
         outputs.append(Output(arguments.detect if arguments.detect.name else default, ".png", detector.write))
-    if arguments.bitstream.resolve() in [output.path.resolve() for output in outputs]:
-        raise ConfigError(f"{arguments.bitstream}: would be overwritten; name the output with -o")
+    inputs = [path.resolve() for path in (arguments.bitstream, arguments.picture, *arguments.config) if path]
+    for output in outputs:
+        check_output(output.path)
+        if output.path.resolve() in inputs:
+            raise ConfigError(f"{output.path}: would be overwritten; name another output")
     return outputs
 
 

@@ -38,6 +38,8 @@ class Detector:
             raise NetworkError(f"network {self.network.name} gives no boxes to draw")
         canvas = self._canvas(features.height, features.width)
         shown = detections.scores >= self.threshold
+        if not shown.any():
+            print(f"no detections with a score of at least {self.threshold}")
         rows = zip(detections.labels[shown], detections.scores[shown], detections.boxes[shown], strict=True)
         for label, score, box in rows:
             corners = " ".join(f"{value:.1f}" for value in box)

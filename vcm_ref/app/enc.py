@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..atomic import atomic_file
+from ..atomic import atomic_file, check_output
 from ..configuration import Configuration, load_configuration, parse_size
 from ..encoder import Encoder
 from ..errors import ConfigError, VcmError
@@ -82,7 +82,7 @@ def _work(arguments: argparse.Namespace) -> None:
             try:
                 reports.append(encoder.encode(source.features(path)))
             except VcmError as error:
-                error.args = (f"{path}: {error}" if str(path) not in str(error) else str(error),)
+                error.where = str(path)
                 raise
             if not arguments.quiet:
                 print(f"{path}  {reports[-1].width}x{reports[-1].height}\n{picture_table(reports[-1])}\n")
@@ -98,8 +98,7 @@ def _work(arguments: argparse.Namespace) -> None:
 @contextmanager
 def _record_and_bitstream(bitstream: Path) -> Iterator[tuple[BinaryIO, BinaryIO]]:
     """Both files, which appear together or not at all."""
-    if not bitstream.name:
-        raise ConfigError(f"{bitstream}: is no file name; name the bitstream with -b")
+    check_output(bitstream)
     with atomic_file(bitstream.with_name(bitstream.name + ".json")) as record, atomic_file(bitstream) as file:
         yield record, file
         record.flush()

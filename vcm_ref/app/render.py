@@ -46,6 +46,7 @@ def _work(arguments: argparse.Namespace) -> None:
         decoder = Decoder(bitstream, progress=progress)
         for index, picture in enumerate(decoder.pictures()):
             written += _save(folder, f"{index:06d}", "after", decoder.header, picture.planes, arguments.stretch)
+            del picture  # the next one takes its memory
     print("\n".join(str(arguments.output / name) for name in sorted(written)))
 
 

@@ -77,8 +77,8 @@ class Coder:
     def _check_range(
         self, name: str, element: Element, value: Any, low: int | None, high: int | None, start: int
     ) -> None:
-        low = element.low if low is None else low
-        high = element.high if high is None else high
+        low = max((bound for bound in (element.low, low) if bound is not None), default=None)
+        high = min((bound for bound in (element.high, high) if bound is not None), default=None)
         if isinstance(value, float) and not math.isfinite(value):
             raise self.error(f"{name} is {value}, which is not finite", start)
         if (low is not None and value < low) or (high is not None and value > high):

@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from ..errors import CodecError
+from .elements import MAX_PARAMETER_SET_BITS
 from .nal import escape, unescape
 from .values import InnerCodecId
 
@@ -51,7 +52,12 @@ def to_bit_string(nal_unit: bytes) -> BitString:
     if not payload or not payload[-1] or escape(payload) != nal_unit:
         raise CodecError("the inner codec wrote a parameter set with irregular trailing or emulation prevention bytes")
     trailing = (value & -value).bit_length()
-    return BitString(value >> trailing, 8 * len(payload) - trailing)
+    length = 8 * len(payload) - trailing
+    if length > MAX_PARAMETER_SET_BITS:
+        raise CodecError(
+            f"the inner codec wrote a parameter set of {length} bits; at most {MAX_PARAMETER_SET_BITS} fit"
+        )
+    return BitString(value >> trailing, length)
 
 
 def to_nal_unit(bits: BitString) -> bytes:

@@ -161,13 +161,14 @@ class BitstreamReader:
         self.header = StreamHeader()
         self.part_bits: Counter[Part] = Counter()
         self.output_bytes = 0
-        # One pass over all units first: a bitstream cut short is refused before anything of it is decoded.
-        self.picture_count = sum(unit.unit_type == UnitType.PICTURE_HEADER for unit in locate_units(file))
         self._units = locate_units(file, trace)
         self._unit = next(self._units)
         self.part_bits[Part.HEADER] += 8 * SIGNATURE_BYTES
         reader = self._open(UnitType.STREAM_HEADER)
         syntax.stream_header(reader, self.header)
+        # One pass over all units: a bitstream cut short is refused before anything of it is decoded. After the stream
+        # header, because units of a later version are not to be judged.
+        self.picture_count = sum(unit.unit_type == UnitType.PICTURE_HEADER for unit in locate_units(file))
         self._close(reader)
         check_profile(self.header)
         self.limits.check_stream(self.header)

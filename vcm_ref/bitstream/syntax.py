@@ -14,7 +14,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from ..errors import UnsupportedError
 from .coder import Coder
-from .elements import MAX_CHANNELS, MAX_SIZE, SIGNATURE, VERSION, Part
+from .elements import MAX_CHANNELS, MAX_PARAMETER_SET_BITS, MAX_SIZE, SIGNATURE, VERSION, Part
 from .nal import START_CODE_LIKE, is_access_unit_delimiter, is_parameter_set
 from .parameter_sets import BitString, ParameterSetCode, apply_code, best_code, to_bit_string, to_nal_unit
 from .permutation import fixed_index_bits, index_bits, rank, unrank
@@ -273,6 +273,7 @@ def parameter_set(s: Coder, h: StreamHeader, u: Substream, i: int, bases: list[B
     middle = s("ps_middle", code.middle, bits=middle_bits)
     code = ParameterSetCode(base, prefix_bits, suffix_bits, middle_bits, middle)
     restored = apply_code(bases[base], code)
+    s.require(restored.length <= MAX_PARAMETER_SET_BITS, f"a parameter set has {restored.length} bits")
     s.require(best_code(bases, restored) == code, "a parameter set is not coded in the one valid way")
     u.parameter_sets[i] = to_nal_unit(restored)
     s.require(
