@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .bitstream.digest import tensor_digest
 from .bitstream.geometry import coded_size
+from .bitstream.levels import level_for, needs_of
 from .bitstream.stream import BitstreamWriter, CodedPicture
 from .bitstream.substreams import to_inner_stream, to_substream
 from .bitstream.syntax import Substream
@@ -25,7 +26,7 @@ from .errors import DatasetError
 from .feature_set import FeatureSet
 from .report import PictureReport, substream_reports
 from .settings import CodingSettings, check_features, settings_for
-from .side_information import to_picture_header
+from .side_information import layer_sizes, to_picture_header
 
 #: The first seed counts 8 bits for each channel index.
 SEED_INDEX_BITS = 8
@@ -144,6 +145,7 @@ class Encoder:
         given = {name: len(layer) for name, layer in features.layers.items()}
         if list(coded.items()) != list(given.items()):
             raise DatasetError(f"its layers and channels are {given}, the first picture's {coded}; code it on its own")
+        level_for(needs_of(self._settings.header, layer_sizes(features)))  # before any work on what no level allows
         return self._settings
 
 

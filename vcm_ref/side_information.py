@@ -28,6 +28,12 @@ def to_picture_header(
     return PictureHeader(features.height, features.width, shared, layers)
 
 
+def layer_sizes(features: FeatureSet) -> PictureHeader:
+    """The picture header as far as sizes go: what the level depends on."""
+    sizes = [LayerPicture(*layer.shape[1:]) for layer in features.layers.values()]
+    return PictureHeader(features.height, features.width, layers=sizes)
+
+
 def from_picture_header(
     stream: StreamHeader, picture: PictureHeader
 ) -> tuple[list[ValueRange], list[NDArray[np.intp]]]:

@@ -38,6 +38,19 @@ def test_every_configuration_runs(name: str, pyramid: Path, tmp_path: Path, caps
     decoded = {entry["name"]: entry["sha256"] for entry in described(tmp_path / "x.raw")["tensors"]}
     assert encoder_digests(bitstream) == [decoded]
     assert list(decoded) == ["p2", "p3", "p4", "p5"]
+    bits = json.loads(Path(f"{bitstream}.json").read_text())["bits"]
+    assert bits["headers"] <= 8 * 96
+    assert bits.get("parameter sets", 0) <= 8 * 160
+
+
+@pytest.mark.parametrize("preset", ["fast", "medium", "slow", "slower"])
+def test_parameter_sets_of_every_preset_are_small(preset: str, small: Path, tmp_path: Path) -> None:
+    """At most 160 bytes for four layers in two modes, where VVenC writes 600 to 1,000."""
+    options = [*VIDEO, "--set", f"codec.preset={preset}", "--set", "codec.mode={p2: RA, p3: RA, default: AI}"]
+    assert (
+        encode([*options, "--set", "arrangement.grid={p2: 2x2, p3: 2x2, default: 4x4}"], small, tmp_path / "x.bin") == 0
+    )
+    assert json.loads((tmp_path / "x.bin.json").read_text())["bits"]["parameter sets"] <= 8 * 160
 
 
 def test_hevc_runs(small: Path, tmp_path: Path) -> None:

@@ -224,3 +224,12 @@ def test_only_parameter_sets_are_coded_as_parameter_sets(string: str) -> None:
     """Shorter than a NAL unit header; a slice; an access unit delimiter."""
     with pytest.raises(BitstreamError, match="type of something else"):
         restored(coded_by_hand(0, 0, 0, string), [bits("")])
+
+
+def test_a_parameter_set_cannot_grow_without_bound() -> None:
+    """The range of table 6.1 holds beside the one that the base gives."""
+    writer = Writer()
+    with pytest.raises(BitstreamError, match=r"outside 0\.\.16384"):
+        writer("ps_prefix_bits", 16385, high=1_000_000)
+    with pytest.raises(CodecError, match="16384 fit"):
+        to_bit_string(b"\x00\x79" + b"\x55" * 2048)
