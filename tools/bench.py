@@ -221,7 +221,7 @@ def default_run(repeats: int) -> float:
 # ---- One 512x384 scene through refnet and the default configuration, in seconds a picture: no limit, for information
 
 SCENE_SEED = 2_000_000
-WORKER_SCENES = 48
+WORKER_SCENES = 160
 
 
 @cache
