@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -74,3 +77,17 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pyramid(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A feature file of four layers with 256 channels, p2 of 16x24."""
     return save_features(tmp_path_factory.mktemp("pyramid") / "pyramid.safetensors", make_features(256, 16, 24))
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 16 KiB."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(place)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
