@@ -7,14 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
-import os
-import signal
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -22,14 +17,14 @@ from typing import Any
 
 from ..atomic import atomic_file, atomic_folder
 from ..bitstream.elements import Part
-from ..conversion.parallel import core_count
-from ..errors import BitstreamError, DatasetError, LimitError, VcmError
+from ..errors import DatasetError
 from ..network import Network
 from ..provenance import file_digest, versions
-from ..task.dataset import Dataset, ImageId, Item
-from .journal import Journal, Record, to_record
+from ..task.dataset import Dataset, ImageId
+from .journal import Journal, Record
 from .results import Results, draw_results, write_results
 from .sources import Source
+from .workers import analysts
 
 SCHEMA = "results.schema.json"
 _SHOWN_PROBLEMS = 3
@@ -39,9 +34,10 @@ _SHOWN_PROBLEMS = 3
 class Evaluation:
     """What is to be evaluated.
 
-    ``make_network`` is called once in each worker process, so it must be importable there; ``labels`` says how the
-    network's labels become the data set's (:func:`~vcm_ref.experiment.results.label_table`). With ``allow_missing``,
-    pictures and annotations that cannot be used are left out, named and counted, instead of being an error.
+    ``make_network`` is called once in each worker process, or in this one for one worker, so it must be importable
+    there; ``labels`` says how the network's labels become the data set's
+    (:func:`~vcm_ref.experiment.results.label_table`). With ``allow_missing``, pictures and annotations that cannot be
+    used are left out, named and counted, instead of being an error.
     ``threads`` is what each of the ``workers`` may use; by default they share the cores.
     """
 
@@ -72,21 +68,23 @@ def evaluate(
     missing = evaluation.source.missing(dataset.items)
     problems = dataset.problems + [f"picture {image_id}: {what}" for image_id, what in missing.items()]
     _tolerate(problems, evaluation.allow_missing)
-    network = evaluation.make_network()
-    described = {key: value for key, value in network.describe().items() if key != "network"}
-    description = {"name": evaluation.network_name, **described}
-    journal = Journal(output.with_name(output.name + ".journal"), _key(evaluation, description))
-    try:
+    workers = min(evaluation.workers, len(dataset.items))
+    with ExitStack() as stack:
+        crew = stack.enter_context(analysts(evaluation.make_network, evaluation.source, workers, evaluation.threads))
+        described = {key: value for key, value in crew.network.description.items() if key != "network"}
+        description = {"name": evaluation.network_name, **described}
+        journal = Journal(output.with_name(output.name + ".journal"), _key(evaluation, description))
+        stack.callback(journal.close)
         progress(len(journal))
         waiting = [item for item in dataset.items if item.id not in journal and item.id not in missing]
-        for item, finished in _finish(evaluation, network, waiting):
+        for item, finished in crew.finish(waiting):
             if isinstance(finished, DatasetError):
                 problems.append(str(finished))
                 _tolerate([str(finished)], evaluation.allow_missing)
             else:
                 journal.add({"id": item.id, **finished})
             progress(1)
-        results = Results(journal, dataset, network.class_names, evaluation.labels)
+        results = Results(journal, dataset, crew.network.class_names, evaluation.labels)
         document = _summary(evaluation, journal, results, sorted(problems), description)
         sizes = {image_id: (journal[image_id]["height"], journal[image_id]["width"]) for image_id in results}
         document["metrics"] = dataset.evaluate(results, sizes)
@@ -95,9 +93,7 @@ def evaluate(
             with atomic_folder(draw) as folder:
                 draw_results(folder, dataset, results, sizes, draw_threshold)
         _write(output, document, results)
-    finally:
-        journal.close()
-    journal.remove()
+        journal.remove()
     return document
 
 
@@ -113,83 +109,6 @@ def _key(evaluation: Evaluation, network: Record) -> str:
     source = {"kind": evaluation.source.kind, **evaluation.source.describe(evaluation.dataset.items)}
     parts = {"data": evaluation.dataset.digest(), "network": network, "source": source, "versions": versions()}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _finish(
-    evaluation: Evaluation, network: Network, waiting: list[Item]
-) -> Iterator[tuple[Item, Record | DatasetError]]:
-    """Analyse the pictures, in whatever order they are ready; one that cannot be read gives the error."""
-    workers = min(evaluation.workers, len(waiting))
-    if workers > 1:
-        yield from _finish_in_workers(evaluation, waiting, workers)
-        return
-    _limit_threads(evaluation.threads)
-    for item in waiting:
-        yield item, _analyse(network, evaluation.source, item)
-
-
-def _finish_in_workers(
-    evaluation: Evaluation, waiting: list[Item], workers: int
-) -> Iterator[tuple[Item, Record | DatasetError]]:
-    threads = evaluation.threads or max(1, core_count() // workers)
-    others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(evaluation.make_network, evaluation.source, threads),
-    )
-    try:
-        futures = {pool.submit(_analyse_in_worker, item): item for item in waiting}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-        pool.shutdown()
-    except BaseException as error:  # an interrupt too: nobody waits for pictures that have begun
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in set(multiprocessing.active_children()) - others:
-            process.terminate()
-        if isinstance(error, BrokenProcessPool):
-            raise LimitError("a worker was killed, most likely for its memory: take fewer --workers") from error
-        raise
-
-
-_worker: dict[str, Any] = {}
-
-
-def _start_worker(make_network: Callable[[], Network], source: Source, threads: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
-    os.environ["OMP_NUM_THREADS"] = str(threads)  # for libraries that are not imported yet
-    _worker.update(make_network=make_network, source=source, threads=threads)
-
-
-def _analyse_in_worker(item: Item) -> Record | DatasetError:
-    if "network" not in _worker:  # not when the worker starts, where an error would not be told
-        _worker["network"] = _worker["make_network"]()
-        _limit_threads(_worker["threads"])
-    return _analyse(_worker["network"], _worker["source"], item)
-
-
-def _limit_threads(threads: int | None) -> None:
-    if threads is not None and "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(threads)
-
-
-def _analyse(network: Network, source: Source, item: Item) -> Record | DatasetError:
-    """One picture's record for the journal, or the error where it could not be read."""
-    try:
-        analysed = source.analyse(network, item)
-        result = to_record(analysed.result)
-    except VcmError as error:
-        if item.path.name not in str(error) and str(item.id) not in str(error):
-            named = f"picture {item.id} ({item.path.name}): {error.args[0]}"
-            error.args = (named,)
-            if isinstance(error, BitstreamError):
-                error.message = named
-        if isinstance(error, DatasetError):
-            return error
-        raise
-    rest = {"bits": analysed.bits, **(analysed.extra or {})}
-    return {"height": analysed.height, "width": analysed.width, "sha256": analysed.sha256, **rest, **result}
 
 
 def _summary(
