@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ _CODED_SLICE = {  # nal_unit_type below 32 (H.265, Table 7-1) and up to 12 (H.26
 }
 _Y4M_HEADER_BYTES = 256  # the header line is about 60 bytes long
 _FRAME = b"FRAME\n"
+_MEMORY_LIMIT = 8 << 30  # bytes of address space
 _QUIET = ("-hide_banner", "-nostdin", "-loglevel", "error", "-nostats")
 
 
@@ -86,8 +88,7 @@ def encode_with_ffmpeg(
     """
     pixels, *options = coder
     count, height, width = frames.shape
-    source = ["-f", "rawvideo", "-pix_fmt", pixels, "-video_size", f"{width}x{height}", "-framerate", "30"]
-    command = [executable, *_QUIET, "-noauto_conversion_filters", *source, "-i", "pipe:0"]
+    command = [executable, *_QUIET, "-noauto_conversion_filters", *_raw_source(pixels, height, width)]
     command += ["-fps_mode", "passthrough", *options, "-f", _FORMATS[codec_id], _TARGET]
     stream = bytes(run_child(command, feed=feed, limits=limits))
     coded = len(_CODED_SLICE[codec_id].findall(stream))
@@ -96,14 +97,47 @@ def encode_with_ffmpeg(
     return stream
 
 
+def convert_with_ffmpeg(
+    feed: Iterable[Buffer], source: tuple[str, int, int], filters: str, pixels: str, returned: int, time_limit_s: float
+) -> bytearray:
+    """Send one picture through ``filters`` of ffmpeg, which end in the pixel format ``pixels``.
+
+    ``feed`` holds its bytes; ``source`` says what they are: pixel format, height, width. Raises CodecError unless
+    exactly ``returned`` bytes come back.
+    """
+    command = [find_ffmpeg(), *_QUIET, "-noauto_conversion_filters", "-filter_threads", "1", *_raw_source(*source)]
+    command += ["-vf", filters, "-pix_fmt", pixels, "-noautoscale", "-f", "rawvideo", _TARGET]
+    output = run_child(command, feed=feed, limits=ChildLimits(time_limit_s, returned, _MEMORY_LIMIT))
+    if len(output) != returned:
+        raise CodecError(f"ffmpeg: the conversion of a picture returned {len(output)} bytes of {returned}")
+    return output
+
+
+def _raw_source(pixels: str, height: int, width: int) -> list[str]:
+    layout = ["-f", "rawvideo", "-pix_fmt", pixels, "-video_size", f"{width}x{height}", "-framerate", "30"]
+    return [*layout, "-i", "pipe:0"]
+
+
+class _Planes(NamedTuple):
+    """Which planes are wanted of a decoded picture: by what filter, as what pixels, called what by YUV4MPEG2."""
+
+    filter: str
+    pixels: str
+    colour_space: bytes
+
+
+_LUMA = _Planes("extractplanes=y", "gray10le", b"mono10")
+_COLOUR = _Planes("null", "yuv420p10le", b"420p10")
+
+
 @dataclass(frozen=True)
 class FfmpegDecoder:
-    """ffmpeg's own VVC and HEVC decoders; luma only, whatever the stream's chroma format."""
+    """ffmpeg's own VVC and HEVC decoders; ``decode`` gives luma only, whatever the stream's chroma format."""
 
     codec_id: InnerCodecId
     threads: int = 1
     time_limit_s: float = 600.0
-    memory_limit: int | None = 8 << 30
+    memory_limit: int | None = _MEMORY_LIMIT
 
     @property
     def _format(self) -> str:
@@ -120,14 +154,32 @@ class FfmpegDecoder:
         otherwise pass for those asked for. Raises CodecError unless exactly the frames asked for come back, and
         UnsupportedError where the executable has no such decoder.
         """
+        samples = self._decode(stream, count, (height, width), bit_depth, _LUMA, height * width)
+        return samples.reshape(count, height, width)
+
+    def decode_colour(
+        self, stream: bytes, count: int, height: int, width: int, bit_depth: int
+    ) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+        """Decode 4:2:0 pictures of even sides into luma ``(count, H, W)`` and chroma ``(count, 2, H/2, W/2)``, uint16.
+
+        Raises as ``decode`` does, and CodecError for another chroma format.
+        """
+        luma = height * width
+        samples = self._decode(stream, count, (height, width), bit_depth, _COLOUR, luma + luma // 2)
+        chroma = samples[:, luma:].reshape(count, 2, height // 2, width // 2)
+        return samples[:, :luma].reshape(count, height, width), chroma
+
+    def _decode(
+        self, stream: bytes, count: int, size: tuple[int, int], bit_depth: int, planes: _Planes, samples: int
+    ) -> NDArray[np.uint16]:
+        """The pictures as uint16 ``(count, samples)``, ``samples`` being those of all planes wanted of one picture."""
         if bit_depth != 10:
             raise CodecError(f"{self._format}: frames of {bit_depth} bits cannot be decoded, only of 10")
         executable = find_ffmpeg()
-        frame_bytes = 2 * height * width
-        output_bytes = _Y4M_HEADER_BYTES + count * (len(_FRAME) + frame_bytes)
+        output_bytes = _Y4M_HEADER_BYTES + count * (len(_FRAME) + 2 * samples)
         limits = ChildLimits(self.time_limit_s, output_bytes, self.memory_limit)
         try:
-            output = run_child(self._command(executable), feed=[stream], limits=limits)
+            output = run_child(self._command(executable, planes), feed=[stream], limits=limits)
         except CodecError as error:
             if _offers(executable, "-decoders", self._format):
                 raise
@@ -135,28 +187,31 @@ class FfmpegDecoder:
                 f"the ffmpeg executable {executable} lacks a decoder for {self._format}: name another one in "
                 "the environment variable VCM_FFMPEG" + (", or decode with vtm" if self._format == "vvc" else "")
             ) from error
-        return _frames_of_y4m(output, count, height, width)
+        return _frames_of_y4m(output, count, size, planes.colour_space, samples)
 
-    def _command(self, executable: str) -> list[str]:
+    def _command(self, executable: str, planes: _Planes) -> list[str]:
         # A damaged stream shall fail rather than be concealed. Film grain is exported, that is, not applied.
         strict = ["-xerror", "-err_detect", "explode", "-export_side_data", "film_grain"]
         source = ["-threads", str(self.threads), "-f", self._format, "-i", "pipe:0"]
-        luma = ["-vf", "extractplanes=y", "-pix_fmt", "gray10le", "-noautoscale", "-fps_mode", "passthrough"]
+        wanted = ["-vf", planes.filter, "-pix_fmt", planes.pixels, "-noautoscale", "-fps_mode", "passthrough"]
         target = ["-strict", "-1", "-f", "yuv4mpegpipe", _TARGET]
-        return [executable, *_QUIET, "-noauto_conversion_filters", *strict, *source, *luma, *target]
+        return [executable, *_QUIET, "-noauto_conversion_filters", *strict, *source, *wanted, *target]
 
 
-def _frames_of_y4m(output: bytearray, count: int, height: int, width: int) -> NDArray[np.uint16]:
-    """The frames of a YUV4MPEG2 stream, moved together in the buffer they arrived in."""
+def _frames_of_y4m(
+    output: bytearray, count: int, size: tuple[int, int], colour_space: bytes, samples: int
+) -> NDArray[np.uint16]:
+    """The frames of a YUV4MPEG2 stream, ``(count, samples)``, moved together in the buffer they arrived in."""
+    height, width = size
     end = output.find(b"\n", 0, _Y4M_HEADER_BYTES) + 1
-    header = re.match(rb"YUV4MPEG2 W(\d+) H(\d+) .*\bCmono10\b", output[:end])
+    header = re.match(rb"YUV4MPEG2 W(\d+) H(\d+) .*\bC%b\b" % colour_space, output[:end])
     if not header:
         raise CodecError(f"the inner decoder returned no frames, where {count} were expected")
     if (int(header[1]), int(header[2])) != (width, height):
         raise CodecError(
             f"the inner decoder returned frames of {int(header[1])}x{int(header[2])}, not of {width}x{height}"
         )
-    frame_bytes = 2 * height * width
+    frame_bytes = 2 * samples
     step = len(_FRAME) + frame_bytes
     returned, rest = divmod(len(output) - end, step)
     if returned != count or rest:
@@ -167,8 +222,8 @@ def _frames_of_y4m(output: bytearray, count: int, height: int, width: int) -> ND
         if view[start : start + len(_FRAME)] != _FRAME:
             raise CodecError(f"the inner decoder changed its frame size at frame {index}")
         view[index * frame_bytes : (index + 1) * frame_bytes] = view[start + len(_FRAME) : start + step]
-    samples = np.frombuffer(output, dtype="<u2", count=count * height * width)
-    return samples.astype(np.uint16, copy=False).reshape(count, height, width)
+    frames = np.frombuffer(output, dtype="<u2", count=count * samples)
+    return frames.astype(np.uint16, copy=False).reshape(count, samples)
 
 
 @cache

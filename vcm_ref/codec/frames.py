@@ -27,6 +27,17 @@ def check_frames(frames: NDArray[np.uint16], bit_depth: int, name: str, *, small
         raise CodecError(f"{name}: a sample of {peak} does not fit into {bit_depth} bits")
 
 
+def check_chroma(chroma: NDArray[np.uint16], frames: NDArray[np.uint16], bit_depth: int, name: str) -> None:
+    """Check that ``chroma``, uint16 ``(F, 2, H/2, W/2)``, is what 4:2:0 pictures have beside the luma ``frames``.
+
+    Raises CodecError and ValueError as ``check_frames`` does.
+    """
+    count, height, width = frames.shape
+    if chroma.shape != (count, 2, height // 2, width // 2):
+        raise ValueError(f"the chroma of frames {frames.shape} cannot be {chroma.shape}")
+    check_frames(chroma.reshape(2 * count, height // 2, width // 2), bit_depth, name)
+
+
 def little_endian(frame: NDArray[np.uint16]) -> memoryview:
     """The samples of ``frame`` as little-endian bytes in raster order; no copy where they lie so already."""
     return np.ascontiguousarray(frame, dtype="<u2").data.cast("B")

@@ -16,16 +16,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..bitstream.values import InnerCodecId, Mode
 from ..errors import CodecError, ConfigError
-from .frames import check_frames, little_endian
+from .frames import check_chroma, check_frames, little_endian
 from .process import ChildLimits, run_child
 
+ChromaFormat = Literal[400, 420]
 _CONFIGURATIONS = {
     (Mode.AI, 1): "encoder_intra_vtm.cfg",
     (Mode.RA, 32): "encoder_randomaccess_vtm.cfg",
@@ -43,6 +44,7 @@ def encoder_command(
     qp: int,
     *,
     gop: int = 32,
+    chroma_format: ChromaFormat = 400,
     extra: Mapping[str, str] | None = None,
 ) -> list[str]:
     """The command line that codes ``input.yuv``, ``shape`` (F, H, W), into ``stream.bin``; ``extra`` comes last."""
@@ -62,7 +64,7 @@ def encoder_command(
         "InternalBitDepth": 10,
         "InputBitDepth": 10,
         "OutputBitDepth": 10,
-        "InputChromaFormat": 400,
+        "InputChromaFormat": chroma_format,
         "Level": "6.2",
         **(extra or {}),
     }
@@ -85,6 +87,7 @@ class VtmEncoder:
     """VTM's EncoderApp with the anchor's options. ``gop`` is 32 or 16: those that VTM has a configuration for.
 
     ``executable`` and ``configurations``, a folder, are taken from the environment where they are ``None``.
+    ``chroma_format`` is 400 for frames of luma alone, 420 for pictures in colour.
     """
 
     gop: int = 32
@@ -93,6 +96,7 @@ class VtmEncoder:
     extra: Mapping[str, str] = field(default_factory=dict)
     executable: str | None = None
     configurations: str | None = None
+    chroma_format: ChromaFormat = 400
 
     codec_id: ClassVar[InnerCodecId] = InnerCodecId.VVC
     bit_depth: ClassVar[int] = 10
@@ -108,33 +112,55 @@ class VtmEncoder:
         lines = {}
         for mode in Mode:
             name = self._configuration(mode).name
-            command = encoder_command("EncoderApp", name, (0, 0, 0), mode, 0, gop=self.gop, extra=self.extra)
-            lines[mode.name] = " ".join(command)
+            lines[mode.name] = " ".join(self._command("EncoderApp", name, (0, 0, 0), mode, 0))
         return {"encoder": _version(executable), **lines}
 
-    def encode(self, frames: NDArray[np.uint16], mode: Mode, qp: int) -> bytes:
+    def encode(
+        self, frames: NDArray[np.uint16], mode: Mode, qp: int, chroma: NDArray[np.uint16] | None = None
+    ) -> bytes:
         """Code ``frames``, uint16 ``(F, H, W)`` of 10 bits, into an Annex B byte stream.
 
-        H and W are even and at least 32. Raises CodecError.
+        H and W are even and at least 32. ``chroma``, uint16 ``(F, 2, H/2, W/2)``, belongs to them in 4:2:0.
+        Raises CodecError.
         """
         check_frames(frames, self.bit_depth, "vtm", smallest=32, step=2)
+        if (chroma is not None) != (self.chroma_format == 420):
+            raise ValueError("vtm takes chroma if and only if its chroma format is 420")
+        if chroma is not None:
+            check_chroma(chroma, frames, self.bit_depth, "vtm")
         if not 0 <= qp <= self.highest_qp:
             raise CodecError(f"vtm has no QP {qp}; it has 0 to {self.highest_qp}")
         executable = _find(self.executable, "VCM_VTM_ENCODER", "VTM's EncoderApp")
         count, height, width = frames.shape
         configuration = str(self._configuration(mode))
         shape = (count, height, width)
-        command = encoder_command(executable, configuration, shape, mode, qp, gop=self.gop, extra=self.extra)
+        command = self._command(executable, configuration, shape, mode, qp)
         limits = ChildLimits(self.time_limit_s, _LOG_BYTES, self.memory_limit, (1 << 20) + 4 * frames.nbytes)
         with TemporaryDirectory(prefix="vcm_vtm_") as folder:
             with Path(folder, _INPUT).open("wb") as file:
-                for frame in frames:
+                for index, frame in enumerate(frames):
                     file.write(little_endian(frame))
+                    if chroma is not None:
+                        file.write(little_endian(chroma[index]))
             run_child(command, limits=limits, cwd=Path(folder))
             stream = _read(Path(folder, _STREAM))
         if not stream:
             raise CodecError("vtm: the encoder returned nothing")
         return stream
+
+    def _command(
+        self, executable: str, configuration: str, shape: tuple[int, int, int], mode: Mode, qp: int
+    ) -> list[str]:
+        return encoder_command(
+            executable,
+            configuration,
+            shape,
+            mode,
+            qp,
+            gop=self.gop,
+            chroma_format=self.chroma_format,
+            extra=self.extra,
+        )
 
     def _configuration(self, mode: Mode) -> Path:
         folder = self.configurations or os.environ.get("VCM_VTM_CFG")

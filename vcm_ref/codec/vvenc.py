@@ -1,7 +1,7 @@
 """VVC by VVenC, through ffmpeg's libvvenc.
 
-libvvenc takes 4:2:0 only, so each frame is fed with chroma planes of the constant 512, which cost next to
-nothing. Everything that shapes the stream is set explicitly:
+libvvenc takes 4:2:0 only, so a frame without chroma is fed with chroma planes of the constant 512, which cost next
+to nothing. Everything that shapes the stream is set explicitly:
 
 - *All-Intra*: ``intraperiod`` and ``gopsize`` are 1. *Random-Access*: ``intraperiod`` is ``gopsize``.
 - ``qpa=0`` and ``BIM=0``: no adaptation of the QP to what people see or to what other frames refer to.
@@ -28,13 +28,13 @@ from numpy.typing import NDArray
 from ..bitstream.values import InnerCodecId, Mode
 from ..errors import CodecError, ConfigError
 from .ffmpeg import encode_with_ffmpeg, ffmpeg_version, find_ffmpeg, require_encoder
-from .frames import check_frames, little_endian
+from .frames import check_chroma, check_frames, little_endian
 from .process import ChildLimits
 
 PRESETS = ("faster", "fast", "medium", "slow", "slower")
 GOPS = (16, 32)
 _ENCODER = "libvvenc"
-_LARGE_PICTURES_BELOW = 20  # with noise, no picture needs more than 8 bits a sample above this QP
+_LARGE_PICTURES_BELOW = 20  # with noise, no picture needs more than 8 bits a sample above this QP; in colour, +4
 _PLAIN = {
     "AccessUnitDelimiter": "0",
     "VuiParametersPresent": "0",
@@ -85,12 +85,17 @@ class VvencEncoder:
         joined = ":".join(f"{key}={value}" for key, value in params.items())
         return ["-c:v", _ENCODER, "-preset", self.preset, "-qpa", "0", "-vvenc-params", joined]
 
-    def encode(self, frames: NDArray[np.uint16], mode: Mode, qp: int) -> bytes:
+    def encode(
+        self, frames: NDArray[np.uint16], mode: Mode, qp: int, chroma: NDArray[np.uint16] | None = None
+    ) -> bytes:
         """Code ``frames``, uint16 ``(F, H, W)`` of 10 bits, into an Annex B byte stream.
 
-        H and W are even and at least 32. Raises CodecError.
+        H and W are even and at least 32. ``chroma``, uint16 ``(F, 2, H/2, W/2)``, makes them 4:2:0 pictures in colour.
+        Raises CodecError.
         """
         check_frames(frames, self.bit_depth, "vvenc", smallest=32, step=2)
+        if chroma is not None:
+            check_chroma(chroma, frames, self.bit_depth, "vvenc")
         if not 0 <= qp <= self.highest_qp:
             raise CodecError(f"vvenc has no QP {qp}; it has 0 to {self.highest_qp}")
         executable = find_ffmpeg()
@@ -98,18 +103,21 @@ class VvencEncoder:
         coder = ["yuv420p10le", *self.options(mode), "-qp", str(qp), "-threads", str(self.threads)]
         limits = ChildLimits(self.time_limit_s, (1 << 20) + 4 * frames.nbytes, self.memory_limit)
         try:
-            return encode_with_ffmpeg(executable, self.codec_id, frames, _planes(frames), coder, limits)
+            return encode_with_ffmpeg(executable, self.codec_id, frames, _planes(frames, chroma), coder, limits)
         except CodecError as error:
-            if "external library" not in str(error) or qp > _LARGE_PICTURES_BELOW:
+            colour = chroma is not None
+            if "external library" not in str(error) or qp > _LARGE_PICTURES_BELOW + 4 * colour:
                 raise
             raise CodecError(
                 f"vvenc failed at QP {qp}: ffmpeg's libvvenc has no room for pictures coded with more than "
-                "8 bits a sample; raise the QP, or choose lossless"
+                "8 bits a sample; raise the QP" + ("" if colour else ", or choose lossless")
             ) from error
 
 
-def _planes(frames: NDArray[np.uint16]) -> Iterator[memoryview]:
-    chroma = little_endian(np.full(frames[0].size // 2, 512, np.uint16))
-    for frame in frames:
+def _planes(frames: NDArray[np.uint16], chroma: NDArray[np.uint16] | None) -> Iterator[memoryview]:
+    if chroma is None:
+        grey = np.full(frames[0].size // 2, 512, np.uint16)
+        chroma = np.broadcast_to(grey, (len(frames), grey.size))
+    for frame, its_chroma in zip(frames, chroma, strict=True):
         yield little_endian(frame)
-        yield chroma
+        yield little_endian(its_chroma)
