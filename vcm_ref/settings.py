@@ -59,6 +59,8 @@ def settings_for(configuration: Configuration, features: FeatureSet) -> CodingSe
 
     Raises :class:`ConfigError` where the configuration does not fit these layers.
     """
+    if configuration.get("picture") is not None:
+        raise configuration.error("picture", "codes the picture itself: that is for vcm_anchor and vcm_sweep")
     names = list(features.layers)
     arrangement = Arrangement[configuration.get("arrangement.method").upper()]
     modes = _modes(configuration, names, arrangement)

@@ -7,7 +7,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,15 +53,16 @@ def find_inputs(text: str) -> list[Path]:
     return found
 
 
-def read_picture(path: Path) -> NDArray[np.uint8]:
+def read_picture(path: Path, file: BinaryIO | None = None) -> NDArray[np.uint8]:
     """A picture as RGB samples, uint8 ``(H, W, 3)``, turned upright where its Exif orientation says so.
 
-    Raises :class:`DatasetError` for a file that is no picture or is damaged.
+    ``file`` has the content where it is not to be read from ``path``. Raises :class:`DatasetError` for a file that is
+    no picture or is damaged.
     """
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(path) as picture:
+        with Image.open(file or path) as picture:
             return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
     except (*_UNREADABLE, Image.DecompressionBombError) as error:
         raise DatasetError(f"{path}: is no readable picture: {error}") from error
