@@ -74,12 +74,15 @@ def run(parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace], No
 
 
 @contextmanager
-def progress_bar(pictures: int, description: str) -> Iterator[Callable[[float], None]]:
-    """A bar for what takes longer than a second; silent where stderr is no terminal. Yields its update."""
+def progress_bar(total: int, description: str) -> Iterator[Callable[[float], None]]:
+    """A bar for what takes longer than a second, with an estimate of the time left; silent where stderr is no terminal.
+
+    Yields its update.
+    """
     from tqdm import tqdm
 
     layout = "{desc}: {percentage:3.0f}% |{bar}| {n:.1f}/{total} [{elapsed}<{remaining}]"
-    with tqdm(total=pictures, desc=description, delay=1, disable=None, leave=False, bar_format=layout) as bar:
+    with tqdm(total=total, desc=description, delay=1, disable=None, leave=False, bar_format=layout) as bar:
 
         def advance(share: float) -> None:
             bar.update(share)

@@ -19,7 +19,7 @@ from ..source import read_picture
 from ..task.dataset import Dataset, ImageId, Result, Sizes, class_key
 from ..task.detections import Detections
 from ..task.draw import draw_detections
-from .journal import Journal, from_record
+from .journal import Record, from_record
 
 LABELS = ("names", "ids", "from0", "from1")
 """How a network's labels become the data set's class ids, where no file says."""
@@ -31,7 +31,9 @@ _CANDIDATES = 5
 class Results(Mapping[ImageId, Result]):
     """Results by picture id, in the data set's order, read from the journal one by one when they are asked for."""
 
-    def __init__(self, journal: Journal, dataset: Dataset, class_names: Mapping[int, str], labels: str) -> None:
+    def __init__(
+        self, journal: Mapping[ImageId, Record], dataset: Dataset, class_names: Mapping[int, str], labels: str
+    ) -> None:
         """``class_names`` are the network's, by label; ``labels`` is one of :data:`LABELS` or a file."""
         self._journal = journal
         self._dataset = dataset

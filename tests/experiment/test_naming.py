@@ -1,0 +1,275 @@
+"""Names: whatever shapes a result changes its name, and nothing else does."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from vcm_ref.configuration import Configuration
+from vcm_ref.experiment import naming
+from vcm_ref.experiment.method import Subject, Uncompressed, method_of
+from vcm_ref.experiment.naming import STAGES, code_digest, json_digest, made_of, network_name, task_name
+from vcm_ref.experiment.stages import NetworkSpec
+from vcm_ref.task.dataset import Item
+
+from .small_sweep import LAYERS, OPTIONS, TREE, changed
+
+NETWORK = NetworkSpec("onnx", "{}", "network")
+#: Another value for each key that shapes a bitstream.
+SHAPING: dict[str, Any] = {
+    "quantisation.bit_depth": 9,
+    "quantisation.range": "channel",
+    "quantisation.rounding": "floor",
+    "order.method": "mean",
+    "order.coding": "fixed_length",
+    "arrangement.method": "tiled",
+    "arrangement.allocation": "temporal",
+    "arrangement.grid": "4x2",
+    "codec.name": "vvenc",
+    "codec.mode": "RA",
+    "codec.qp_offset": 1,
+    "digest_length": 5,
+}
+VIDEO = {"codec.name": "vvenc", "codec.preset": "faster", "codec.gop": 32}
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "a.png")
+    return tmp_path / "a.png"
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of this package that names are made of, to be changed."""
+    real = Path(naming.__file__).parents[1]
+    copy = tmp_path / "vcm_ref"
+    shutil.copytree(real, copy, ignore=shutil.ignore_patterns("__pycache__", "*.safetensors", "report"))
+    monkeypatch.setattr(naming, "_PACKAGE", copy)
+    monkeypatch.setattr(naming, "versions", lambda: {"numpy": "1"})
+    forget()
+    yield copy
+    forget()
+
+
+def forget(digests: Any = code_digest) -> None:
+    made_of.cache_clear()
+    digests.cache_clear()
+
+
+def subject_of(picture: Path, image_id: int = 1) -> Subject:
+    return Subject.of(Item(image_id, picture), NETWORK, LAYERS)
+
+
+def names(picture: Path, changes: dict[str, Any] | None = None, qp: int = 32, backend: Any = "auto") -> set[str]:
+    """The names of a point and of all that it takes, but the picture's features."""
+    method = method_of("m", Configuration(changed(TREE, changes or {})), (qp,), backend)
+    subject = subject_of(picture)
+    found = {method.point(subject, qp)}
+    if hasattr(method, "_parts"):
+        found |= {name for name, _, _ in method._parts(subject, qp)}
+    return found
+
+
+@pytest.mark.parametrize("key", SHAPING)
+def test_every_key_that_shapes_a_bitstream_is_in_its_name(picture: Path, key: str) -> None:
+    if key == "arrangement.method":
+        assert names(picture).isdisjoint(names(picture, {key: "tiled", "arrangement.grid": None}))
+    else:
+        assert names(picture).isdisjoint(names(picture, {key: SHAPING[key]}))
+
+
+@pytest.mark.parametrize(("key", "value"), [("codec.preset", "fast"), ("codec.gop", 16)])
+def test_the_video_codecs_options_are_in_the_name(picture: Path, key: str, value: Any) -> None:
+    assert names(picture, VIDEO).isdisjoint(names(picture, {**VIDEO, key: value}))
+
+
+def test_a_fixed_range_is_in_the_name(picture: Path) -> None:
+    ranges = [(-1.0, 1.0), (-1.0, 2.0), (-2.0, 1.0)]
+    fixed = [{"quantisation.range": "fixed", "quantisation.min": lo, "quantisation.max": hi} for lo, hi in ranges]
+    found = [names(picture, changes) for changes in fixed]
+    assert len(set.union(*found)) == sum(map(len, found))
+
+
+def test_qp_picture_layers_and_network_are_in_the_name(picture: Path, tmp_path: Path) -> None:
+    here = names(picture)
+    assert here.isdisjoint(names(picture, qp=33))
+    Image.new("RGB", (8, 8), "blue").save(tmp_path / "b.png")
+    assert here.isdisjoint(names(tmp_path / "b.png"))
+    one = Uncompressed().point(subject_of(picture), 0)
+    other = Subject.of(Item(1, picture), NETWORK._replace(digest="other"), LAYERS)
+    assert Uncompressed().point(other, 0) != one
+
+
+def test_the_decoder_is_in_the_points_name_only(picture: Path) -> None:
+    here, there = names(picture, VIDEO), names(picture, VIDEO, backend="vtm")
+    assert len(here - there) == len(there - here) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("codec.threads", 7), ("codec.time_limit", 3.5), ("codec.qp", 12), ("bitstream", "y.bin"), ("input", "x.png")],
+)
+def test_what_shapes_nothing_is_in_no_name(picture: Path, key: str, value: Any) -> None:
+    assert names(picture, {key: value}) == names(picture)
+    assert names(picture, {**VIDEO, key: value}) == names(picture, VIDEO)
+
+
+def test_where_a_picture_is_and_what_it_is_called_is_in_no_name(picture: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copy(picture, tmp_path / "elsewhere" / "z.png")
+    assert names(tmp_path / "elsewhere" / "z.png") == names(picture)
+    assert subject_of(picture, 1).features == subject_of(picture, 2).features
+
+
+def test_how_a_value_is_written_is_in_no_name(picture: Path) -> None:
+    """One grid for all is the same grid for each; a QP and an offset are the QP that they come to."""
+    grids = dict.fromkeys(LAYERS, "2x2")
+    assert names(picture, {"arrangement.grid": grids}) == names(picture)
+    assert names(picture, {"codec.qp_offset": 2}, qp=30) == names(picture)
+
+
+def test_layers_share_what_they_have_in_common(picture: Path) -> None:
+    """Only the layer with another grid has another name, and with it the point."""
+    one, other = names(picture), names(picture, {"arrangement.grid": {"p4": "1x1", "default": "2x2"}})
+    assert len(one & other) == len(LAYERS) - 1
+
+
+def test_pictures_coded_themselves(picture: Path) -> None:
+    tree = {"picture": {"scale": 100}, **VIDEO, "arrangement.grid": None}
+
+    def name(qp: int = 32, **changes: Any) -> str:
+        found = names(picture, {**tree, **{key.replace("__", "."): value for key, value in changes.items()}}, qp)
+        return found.pop()
+
+    different = [name(), name(33), name(picture__scale=50), name(codec__preset="fast")]
+    assert len(set(different)) == len(different)
+    assert name(codec__time_limit=5.0) == name(codec__threads=3) == name()
+
+
+# The network
+
+
+def test_the_networks_options_and_weights_are_in_its_name(tmp_path: Path) -> None:
+    weights = tmp_path / "w.onnx"
+    weights.write_bytes(b"weights")
+    one = network_name("onnx", {"weights": str(weights), **OPTIONS})
+    assert network_name("other", {"weights": str(weights), **OPTIONS}) != one
+    for key, value in {"score_threshold": 0.5, "cut": ["p3", "p4"], "classes": {3: "cat"}, "fill": 0}.items():
+        assert network_name("onnx", {"weights": str(weights), **OPTIONS, key: value}) != one
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copy(weights, tmp_path / "elsewhere" / "w.onnx")
+    assert network_name("onnx", {"weights": str(tmp_path / "elsewhere" / "w.onnx"), **OPTIONS}) == one
+    weights.write_bytes(b"weightz")
+    assert network_name("onnx", {"weights": str(weights), **OPTIONS}) != one
+
+
+def test_the_order_of_layers_and_classes_is_in_the_networks_name() -> None:
+    """It says which layer is coded first, and which of the network's outputs is which class."""
+    for key in ("cut", "classes"):
+        one, other = {"a": "x", "b": "y"}, {"b": "y", "a": "x"}
+        assert network_name("onnx", {key: one}) != network_name("onnx", {key: other})
+    assert network_name("onnx", {"cut": 1, "head": 2}) == network_name("onnx", {"head": 2, "cut": 1})
+
+
+def test_weights_that_are_no_file_are_not_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = network_name("torchvision", {"weights": "random"})
+    Path("random").write_bytes(b"something else")
+    assert network_name("torchvision", {"weights": "random"}) == before
+
+
+def test_options_of_mixed_kinds_have_a_name() -> None:
+    """YAML takes keys and values of many kinds."""
+    assert network_name("onnx", {"classes": {1: "a", "b": "c"}})
+
+
+# What a stage is made of
+
+
+@pytest.mark.parametrize(
+    ("file", "stages"),
+    [
+        ("network/onnx_network.py", {"extract", "analyse"}),
+        ("feature_set.py", {"extract"}),
+        ("source.py", {"extract"}),
+        ("bitstream/syntax.py", {"code", "analyse"}),
+        ("conversion/order.py", {"code", "analyse"}),
+        ("codec/vvenc.py", {"code", "analyse"}),
+        ("encoder.py", {"code"}),
+        ("settings.py", {"code"}),
+        ("decoder.py", {"analyse"}),
+        ("task/coco.py", {"measure"}),
+        ("experiment/results.py", {"measure"}),
+        ("experiment/store.py", set()),
+        ("app/sweep.py", set()),
+    ],
+)
+def test_one_byte_of_code_changes_the_names_of_its_stages(package: Path, file: str, stages: set[str]) -> None:
+    before = {stage: task_name(stage) for stage in STAGES}
+    path = package / file
+    path.write_bytes(path.read_bytes() + b"\n")
+    forget()
+    assert {stage for stage in STAGES if task_name(stage) != before[stage]} == stages
+
+
+def test_files_that_come_go_and_are_renamed_change_names(package: Path) -> None:
+    seen = [code_digest("code")]
+    for change in (
+        lambda: (package / "codec" / "new.py").write_bytes(b""),
+        lambda: (package / "codec" / "new.py").rename(package / "codec" / "other.py"),
+        lambda: (package / "codec" / "other.py").unlink(),
+    ):
+        change()
+        forget()
+        seen.append(code_digest("code"))
+    assert len(set(seen)) == 3
+    assert seen[-1] == seen[0]
+
+
+def test_compiled_code_is_no_code(package: Path) -> None:
+    before = code_digest("code")
+    (package / "codec" / "__pycache__").mkdir()
+    (package / "codec" / "__pycache__" / "x.cpython-311.pyc").write_bytes(b"anything")
+    forget()
+    assert code_digest("code") == before
+
+
+@pytest.mark.parametrize(
+    ("name", "stages"),
+    [
+        ("numpy", {"extract", "code", "analyse", "measure"}),
+        ("bitstring", {"code"}),
+        ("onnxruntime", {"extract", "analyse"}),
+        ("imageio-ffmpeg", {"analyse"}),
+        ("pycocotools", {"measure"}),
+        ("machine", {"extract", "analyse"}),
+        ("safetensors", set()),
+    ],
+)
+def test_a_packages_version_changes_the_names_of_its_stages(
+    monkeypatch: pytest.MonkeyPatch, name: str, stages: set[str]
+) -> None:
+    real = naming.versions()
+    monkeypatch.setattr(naming, "code_digest", lambda stage: "")
+    forget()
+    before = {stage: task_name(stage) for stage in STAGES}
+    monkeypatch.setattr(naming, "versions", lambda: {**real, name: "another"})
+    forget()
+    try:
+        assert {stage for stage in STAGES if task_name(stage) != before[stage]} == stages
+    finally:
+        forget()
+
+
+def test_a_name_is_a_digest_of_json() -> None:
+    assert json_digest({"b": [1, 2.5], "a": "x"}) == json_digest({"a": "x", "b": [1, 2.5]})
+    assert json_digest([1, 2]) != json_digest([2, 1])
+    assert json_digest("1") != json_digest(1)
+    with pytest.raises(ValueError, match="JSON"):
+        json_digest(float("nan"))

@@ -1,0 +1,84 @@
+"""``vcm_anchor``: one method over a data set and a list of QPs, to an anchor file."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..atomic import OutputError, check_output
+from ..configuration import load_configuration
+from ..errors import ConfigError
+from ..experiment.anchor import anchor_document, write_anchor, write_bitstreams
+from ..experiment.method import method_of
+from ..experiment.store import Record
+from ..experiment.sweep import Sweep
+from ..experiment.sweep_file import DEFAULT_QPS, check_names, check_qps, first_items, labels_path
+from ..task.dataset import load_dataset
+from .command import argument_parser, run
+from .experiment import add_machine_arguments, measured, opened_store, raise_failures
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``vcm_anchor``; returns the exit code."""
+    parser = argument_parser("vcm_anchor", "Make an anchor: rate and accuracy of a method over a data set.")
+    parser.add_argument(
+        "-c", "--config", type=Path, action="append", required=True, metavar="FILE", help="YAML; later ones win"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="as in codec.preset=fast; wins over files"
+    )
+    parser.add_argument("--data", required=True, type=Path, metavar="DATA", help="as vcm_eval's")
+    parser.add_argument("--images", type=Path, metavar="FOLDER", help="where the pictures are, if not where DATA says")
+    parser.add_argument("--pictures", type=int, metavar="N", help="the first N pictures only")
+    parser.add_argument("--labels", default="names", metavar="HOW", help="as vcm_eval's (default: names)")
+    parser.add_argument(
+        "--qp", type=int, nargs="+", default=list(DEFAULT_QPS), metavar="QP", help="(default: 22 27 32 37 42)"
+    )
+    parser.add_argument("--backend", choices=("auto", "ffmpeg", "vtm"), default="auto", help="the VVC decoder")
+    parser.add_argument("--name", help="the anchor's name (default: the first configuration's)")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="(default: NAME.json)")
+    parser.add_argument("--bitstreams", action="store_true", help="write them too, into a new folder beside FILE")
+    add_machine_arguments(parser)
+    return run(parser, _work, argv)
+
+
+def _work(arguments: argparse.Namespace) -> None:
+    if arguments.pictures is not None and arguments.pictures < 1:
+        raise ConfigError(f"--pictures {arguments.pictures}: must be at least 1")
+    check_qps(arguments.qp)
+    name = arguments.name or arguments.config[0].stem
+    output = arguments.output or Path(f"{name}.json")
+    check_output(output)
+    bitstreams = output.with_suffix("")
+    if arguments.bitstreams and bitstreams == output:
+        raise OutputError(f"{output}: is the place of the bitstreams; name an -o that ends in .json")
+    if arguments.bitstreams and bitstreams.exists():
+        raise OutputError(f"{bitstreams}: exists already; remove it, or name another -o")
+    configuration = load_configuration(arguments.config, arguments.set)
+    options = dict(configuration.get("network"))
+    network = options.pop("name")
+    dataset = load_dataset(arguments.data, arguments.images)
+    method = method_of(name, configuration, arguments.qp, arguments.backend)
+    check_names([method])
+    items = first_items(dataset, arguments.pictures)
+    sweep = Sweep(name, dataset, items, network, options, [method], labels_path(arguments.labels, Path()))
+    with opened_store(arguments) as store:
+        outcome = measured(sweep, store, arguments)
+        document = anchor_document(outcome, method)
+        if arguments.bitstreams:
+            write_bitstreams(bitstreams, outcome, method, store)
+        write_anchor(output, document)
+    _print(document)
+    print(f"wrote {output}" + (f" and the bitstreams in {bitstreams}" if arguments.bitstreams else ""))
+    raise_failures(outcome)
+
+
+def _print(document: Record) -> None:
+    from tabulate import tabulate
+
+    metric = document["main_metric"]
+    rows: list[tuple[object, ...]] = [("uncompressed", "", "", document["uncompressed"]["metrics"][metric], "")]
+    for point in document["points"]:
+        rows.append((point["qp"], point["bpp"], point["seed_bpp"], point["metrics"][metric], len(point["pictures"])))
+    print(tabulate(rows, ("QP", "bpp", "seed bpp", metric, "pictures"), floatfmt=".4f", disable_numparse=[0, 4]))

@@ -1,0 +1,106 @@
+"""``vcm_sweep``: methods over a data set and QPs, to an anchor file each and a report."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from ..atomic import OutputError
+from ..decoder import Backend
+from ..errors import ConfigError
+from ..experiment.anchor import anchor_document, main_metric, rate, write_anchor
+from ..experiment.report import write_combinations, write_report
+from ..experiment.store import Record
+from ..experiment.sweep import Outcome
+from ..experiment.sweep_file import Combinations, Overrides, SweepFile, load_sweep
+from .command import argument_parser, run
+from .experiment import add_machine_arguments, measured, opened_store, raise_failures
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``vcm_sweep``; returns the exit code."""
+    parser = argument_parser("vcm_sweep", "Measure methods of coding over a data set, and report which is ahead.")
+    parser.add_argument("sweep", type=Path, metavar="SWEEP", help="YAML: data set, methods, QPs")
+    parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="(default: SWEEP without .yaml)")
+    parser.add_argument("--data", type=Path, metavar="DATA", help="instead of the file's")
+    parser.add_argument("--images", type=Path, metavar="FOLDER", help="where the pictures are, if not where DATA says")
+    parser.add_argument("--pictures", type=int, metavar="N", help="the first N pictures only")
+    parser.add_argument("--qp", type=int, nargs="+", default=[], metavar="QP", help="instead of the file's")
+    parser.add_argument("--only", nargs="+", default=[], metavar="METHOD", help="these methods, and no combinations")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="in every configuration; wins over files"
+    )
+    parser.add_argument("--backend", choices=get_args(Backend), default="auto", help="the VVC decoder")
+    add_machine_arguments(parser)
+    return run(parser, _work, argv)
+
+
+def _work(arguments: argparse.Namespace) -> None:
+    if arguments.pictures is not None and arguments.pictures < 1:
+        raise ConfigError(f"--pictures {arguments.pictures}: must be at least 1")
+    folder = arguments.output or Path(arguments.sweep.stem)
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder}: is no folder; name another -o")
+    overrides = Overrides(
+        arguments.data,
+        arguments.images,
+        arguments.pictures,
+        arguments.qp,
+        arguments.only,
+        arguments.set,
+        arguments.backend,
+    )
+    file = load_sweep(arguments.sweep, overrides)
+    with opened_store(arguments) as store:
+        outcome = measured(file.sweep, store, arguments)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made: {error.strerror or error}") from error
+    _write(folder, file, outcome)
+    print(f"wrote {folder}")
+    raise_failures(outcome)
+
+
+def _write(folder: Path, file: SweepFile, outcome: Outcome) -> None:
+    written = []
+    for method in file.methods:
+        written.append(folder / f"{method.name}.json")
+        write_anchor(written[-1], anchor_document(outcome, method))
+    if written:
+        write_report(folder, written, anchor=file.anchor, metric=file.metric, title=file.title)
+    if file.combinations is not None:
+        write_combinations(folder, _combinations_document(file.combinations, file, outcome))
+
+
+def _combinations_document(combinations: Combinations, file: SweepFile, outcome: Outcome) -> Record:
+    sweep = outcome.sweep
+    points: list[dict[str, Any]] = []
+    for (name, qp), measurement in outcome.points.items():
+        if name in combinations.of and measurement.records:
+            found = rate(measurement.records.values())
+            points.append(
+                {
+                    "grids": list(combinations.of[name]),
+                    "qp": qp,
+                    "bpp": found["bpp"],
+                    "seed_bpp": found["seed_bpp"],
+                    "metrics": measurement.metrics,
+                    "pictures": len(measurement.records),
+                    "failed": len(measurement.failures),
+                }
+            )
+    return {
+        "schema": 1,
+        "kind": "combinations",
+        "name": file.title,
+        "layers": list(combinations.layers),
+        "grids": list(combinations.grids),
+        "main_metric": file.metric or main_metric(outcome.uncompressed.metrics),
+        "data": {"name": sweep.dataset.name, "sha256": sweep.dataset.digest(), "pictures": len(outcome.subjects)},
+        "network": {"name": sweep.network, **outcome.network["description"]},
+        "uncompressed": {"metrics": outcome.uncompressed.metrics},
+        "points": points,
+    }

@@ -1,0 +1,189 @@
+"""Anchor files: a method's rate–accuracy points, with everything needed to make them again.
+
+``anchor.schema.json`` says what is in one. Bitstreams are no part of it; where they are kept, they are in the folder of
+the anchor's name, ``qp37/picture.bin``, and the digests in the anchor are theirs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from ..atomic import atomic_file, atomic_folder
+from ..errors import DatasetError
+from ..provenance import versions
+from ..task.dataset import ImageId
+from .method import Method, Subject
+from .naming import STAGES, made_of
+from .store import Record, Store
+from .sweep import Measured, Outcome
+
+SCHEMA = "anchor.schema.json"
+#: What may differ where another machine makes the anchor again: T1 digests not at all; the metrics this much, from 0 to
+#: 1, for a network's floats differ between machine types.
+TOLERANCE = {"t1": 0, "metrics": 0.001}
+#: The metric that a curve shows, by the first of these that there is.
+_MAIN_METRICS = ("AP", "mAP", "mAP50", "top1")
+
+
+def anchor_document(outcome: Outcome, method: Method) -> Record:
+    """The anchor that an outcome has for one of its methods, checked against the schema."""
+    sweep = outcome.sweep
+    uncompressed = outcome.uncompressed
+    measured = {qp: outcome.points[method.name, qp] for qp in method.qps}
+    document = {
+        "schema": 1,
+        "kind": "anchor",
+        "name": method.name,
+        "method": method.kind,
+        "main_metric": main_metric(uncompressed.metrics),
+        "configuration": method.describe(),
+        "inner_codec": method.inner_codec(),
+        "data": {"name": sweep.dataset.name, "sha256": sweep.dataset.digest(), "pictures": len(outcome.subjects)},
+        "network": {
+            "name": sweep.network,
+            "options": _plain_options(sweep.network_options),
+            "layers": outcome.network["layers"],
+            **{key: value for key, value in outcome.network["description"].items() if key != "network"},
+        },
+        "labels": Path(sweep.labels).name,
+        "versions": versions(),
+        "code": {stage: made_of(stage) for stage in STAGES},
+        "tolerance": TOLERANCE,
+        "uncompressed": {"metrics": uncompressed.metrics, "failed": _failed(uncompressed)},
+        "pictures": [_picture(subject, uncompressed) for subject in outcome.subjects],
+        "points": [_point(qp, point, method, uncompressed) for qp, point in measured.items() if point.records],
+        "failed_points": [{"qp": qp, "failed": _failed(point)} for qp, point in measured.items() if not point.records],
+    }
+    check_anchor(document, method.name)
+    return document
+
+
+def write_anchor(path: Path, document: Record) -> None:
+    """Write an anchor file, a line for each picture of a point."""
+    with atomic_file(path) as file:
+        file.write(_text(document).encode())
+
+
+def read_anchor(path: Path) -> Record:
+    """An anchor file. Raises :class:`DatasetError` where it is none."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path}: is no anchor file: {error}") from error
+    check_anchor(document, str(path))
+    return dict(document)
+
+
+def check_anchor(document: Any, what: str) -> None:
+    """:class:`DatasetError` where a document does not fit the schema."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    schema = json.loads(files(__package__).joinpath(SCHEMA).read_text())
+    problem = best_match(Draft202012Validator(schema).iter_errors(document))
+    if problem is not None:
+        where = ".".join(str(key) for key in problem.absolute_path)
+        raise DatasetError(f"{what}: is no anchor: {f'{where}: ' if where else ''}{problem.message[:200]}")
+
+
+def write_bitstreams(folder: Path, outcome: Outcome, method: Method, store: Store) -> None:
+    """Write all bitstreams of a method into a new folder, ``qp37/picture.bin``."""
+    names = bitstream_names({subject.id: subject.file.name for subject in outcome.subjects})
+    with atomic_folder(folder) as made:
+        for qp in method.qps:
+            (made / f"qp{qp}").mkdir()
+            for subject in outcome.subjects:
+                if subject.id in outcome.points[method.name, qp].records:
+                    path = made / f"qp{qp}" / names[subject.id]
+                    path.write_bytes(method.bitstream(subject, qp, store))
+
+
+def bitstream_names(files: Mapping[ImageId, str]) -> dict[ImageId, str]:
+    """The name of each picture's bitstream: its file's; its id, with %2F for /, where two files have the same name."""
+    stems = {image_id: Path(file).stem for image_id, file in files.items()}
+    if len(set(stems.values())) < len(stems):
+        stems = {key: quote(str(key), safe=" ") for key in stems}
+    return {key: f"{stem}.bin" for key, stem in stems.items()}
+
+
+def main_metric(metrics: Mapping[str, float]) -> str:
+    """The metric by which methods are compared, unless another is asked for."""
+    return next((name for name in _MAIN_METRICS if name in metrics), next(iter(metrics)))
+
+
+def rate(records: Iterable[Record]) -> Record:
+    """BPP as a ratio of sums: every byte of the bitstreams, and the first seed's own accounting, over the pixels."""
+    bits: Counter[str] = Counter()
+    total, pixels, seed_bits = 0, 0, 0
+    for record in records:
+        bits.update(record["bits"])
+        total += record["bytes"]
+        seed_bits += record["seed_bits"]
+        pixels += record["height"] * record["width"]
+    return {
+        "bpp": 8 * total / pixels,
+        "seed_bpp": seed_bits / pixels,
+        "bytes": total,
+        "pixels": pixels,
+        "bits": dict(bits),
+    }
+
+
+def _point(qp: int, point: Measured, method: Method, uncompressed: Measured) -> Record:
+    seconds: Counter[str] = Counter()
+    for image_id, record in point.records.items():
+        if method.kind == "features":
+            seconds["extract"] += uncompressed.records.get(image_id, {}).get("seconds", {}).get("extract", 0.0)
+        seconds.update(record["seconds"])
+    kept = ("bytes", "sha256", "bits", "seed_bits", "t1", "result_sha256")
+    pictures = [{"id": image_id, **{key: record[key] for key in kept}} for image_id, record in point.records.items()]
+    return {
+        "qp": qp,
+        **rate(point.records.values()),
+        "metrics": point.metrics,
+        "seconds": dict(seconds),
+        "pictures": pictures,
+        "failed": _failed(point),
+    }
+
+
+def _picture(subject: Subject, uncompressed: Measured) -> Record:
+    found = uncompressed.records.get(subject.id, {})
+    record = {"id": subject.id, "file": subject.file.name, "sha256": subject.sha256}
+    return {**record, **{key: found[key] for key in ("height", "width", "result_sha256") if key in found}}
+
+
+def _failed(point: Measured) -> list[Record]:
+    return [{"id": failure.image_id, "error": failure.message} for failure in point.failures]
+
+
+def _plain_options(options: Mapping[str, Any]) -> Record:
+    """The network's options, as JSON has them, without where on this machine its weights are."""
+    plain = {key: Path(str(value)).name if key == "weights" else value for key, value in options.items()}
+    return dict(json.loads(json.dumps(plain)))  # the ids of classes become text
+
+
+def _text(document: Record) -> str:
+    """JSON with short lists and mappings on a line each: readable, and small differences stay small in a diff."""
+
+    def written(value: Any, indent: str) -> str:
+        line = json.dumps(value, allow_nan=False)
+        if len(line) + len(indent) <= 120 or not isinstance(value, (dict, list)) or _is_picture(value):
+            return line
+        inner = indent + " "
+        if isinstance(value, list):
+            return "[\n" + ",\n".join(inner + written(entry, inner) for entry in value) + f"\n{indent}]"
+        pairs = (f"{inner}{json.dumps(key)}: {written(entry, inner)}" for key, entry in value.items())
+        return "{\n" + ",\n".join(pairs) + f"\n{indent}}}"
+
+    return written(document, "") + "\n"
+
+
+def _is_picture(value: Any) -> bool:
+    return isinstance(value, dict) and "sha256" in value and "id" in value

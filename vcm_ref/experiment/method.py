@@ -1,0 +1,302 @@
+"""Methods under comparison: what is coded of each picture, and how; and the tasks that gives.
+
+Features are coded as a configuration says, layer by layer where the layers do not depend on each other, so that what
+two methods have in common is coded once. A picture can also be coded itself, as MPEG's image anchor is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from ..bitstream.join import can_join
+from ..bitstream.values import Arrangement, RangeScope
+from ..codec import make_encoder
+from ..codec.picture import PictureCoder
+from ..configuration import Configuration
+from ..decoder import Backend
+from ..errors import DatasetError
+from ..provenance import file_digest
+from ..task.dataset import ImageId, Item
+from . import stages
+from .naming import json_digest, task_name
+from .schedule import Ref, Task, Value
+from .stages import NetworkSpec, Picture
+from .store import Record, Store
+
+_MACHINE = ("threads", "time_limit")
+
+
+class Subject(NamedTuple):
+    """A picture that methods are tried on: its file, its content's digest, and what the network is.
+
+    ``features`` is the name of the task that extracts its features.
+    """
+
+    id: ImageId
+    file: Path
+    sha256: str
+    network: NetworkSpec
+    layers: tuple[str, ...]
+    features: str
+
+    @classmethod
+    def of(cls, item: Item, network: NetworkSpec, layers: tuple[str, ...]) -> Subject:
+        """The subject that an item of a data set is. :class:`DatasetError` where the file cannot be read."""
+        try:
+            sha256 = file_digest(item.path)
+        except OSError as error:
+            raise DatasetError(f"picture {item.id}: {item.path}: cannot be read: {error.strerror or error}") from error
+        features = task_name("extract", picture=sha256, task="features", network=network.digest)
+        return cls(item.id, item.path, sha256, network, layers, features)
+
+    def picture(self) -> Picture:
+        """The file with its content. :class:`DatasetError` where it cannot be read."""
+        try:
+            return Picture(self.file.name, self.file.read_bytes())
+        except OSError as error:
+            raise DatasetError(f"picture {self.id}: {self.file}: cannot be read: {error.strerror or error}") from error
+
+
+class Method(Protocol):
+    """One way of coding, at several QPs."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def qps(self) -> tuple[int, ...]: ...
+
+    @property
+    def kind(self) -> str:
+        """``features`` or ``pictures``: what is coded."""
+
+    def describe(self) -> Record:
+        """The configuration that shapes the bitstreams, but the QP; as JSON."""
+
+    def inner_codec(self) -> Record:
+        """The inner codec's version and options."""
+
+    def point(self, subject: Subject, qp: int) -> str:
+        """The name of the task that gives the result at ``qp``."""
+
+    def bitstream(self, subject: Subject, qp: int, store: Store) -> bytes:
+        """The bitstream, from what is in the store. Raises KeyError where it is not there."""
+
+    def tasks(self, subject: Subject, qp: int, store: Store) -> list[Task | Value]:
+        """What it takes to have the result, from what is in the store; each after those that it depends on."""
+
+
+@dataclass(frozen=True)
+class FeatureMethod:
+    """Features coded as ``tree`` says, an effective configuration of ``vcm_enc``."""
+
+    name: str
+    tree: Record
+    qps: tuple[int, ...]
+    backend: Backend = "auto"
+    kind: str = field(default="features", init=False)
+
+    def describe(self) -> Record:
+        shaping = _shaping(self.tree)
+        return {**shaping, "codec": {key: value for key, value in shaping["codec"].items() if key != "qp"}}
+
+    def inner_codec(self) -> Record:
+        return _codec_description(json.dumps(_shaping(self.tree), sort_keys=True))
+
+    def point(self, subject: Subject, qp: int) -> str:
+        parts = [name for name, _, _ in self._parts(subject, qp)]
+        return task_name("analyse", parts=parts, network=subject.network.digest, backend=self.backend)
+
+    def bitstream(self, subject: Subject, qp: int, store: Store) -> bytes:
+        return stages.join([_stored(name, store) for name, _, _ in self._parts(subject, qp)])[0]
+
+    def tasks(self, subject: Subject, qp: int, store: Store) -> list[Task | Value]:
+        parts = self._parts(subject, qp)
+        known = store.known(name for name, _, _ in parts)
+        tasks: list[Task | Value] = [] if len(known) == len(parts) else feature_tasks(subject, store)
+        coded: list[Any] = []
+        for name, layers, tree in parts:
+            if name in known:
+                coded.append(_stored(name, store))
+            else:
+                tasks.append(Task(name, stages.code, (Ref(subject.features), layers, tree), "code"))
+                coded.append(Ref(name))
+            tasks.append(Task(f"{name}-{self.backend}", stages.decode, (coded[-1], self.backend)))
+        decoded = [Ref(f"{name}-{self.backend}") for name, _, _ in parts]
+        tasks.append(Task(self.point(subject, qp), stages.analyse, (subject.network, coded, decoded), "point"))
+        return tasks
+
+    def _parts(self, subject: Subject, qp: int) -> list[tuple[str, tuple[str, ...], Record]]:
+        """What is coded on its own: the name of the task, the layers, and the configuration for them."""
+        return [
+            (task_name("code", features=subject.features, part=part.digest), part.layers, part.tree)
+            for part in _parts_of(self._text, subject.layers, qp)
+        ]
+
+    @cached_property
+    def _text(self) -> str:
+        return json.dumps(self.tree)
+
+
+@dataclass(frozen=True)
+class PictureMethod:
+    """The picture itself coded, and the whole network on what is decoded: MPEG's image anchor (m57343)."""
+
+    name: str
+    coder: PictureCoder
+    qps: tuple[int, ...]
+    kind: str = field(default="pictures", init=False)
+
+    def describe(self) -> Record:
+        coder = self.coder
+        return {"picture": {"scale": coder.scale}, "codec": {"name": coder.encoder, "preset": coder.preset}}
+
+    def inner_codec(self) -> Record:
+        return _picture_coder_description(self.coder)
+
+    def point(self, subject: Subject, qp: int) -> str:
+        network = subject.network.digest
+        return task_name("analyse", parts=[self._code_name(subject, qp)], network=network, whole=True)
+
+    def bitstream(self, subject: Subject, qp: int, store: Store) -> bytes:
+        return _stored(self._code_name(subject, qp), store).bitstream
+
+    def tasks(self, subject: Subject, qp: int, store: Store) -> list[Task | Value]:
+        name, picture = self._code_name(subject, qp), subject.picture()
+        tasks: list[Task | Value] = []
+        given: Any = Ref(name)
+        if store.known([name]):
+            given = _stored(name, store)
+        else:
+            tasks.append(Task(name, stages.code_picture, (self.coder, qp, picture), "code"))
+        arguments = (subject.network, self.coder, given, picture)
+        tasks.append(Task(self.point(subject, qp), stages.analyse_picture, arguments, "point"))
+        return tasks
+
+    def _code_name(self, subject: Subject, qp: int) -> str:
+        return task_name("code", picture=subject.sha256, qp=qp, codec=self.inner_codec(), coding=self.describe())
+
+
+@dataclass(frozen=True)
+class Uncompressed:
+    """Nothing coded: the two parts of the network, one after the other. Its one point has the QP 0, unused."""
+
+    name: str = "uncompressed"
+    qps: tuple[int, ...] = (0,)
+    kind: str = "features"
+
+    def describe(self) -> Record:
+        return {}
+
+    def inner_codec(self) -> Record:
+        return {}
+
+    def point(self, subject: Subject, qp: int) -> str:
+        return task_name("analyse", features=subject.features, network=subject.network.digest)
+
+    def bitstream(self, subject: Subject, qp: int, store: Store) -> bytes:
+        raise KeyError(self.name)
+
+    def tasks(self, subject: Subject, qp: int, store: Store) -> list[Task | Value]:
+        arguments = (subject.network, Ref(subject.features))
+        task = Task(self.point(subject, qp), stages.analyse_uncompressed, arguments, "point")
+        return [*feature_tasks(subject, store), task]
+
+
+def feature_tasks(subject: Subject, store: Store) -> list[Task | Value]:
+    """The task that gives a picture's features: from the store, or by the network."""
+    name = subject.features
+    if store.has_features(name):
+        seconds = store.records([name])[name]["seconds"]
+        with suppress(DatasetError):  # a damaged file is made again
+            return [Value(name, stages.Extracted(store.features(name), seconds))]
+    kept_as = "features" if store.keeps_features else None
+    return [Task(name, stages.extract, (subject.network, subject.picture()), kept_as)]
+
+
+def method_of(name: str, configuration: Configuration, qps: Iterable[int], backend: Backend = "auto") -> Method:
+    """The method that a configuration describes. Raises :class:`~vcm_ref.errors.ConfigError`."""
+    tree = configuration.tree
+    if "picture" not in tree:
+        return FeatureMethod(name, tree, tuple(qps), backend)
+    codec = tree["codec"]
+    options = {key: codec[key] for key in ("preset",) if key in codec}
+    limit = codec.get("time_limit", 600)
+    coder = PictureCoder(codec["name"], scale=tree["picture"]["scale"], time_limit_s=float(limit), **options)
+    return PictureMethod(name, coder, tuple(qps))
+
+
+def _stored(name: str, store: Store) -> stages.Coded:
+    records = store.records([name])
+    if name not in records:
+        raise KeyError(name)
+    return stages.Coded.from_store(records[name], store.data(name))
+
+
+def _shaping(tree: Record) -> Record:
+    """What of a configuration shapes the bitstream."""
+    kept = {key: tree[key] for key in ("quantisation", "order", "arrangement", "digest_length")}
+    return {**kept, "codec": {key: value for key, value in tree["codec"].items() if key not in _MACHINE}}
+
+
+class _Part(NamedTuple):
+    """What can be coded on its own: its layers, its configuration, and the digest of what shapes the bitstream."""
+
+    layers: tuple[str, ...]
+    tree: Record
+    digest: str
+
+    @classmethod
+    def of(cls, layers: tuple[str, ...], tree: Record) -> _Part:
+        shaping = _shaping(tree)
+        codec = _codec_description(json.dumps(shaping, sort_keys=True))
+        return cls(layers, tree, json_digest({"layers": layers, "configuration": shaping, "codec": codec}))
+
+
+@cache
+def _parts_of(text: str, layers: tuple[str, ...], qp: int) -> list[_Part]:
+    """The parts of a configuration, as JSON, at a QP."""
+    tree = json.loads(text)
+    tree["codec"] = {"threads": 1, **tree["codec"], "qp": qp}
+    arrangement = Arrangement[tree["arrangement"]["method"].upper()]
+    scope = RangeScope[tree["quantisation"]["range"].upper()]
+    if not can_join(arrangement, scope):
+        return [_Part.of(layers, tree)]
+    configuration = Configuration(tree)
+    grids = configuration.per_layer("arrangement.grid", layers, None)
+    modes = configuration.per_layer("codec.mode", layers, "AI")
+    offsets = configuration.per_layer("codec.qp_offset", layers, 0)
+    parts = []
+    for layer, grid, mode, offset in zip(layers, grids, modes, offsets, strict=True):
+        own_grid = {} if grid is None else {"grid": grid}
+        arrangement_tree = {key: value for key, value in tree["arrangement"].items() if key != "grid"}
+        codec = {key: value for key, value in tree["codec"].items() if key != "qp_offset"}
+        own = {**tree, "arrangement": {**arrangement_tree, **own_grid}}
+        own["codec"] = {**codec, "mode": mode, "qp": qp + offset}
+        parts.append(_Part.of((layer,), own))
+    return parts
+
+
+@cache
+def _codec_description(shaping: str) -> Record:
+    tree = json.loads(shaping)
+    options = {"preset": tree["codec"].get("preset"), "gop": tree["codec"].get("gop")}
+    given = {key: value for key, value in options.items() if value is not None}
+    encoder = make_encoder(tree["codec"]["name"], bit_depth=tree["quantisation"]["bit_depth"], **given)
+    return encoder.describe()
+
+
+@cache
+def _picture_coder_description(coder: PictureCoder) -> Record:
+    return coder.describe()
+
+
+def points(methods: Sequence[Method]) -> list[tuple[Method, int]]:
+    """All points of the methods' curves."""
+    return [(method, qp) for method in methods for qp in method.qps]

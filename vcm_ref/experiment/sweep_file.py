@@ -1,0 +1,242 @@
+"""The sweep file: YAML that says which data set, which methods, which QPs (``sweep.schema.json``)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.resources import files
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from ..configuration import Configuration, load_configuration
+from ..decoder import Backend
+from ..errors import ConfigError, DatasetError
+from ..task.dataset import Dataset, Item, load_dataset
+from .method import FeatureMethod, Method, method_of
+from .results import LABELS
+from .sweep import UNCOMPRESSED, Sweep
+
+SCHEMA = "sweep.schema.json"
+DEFAULT_QPS = (22, 27, 32, 37, 42)
+
+
+class Overrides(NamedTuple):
+    """What the command line says instead of the file; empty where it says nothing."""
+
+    data: Path | None = None
+    images: Path | None = None
+    pictures: int | None = None
+    qps: Sequence[int] = ()
+    methods: Sequence[str] = ()
+    settings: Sequence[str] = ()
+    backend: Backend = "auto"
+
+
+class Combinations(NamedTuple):
+    """All combinations of grids over layers (the first seed's Equation 1): a method each."""
+
+    layers: tuple[str, ...]
+    grids: tuple[str, ...]
+    of: dict[str, tuple[str, ...]]
+    """The grids of each method, by its name."""
+
+
+class SweepFile(NamedTuple):
+    """A sweep, and what is to be told of it."""
+
+    sweep: Sweep
+    title: str
+    anchor: str | None
+    metric: str | None
+    methods: Sequence[Method]
+    """Those of the report; the sweep has those of the combinations too."""
+    combinations: Combinations | None
+
+
+def load_sweep(path: Path, overrides: Overrides | None = None) -> SweepFile:
+    """Read a sweep file; paths in it are relative to it.
+
+    Raises :class:`ConfigError` for what the schema forbids and for configurations that cannot be,
+    :class:`~vcm_ref.errors.DatasetError` for a data set that cannot be read.
+    """
+    over = overrides or Overrides()
+    check_qps(over.qps)
+    tree = _read(path)
+    folder = path.parent
+    images = over.images or (folder / tree["images"] if "images" in tree else None)
+    dataset = load_dataset(over.data or folder / tree["data"], images)
+    configurations = _Configurations(tree, folder, over)
+    methods = list(configurations.methods())
+    combinations: Combinations | None = None
+    combined: list[Method] = []
+    if "combinations" in tree and not over.methods:
+        combinations, combined = configurations.combinations()
+    check_names([*methods, *combined])
+    network, options = _one_network(configurations.loaded)
+    pictures = over.pictures or tree.get("pictures")
+    return SweepFile(
+        Sweep(
+            path.stem,
+            dataset,
+            first_items(dataset, pictures),
+            network,
+            options,
+            [*methods, *combined],
+            labels_path(tree.get("labels", "names"), folder),
+        ),
+        tree.get("title", path.stem),
+        _anchor(tree, methods, path),
+        tree.get("metric"),
+        methods,
+        combinations,
+    )
+
+
+def first_items(dataset: Dataset, pictures: int | None) -> list[Item]:
+    """The first ``pictures`` of a data set, or all. :class:`DatasetError` where a picture is missing."""
+    items = dataset.items[:pictures]
+    need_files(items)
+    if not items:
+        raise DatasetError("the data set has no pictures")
+    return items
+
+
+def need_files(items: Iterable[Item]) -> None:
+    """:class:`DatasetError` where the file of a picture is missing."""
+    missing = [item for item in items if not item.path.is_file()]
+    if missing:
+        more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise DatasetError(f"picture {missing[0].id}: {missing[0].path}: is missing{more}")
+
+
+def labels_path(labels: str, folder: Path) -> str:
+    """``labels`` for :func:`~vcm_ref.experiment.results.label_table`: a file's path is relative to ``folder``.
+
+    :class:`ConfigError` where there is no such file.
+    """
+    if labels in LABELS:
+        return labels
+    if not (folder / labels).is_file():
+        raise ConfigError(f"labels: {labels} is none of {', '.join(LABELS)}, and there is no file {folder / labels}")
+    return str(folder / labels)
+
+
+class _Configurations:
+    """The configurations of a sweep file, loaded one after the other."""
+
+    def __init__(self, tree: Mapping[str, Any], folder: Path, over: Overrides) -> None:
+        self._tree = tree
+        self._folder = folder
+        self._over = over
+        self.loaded: list[tuple[str, Configuration]] = []
+
+    def methods(self) -> Iterator[Method]:
+        """Those of ``methods``, or of them the ones that the command line names."""
+        entries = self._tree.get("methods", {})
+        unknown = [name for name in self._over.methods if name not in entries]
+        if unknown:
+            raise ConfigError(f"--only {unknown[0]}: the sweep has no such method; it has {', '.join(entries)}")
+        for name, entry in entries.items():
+            if not self._over.methods or name in self._over.methods:
+                whole = {"config": entry} if isinstance(entry, str) else entry
+                yield method_of(name, self._load(name, whole), self._qps(whole), self._over.backend)
+
+    def combinations(self) -> tuple[Combinations, list[Method]]:
+        """A method for each combination of grids."""
+        entry = self._tree["combinations"]
+        configuration = self._load("combinations", entry)
+        if configuration.get("picture") is not None:
+            raise configuration.error("picture", "combinations are of features, not of pictures coded themselves")
+        layers = tuple(entry["grids"])
+        of = {"_".join(grids): grids for grids in product(*entry["grids"].values())}
+        methods: list[Method] = []
+        for name, grids in of.items():
+            arrangement = {**configuration.get("arrangement"), "grid": dict(zip(layers, grids, strict=True))}
+            tree = {**configuration.tree, "arrangement": arrangement}
+            methods.append(FeatureMethod(name, tree, tuple(self._qps(entry)), self._over.backend))
+        every = tuple(dict.fromkeys(grid for grids in entry["grids"].values() for grid in grids))
+        return Combinations(layers, every, of), methods
+
+    def _load(self, name: str, entry: Mapping[str, Any]) -> Configuration:
+        paths = [*_paths(entry["config"]), *_paths(self._tree.get("with", []))]
+        settings = [*_settings(entry.get("set", {})), *_settings(self._tree.get("set", {})), *self._over.settings]
+        try:
+            configuration = load_configuration([self._folder / path for path in paths], settings)
+        except ConfigError as error:
+            raise ConfigError(f"{name}: {error}") from error
+        self.loaded.append((name, configuration))
+        return configuration
+
+    def _qps(self, entry: Mapping[str, Any]) -> Sequence[int]:
+        return self._over.qps or entry.get("qps") or self._tree.get("qps") or DEFAULT_QPS
+
+
+def _paths(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _settings(values: Mapping[str, Any]) -> list[str]:
+    # not JSON: YAML takes its 1e-05 for text
+    return [f"{key}={yaml.safe_dump(value, default_flow_style=True, width=math.inf)}" for key, value in values.items()]
+
+
+def check_names(methods: Sequence[Method]) -> None:
+    """:class:`ConfigError` where two methods have the same name, or one that stands for something else."""
+    names = [UNCOMPRESSED.name, *(method.name for method in methods)]
+    for name, count in Counter(names).items():
+        if count > 1:
+            what = "what is not coded" if name == UNCOMPRESSED.name else "another method or a combination"
+            raise ConfigError(f"the name {name} is that of {what}; take another")
+
+
+def check_qps(qps: Sequence[int]) -> None:
+    """:class:`ConfigError` for QPs of a command line that are twice there, or that no codec has."""
+    if len(set(qps)) < len(qps):
+        raise ConfigError("--qp: names a QP twice")
+    for qp in qps:
+        if not 0 <= qp <= 63:
+            raise ConfigError(f"--qp {qp}: must be from 0 to 63")
+
+
+def _one_network(configurations: Sequence[tuple[str, Configuration]]) -> tuple[str, dict[str, Any]]:
+    first_name, first = configurations[0]
+    for name, configuration in configurations[1:]:
+        if configuration.get("network") != first.get("network"):
+            raise ConfigError(f"{name} is of another network than {first_name}; a sweep is of one: name it under with")
+    options = dict(first.get("network"))
+    return options.pop("name"), options
+
+
+def _anchor(tree: Mapping[str, Any], methods: Sequence[Method], path: Path) -> str | None:
+    """The name of the anchor, if there is one and the command line has not left it out."""
+    anchor, every = tree.get("anchor"), tree.get("methods", {})
+    if anchor is not None and anchor not in every:
+        raise ConfigError(f"{path}: anchor: there is no method {anchor!r}; there are {', '.join(every) or 'none'}")
+    return anchor if anchor in [method.name for method in methods] else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+    from jsonschema.validators import extend
+
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+    schema = json.loads(files(__package__).joinpath(SCHEMA).read_text())
+    # JSON Schema takes 37.0 for an integer; what is computed from these values does not.
+    types = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+    validator: Any = extend(Draft202012Validator, type_checker=types)  # type: ignore[no-untyped-call]
+    problem = best_match(validator(schema).iter_errors(tree))
+    if problem is not None:
+        where = ".".join(str(key) for key in problem.absolute_path)
+        raise ConfigError(f"{path}: {f'{where}: ' if where else ''}{problem.message}")
+    return dict(tree)
