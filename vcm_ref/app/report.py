@@ -1,0 +1,89 @@
+"""``vcm_report``: anchor files and published curves to a report: which method is ahead, by how much, and why."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError
+from ..experiment.report.blocks import Table
+from .command import argument_parser, run
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``vcm_report``; returns the exit code."""
+    parser = argument_parser("vcm_report", "Compare results: tables, plots and BD-rate as Markdown, HTML and CSV.")
+    parser.add_argument(
+        "results",
+        nargs="+",
+        type=Path,
+        metavar="RESULT",
+        help="anchor files, curves, folders of them; or one file of combinations of grids",
+    )
+    parser.add_argument("-o", "--output", required=True, type=Path, metavar="FOLDER", help="may hold an earlier report")
+    parser.add_argument("--anchor", metavar="NAME", help="the method to compare with (default: the first)")
+    parser.add_argument("--metric", metavar="NAME", help="as AP50 (default: each file's main metric)")
+    parser.add_argument("--title", metavar="TEXT", help="the report's heading")
+    parser.add_argument(
+        "--allow-different",
+        action="store_true",
+        help="report on different data, pictures, networks or metrics, with a warning",
+    )
+    return run(parser, _work, argv)
+
+
+def _work(arguments: argparse.Namespace) -> None:
+    from ..experiment.report.method import kind_of
+
+    kinds = [None if path.is_dir() else kind_of(path) for path in arguments.results]
+    if "combinations" not in kinds:
+        _report(arguments)
+    elif len(kinds) > 1:
+        raise ConfigError("combinations of grids have a report of their own: name one such file, and nothing else")
+    else:
+        _combinations(arguments)
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from ..experiment.report import write_report
+    from ..experiment.report.content import ranking_table
+    from ..experiment.report.standing import sentence
+
+    given: dict[str, Any] = {"title": arguments.title} if arguments.title else {}
+    result = write_report(
+        arguments.output,
+        arguments.results,
+        anchor=arguments.anchor,
+        metric=arguments.metric,
+        allow_different=arguments.allow_different,
+        **given,
+    )
+    _print(ranking_table(result.standings, result.anchor, accountings=1))
+    print()
+    for standing in result.standings:
+        if standing.full:
+            print(sentence(standing, result.anchor))
+    print(f"wrote {arguments.output / 'report.html'} and more; the notes are in it")
+
+
+def _combinations(arguments: argparse.Namespace) -> None:
+    from ..experiment.report import write_combinations
+    from ..experiment.report.combinations_report import best_sentence, best_table
+    from ..experiment.report.method import read_json
+
+    if arguments.anchor is not None:
+        raise ConfigError("--anchor: combinations are compared with the uniform one of the largest grid")
+    (path,) = arguments.results
+    found = write_combinations(arguments.output, read_json(path), metric=arguments.metric, title=arguments.title)
+    _print(best_table(found))
+    print(f"\n{best_sentence(found)}")
+    print(f"wrote {arguments.output / 'combinations.html'} and more")
+
+
+def _print(table: Table) -> None:
+    from tabulate import tabulate
+
+    columns = ["right" if letter == "r" else "left" for letter in table.align]
+    print(tabulate(table.rows, table.headers, disable_numparse=True, colalign=columns))

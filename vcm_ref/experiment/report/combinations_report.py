@@ -1,0 +1,187 @@
+"""The report over all combinations of grids: the plot of the seed's Figure 7, the Pareto front, the best one."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from .blocks import Block, Document, Folded, Heading, Items, Paragraph, Picture, Table
+from .combinations import SEED_BEST, Combination, Combinations, read_combinations
+from .html import html
+from .long_csv import Row, written
+from .markdown import markdown
+from .numbers import NOTHING, counted, fixed, signed
+from .provenance import flat
+from .writing import Files, write_files
+
+BEST_LISTED = 10
+FILES = tuple(f"combinations.{suffix}" for suffix in ("md", "html", "csv", "json", "png", "svg"))
+"""All that this report consists of, the document itself among it; it can share a folder with that over results."""
+
+
+def write_combinations(
+    folder: Path, document: Mapping[str, Any], *, metric: str | None = None, title: str | None = None
+) -> Combinations:
+    """Write the report over the combinations in ``document``; returns what it says.
+
+    ``metric`` is by default the document's main one. ``folder`` may hold an earlier report, whose files are replaced.
+    The same document gives the same bytes. Raises :class:`~vcm_ref.errors.DatasetError`,
+    :class:`~vcm_ref.errors.ConfigError` and :class:`~vcm_ref.atomic.OutputError`.
+    """
+    from .combinations_plot import combinations_plot
+
+    found = read_combinations(document, metric)
+    figures = combinations_plot(found)
+    page = combinations_document(found, title or f"Combinations of grids: {document['name']}")
+    files: Files = {
+        "combinations.md": markdown(page).encode(),
+        "combinations.html": html(page, {"combinations": figures["combinations.svg"]}).encode(),
+        "combinations.csv": written(csv_columns(found), csv_rows(found)),
+        "combinations.json": json.dumps(document, indent=1).encode() + b"\n",
+        **figures,
+    }
+    write_files(folder, files, FILES)
+    return found
+
+
+def csv_columns(found: Combinations) -> Row:
+    """The grid of each layer, the point, and what became of its combination."""
+    grids = [f"grid_{layer}" for layer in found.document["layers"]]
+    rest = ("pictures", "failed", "pareto", "comparable", "bd_rate_pchip", "bd_rate_cubic", "overlap")
+    return (*grids, "qp", "bpp", "seed_bpp", *_metrics(found), *rest)
+
+
+def csv_rows(found: Combinations) -> Iterator[Row]:
+    """A row for each combination and QP. BD-rates are in percent; ``pareto`` and ``comparable`` are 0 or 1."""
+    metrics = _metrics(found)
+    front = {(one.grids, point.qp) for one, point in found.front}
+    for one in found.all:
+        figures = one.comparison
+        for point in one.points:
+            yield (
+                *(*one.grids, point["qp"], point["bpp"], point.get("seed_bpp")),
+                *(point["metrics"].get(name) for name in metrics),
+                *(point.get("pictures"), point.get("failed", 0), int((one.grids, point["qp"]) in front)),
+                *(int(not one.why_not), one.rate, figures.rate_cubic if figures else one.rate),
+                figures.overlap if figures else 1.0,
+            )
+
+
+def best_sentence(found: Combinations) -> str:
+    """The best combination in words."""
+    best, reference = found.best, found.reference
+    if best is reference:
+        return f"No comparable combination needs fewer bits than {reference.name}, so it is the best."
+    cubic = best.comparison.rate_cubic if best.comparison else None
+    told = "no figure" if cubic is None else f"{signed(cubic, 1)} %"
+    return (
+        f"The best combination is {best.name}: it needs {abs(best.rate or 0.0):.1f} % fewer bits than "
+        f"{reference.name} at the same {found.metric} (PCHIP; cubic {told})."
+    )
+
+
+def best_table(found: Combinations) -> Table:
+    """The ten best, with the grid of each layer."""
+    layers = found.document["layers"]
+    rows = []
+    for place, one in enumerate(found.ranked[:BEST_LISTED], start=1):
+        figures = one.comparison
+        cubic, overlap = (figures.rate_cubic, figures.overlap) if figures else (0.0, 1.0)
+        rows.append((str(place), *one.grids, signed(one.rate), signed(cubic), f"{100 * overlap:.0f} %"))
+    headers = ("", *layers, "BD-rate PCHIP, %", "BD-rate cubic, %", "overlap")
+    return Table(headers, rows, "r" + "r" * len(layers) + "rrr")
+
+
+def combinations_document(found: Combinations, title: str) -> Document:
+    """The whole report."""
+    document = found.document
+    qps = sorted({point["qp"] for point in document["points"] if point["qp"] is not None})
+    overview = (
+        f"{counted(len(found.all), 'combination')} of the grids {', '.join(document['grids'])} over "
+        f"{', '.join(document['layers'])}, QP {', '.join(map(str, qps)) or NOTHING}: {len(document['points'])} points. "
+        f"Accuracy is {found.metric}, from 0 to 1; bpp counts every byte."
+    )
+    blocks: list[Block] = []
+    failed = sum(point.get("failed", 0) for point in document["points"])
+    if failed:
+        warning = "A combination that lacks other pictures than the reference is not ranked."
+        blocks.append(Paragraph(f"Results of pictures failed: {failed} over all points. {warning}", warning=True))
+    blocks += [Paragraph(overview), Paragraph(best_sentence(found)), Picture("combinations", _caption(found))]
+    blocks += [Heading(f"The best {min(BEST_LISTED, len(found.ranked))}"), best_table(found)]
+    blocks.append(Paragraph(_definition(found)))
+    blocks += _left_out(found)
+    blocks += _seed(found)
+    blocks += [Heading("Uniform combinations"), _points_table([one for one in found.all if one.uniform], found)]
+    front = _front_table(found)
+    text = f"{counted(len(found.front), 'point')} that no other point beats in both bpp and {found.metric}."
+    blocks += [Heading("Pareto front over all combinations"), Paragraph(text), Folded("The points", [front])]
+    items = [pair for name in ("data", "network") for pair in flat(name, document.get(name))]
+    if items:
+        blocks.append(Folded("Provenance", [Table(("item", "value"), items, "ll")]))
+    return Document(title, blocks)
+
+
+def _caption(found: Combinations) -> str:
+    text = (
+        f"{found.metric} over bpp (logarithmic), as the first seed's Figure 7: each dot is a combination at a QP; the "
+        "uniform combinations are curves through their QPs; the black line is the Pareto front over all dots"
+    )
+    return f"{text}; the thick curve is the best combination."
+
+
+def _definition(found: Combinations) -> str:
+    return (
+        "Best is the lowest BD-rate (PCHIP, every byte) against the combination of the largest grids, "
+        f"{found.reference.name}, which itself stands at 0. Ranked are combinations that were measured at its QPs, "
+        "over as many pictures, with as many failed, and whose range of accuracy has at least half of what the two "
+        "span together in common with its."
+    )
+
+
+def _left_out(found: Combinations) -> list[Block]:
+    reasons = Counter(one.why_not for one in found.all if one.why_not)
+    missing = sum(len(one.points) - len(one.curve.points) for one in found.all)
+    items = [f"{counted(count, 'combination')} not ranked: {why}" for why, count in sorted(reasons.items())]
+    if missing:
+        items.append(f"{counted(missing, 'point')} without a number for {found.metric}")
+    return [Items(items)] if items else []
+
+
+def _seed(found: Combinations) -> list[Block]:
+    one = found.found(SEED_BEST)
+    if one is None:
+        return []
+    told = f"The first seed's choice for P2 to P5, {one.name}, "
+    if one.why_not:
+        return [Paragraph(f"{told}is not ranked: {one.why_not}.")]
+    return [Paragraph(f"{told}is number {found.ranked.index(one) + 1}: BD-rate {signed(one.rate)} % (PCHIP).")]
+
+
+def _points_table(combinations: list[Combination], found: Combinations) -> Table:
+    rows = [
+        (*one.grids[:1], _qp(point["qp"]), fixed(point["bpp"]), fixed(point["metrics"].get(found.metric)))
+        for one in combinations
+        for point in one.points
+    ]
+    return Table(("grid", "QP", "bpp", found.metric), rows, "rrrr")
+
+
+def _front_table(found: Combinations) -> Table:
+    layers = found.document["layers"]
+    rows = [
+        (*one.grids, _qp(point.qp), fixed(point.bpp), fixed(point.seed_bpp), fixed(point.accuracy))
+        for one, point in found.front
+    ]
+    return Table((*layers, "QP", "bpp", "seed's bpp", found.metric), rows, "r" * (len(layers) + 4))
+
+
+def _metrics(found: Combinations) -> list[str]:
+    names = [found.metric, *(name for point in found.document["points"] for name in point["metrics"])]
+    return list(dict.fromkeys(names))
+
+
+def _qp(qp: int | None) -> str:
+    return NOTHING if qp is None else str(qp)

@@ -1,0 +1,207 @@
+"""What the report over a set of methods says, whatever its format."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..bjontegaard_delta import Comparison
+from ..curve import pareto_front
+from .agreement import differences, unstated
+from .blocks import Block, Document, Folded, Heading, Items, Paragraph, Picture, Table
+from .method import Method
+from .notes import footnotes
+from .numbers import NOTHING, counted, fixed, percent, signed
+from .provenance import provenance
+from .spending import Spending, ordered_parts, spendings, target
+from .standing import Standing, sentence
+
+MANY_FAILURES = 20
+"""More than these are folded."""
+
+UPPER = 0.85
+"""Of the accuracy without coding: where the figure of the curves' upper part begins."""
+
+
+def upper_part(methods: Sequence[Method]) -> float | None:
+    """The accuracy from which curves lie close together and a codec is of most use: the figure ``upper`` begins there.
+
+    None where no point is above it, or no uncompressed accuracy is known.
+    """
+    known = [method.curve.uncompressed for method in methods if method.curve.uncompressed is not None]
+    least = UPPER * max(known, default=0.0)
+    above = any(point.accuracy > least for method in methods for point in method.curve.points)
+    return least if known and above else None
+
+
+def report_document(title: str, standings: Sequence[Standing], methods: Sequence[Method], anchor: Method) -> Document:
+    """The whole report. ``standings`` are of all ``methods``, which are in the order given."""
+    blocks: list[Block] = [Paragraph(text, warning=True) for text in differences(methods)]
+    if blocks:
+        blocks.append(Paragraph("The curves are not comparable; this report was asked for all the same.", warning=True))
+    blocks += [Paragraph(text) for text in unstated(methods)]
+    blocks += [Paragraph(_overview(methods, anchor)), *_ranking(standings, anchor), *_failures(methods)]
+    blocks += [Heading("Rate and accuracy"), Picture("rate_accuracy", _curves_caption(methods, anchor))]
+    if upper_part(methods) is not None:
+        caption = f"The same from {100 * UPPER:.0f} % of uncompressed on."
+        blocks.append(Picture("upper", caption))
+    blocks += _spending([standing.method for standing in standings])
+    blocks.append(Heading("Points"))
+    for standing in standings:
+        blocks += _points(standing.method)
+    blocks.append(Folded("Provenance: data, network, codec, versions, configuration", provenance(methods)))
+    return Document(title, blocks)
+
+
+def ranking_table(standings: Sequence[Standing], anchor: Method, accountings: int = 2) -> Table:
+    """The methods in order, with figures in both accountings or one, failures and the numbers of their notes."""
+    accountings = accountings if any(standing.seed for standing in standings) else 1
+    noted = list(footnotes(standings, anchor.name))
+    rows = []
+    for standing in standings:
+        cells = [standing.method.name if standing.full else f"{standing.method.name} (anchor)"]
+        for comparison in (standing.full, standing.seed)[:accountings]:
+            cells += _figures(comparison) if standing.full else [signed(0.0)] * 4
+        name = standing.method.name
+        reference = f"[{noted.index(name) + 1}]" if name in noted else ""
+        rows.append((*cells, str(len(standing.method.failures) or NOTHING), reference))
+    figures = ("BD-rate PCHIP, %", "BD-rate cubic, %", "BD-accuracy PCHIP", "BD-accuracy cubic")
+    return Table(
+        ("method", *figures * accountings, "failed", "notes"),
+        rows,
+        "l" + "rrrr" * accountings + "rl",
+        (("", 1), *(("every byte", 4), ("the seed's own accounting", 4))[:accountings], ("", 2)),
+    )
+
+
+def _figures(comparison: Comparison | None) -> list[str]:
+    if comparison is None:
+        return [NOTHING] * 4
+    rates = comparison.rate_pchip, comparison.rate_cubic
+    return [signed(figure) for figure in (*rates, comparison.accuracy_pchip, comparison.accuracy_cubic)]
+
+
+def _curves_caption(methods: Sequence[Method], anchor: Method) -> str:
+    text = (
+        f"{anchor.curve.metric} over bpp, every byte counted. The axis of bpp is logarithmic: equal ratios of rate, of "
+        f"which BD-rate is the mean, are equally far apart. The anchor, {anchor.name}, is black"
+    )
+    if any(method.curve.uncompressed is not None for method in methods):
+        text += "; the grey dashed line is without coding"
+    if any(len(pareto_front(method.curve.points)) < len(method.curve.points) for method in methods):
+        text += "; hollow points are beaten by another of their curve, and BD-rate is without them"
+    return f"{text}."
+
+
+def _overview(methods: Sequence[Method], anchor: Method) -> str:
+    data = ", ".join(dict.fromkeys(method.data for method in methods if method.data))
+    networks = ", ".join(dict.fromkeys(method.network for method in methods if method.network))
+    metric = anchor.curve.metric
+    text = f"{counted(len(methods), 'method')}, compared with {anchor.name}"
+    text += f", over {data} with {networks}" if data else ""
+    numbers = sorted({len(method.anchor_file["pictures"]) for method in methods if method.anchor_file.get("pictures")})
+    text += f", {counted(numbers[0], 'picture')}" if len(numbers) == 1 else ""
+    uncompressed = anchor.curve.uncompressed
+    text += f". Accuracy is {metric}, from 0 to 1"
+    return text + (f"; without coding it is {fixed(uncompressed)}." if uncompressed is not None else ".")
+
+
+def _ranking(standings: Sequence[Standing], anchor: Method) -> list[Block]:
+    notes = list(footnotes(standings, anchor.name).values())
+    explained = (
+        f"Best first, by BD-rate with PCHIP. BD-rate is the mean difference of bits at the same {anchor.curve.metric}, "
+        f"negative where fewer; BD-accuracy that of {anchor.curve.metric} at the same bits, in hundredths "
+        "(points). The seed's own accounting counts substreams and 8 bits for each channel's index."
+    )
+    others = [sentence(standing, anchor) for standing in standings if standing.full]
+    blocks: list[Block] = [Heading("Which method is ahead"), ranking_table(standings, anchor)]
+    blocks += [Items(others)] if others else []
+    silent = [standing.method.name for standing in standings if not standing.method.has_seed_rate]
+    if silent:
+        explained += f" Not stated in it: {', '.join(silent)}."
+    blocks.append(Paragraph(explained))
+    if notes:
+        blocks += [Heading("Notes", 3), Items(notes, numbered=True)]
+    return blocks
+
+
+def _failures(methods: Sequence[Method]) -> list[Block]:
+    rows = [
+        (method.name, "uncompressed" if qp is None else str(qp), str(picture), error)
+        for method in methods
+        for qp, picture, error in method.failures
+    ]
+    if not any(method.anchor_file for method in methods):
+        return []
+    if not rows:
+        return [Paragraph("No picture failed.")]
+    told = ", ".join(f"{method.name}: {len(method.failures)}" for method in methods if method.failures)
+    warning = f"Pictures failed ({told}). A point that lacks them is not over the same pictures as the others."
+    table = Table(("method", "QP", "picture", "reason"), rows, "lrll")
+    shown: Block = Folded(f"All {len(rows)} failures", [table]) if len(rows) > MANY_FAILURES else table
+    return [Heading("Failures"), Paragraph(warning, warning=True), shown]
+
+
+def _spending(methods: Sequence[Method]) -> list[Block]:
+    blocks: list[Block] = [Heading("Where the bits went")]
+    found = spendings(methods)
+    if not found:
+        return [*blocks, Paragraph("No result states its bits by part.")]
+    caption = f"Bits by part at {target(methods)[1]}: as bpp, and all but the coded data in percent of the rate."
+    blocks += [Picture("bits", caption), _spending_table(found)]
+    silent = [method.name for method in methods if method.name not in {spending.method.name for spending in found}]
+    if silent:
+        blocks.append(Paragraph(f"Bits by part are not stated for {', '.join(silent)}."))
+    return blocks
+
+
+def _spending_table(found: Sequence[Spending]) -> Table:
+    names = list(ordered_parts({name: 0 for spending in found for name in spending.parts}))
+    rows = []
+    for spending in found:
+        cells = [spending.method.name, _qp(spending.qp), fixed(spending.accuracy), fixed(spending.bpp)]
+        for name in names:
+            bpp = spending.parts.get(name, 0.0)
+            cells += [fixed(bpp), percent(bpp / spending.bpp if spending.bpp else None)]
+        rows.append(cells)
+    groups = [("", 4), *((name, 2) for name in names)]
+    headers = ("method", "QP", found[0].method.curve.metric, "bpp", *("bpp", "share") * len(names))
+    return Table(headers, rows, "lrrr" + "rr" * len(names), groups)
+
+
+def _points(method: Method) -> list[Block]:
+    """QP, rates, pictures that failed, every metric and the seconds of each step."""
+    metrics = [name for name in method.metrics if "/" not in name]
+    steps = list(dict.fromkeys(step for point in method.points for step in point.get("seconds") or ()))
+    rows = [_point(point, metrics, steps) for point in method.points]
+    if method.uncompressed:
+        accuracies = [_metric(method.uncompressed.get(name)) for name in metrics]
+        rows.insert(0, ["uncompressed", "", "", "", *accuracies, *[""] * len(steps)])
+    groups = [("", 4), ("accuracy", len(metrics))] + ([("seconds", len(steps))] if steps else [])
+    headers = ("QP", "bpp", "seed's bpp", "failed", *metrics, *steps)
+    blocks: list[Block] = [Heading(method.name, 3), Table(headers, rows, "r" * len(headers), groups)]
+    left_out = len(method.metrics) - len(metrics)
+    if left_out:
+        blocks.append(Paragraph(f"{counted(left_out, 'metric')} of single classes: see points.csv."))
+    return blocks
+
+
+def _point(point: dict[str, Any], metrics: Sequence[str], steps: Sequence[str]) -> list[str]:
+    seconds = point.get("seconds") or {}
+    return [
+        _qp(point.get("qp")),
+        fixed(point["bpp"]),
+        fixed(point.get("seed_bpp")),
+        str(len(point.get("failed") or ())),
+        *(_metric(point["metrics"].get(name)) for name in metrics),
+        *(fixed(seconds.get(step), 1) for step in steps),
+    ]
+
+
+def _metric(value: float | None) -> str:
+    """Most are from 0 to 1; one may count something, as OpenImages' ``classes``."""
+    return fixed(value) if value is None or value <= 1 else f"{value:g}"
+
+
+def _qp(qp: int | None) -> str:
+    return NOTHING if qp is None else str(qp)

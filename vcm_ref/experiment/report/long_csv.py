@@ -1,0 +1,102 @@
+"""The figures in long form, for spreadsheets: a row for each quantity. Nothing is rounded."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from io import StringIO
+from typing import Any
+
+from .method import Method
+from .spending import ordered_parts
+from .standing import Standing
+
+POINT_COLUMNS = ("method", "data", "network", "point", "qp", "quantity", "value", "unit")
+PICTURE_COLUMNS = ("method", "data", "network", "qp", "picture", "file", "quantity", "value", "unit")
+COMPARISON_COLUMNS = ("method", "anchor", "metric", "accounting", "quantity", "interpolation", "value", "unit")
+
+Row = Sequence[Any]
+
+
+def written(columns: Row, rows: Iterable[Row]) -> Iterator[bytes]:
+    """CSV in UTF-8, line by line, since there may be millions; None is an empty field."""
+    buffer = StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(row)
+        yield buffer.getvalue().encode()
+        buffer.seek(0)
+        buffer.truncate()
+    yield buffer.getvalue().encode()
+
+
+def point_rows(methods: Iterable[Method]) -> Iterator[Row]:
+    """Every point's quantities. ``point`` counts a method's from 1, as a published one may have no QP.
+
+    Rows whose ``point`` is ``uncompressed`` hold the accuracy without coding.
+    """
+    for method in methods:
+        who = (method.name, method.data, method.network)
+        for name, value in method.uncompressed.items():
+            yield (*who, "uncompressed", None, name, value, "1")
+        for number, point in enumerate(method.points, start=1):
+            for quantity, value, unit in _quantities(point):
+                yield (*who, number, point.get("qp"), quantity, value, unit)
+
+
+def picture_rows(methods: Iterable[Method]) -> Iterator[Row]:
+    """Every coded picture's quantities; for one that failed, ``failed`` is 1, without a QP if it did uncompressed."""
+    for method in methods:
+        who = (method.name, method.data, method.network)
+        known = {picture["id"]: picture for picture in method.anchor_file.get("pictures") or ()}
+        for point in method.points:
+            for picture in point.get("pictures") or ():
+                described = known.get(picture["id"], {})
+                where = (*who, point.get("qp"), picture["id"], described.get("file"))
+                if "height" in described and "width" in described:
+                    yield (*where, "pixels", described["height"] * described["width"], "pixel")
+                for quantity, value, unit in _coded(picture):
+                    yield (*where, quantity, value, unit)
+        for qp, picture_id, _ in method.failures:
+            yield (*who, qp, picture_id, known.get(picture_id, {}).get("file"), "failed", 1, "picture")
+
+
+def comparison_rows(standings: Iterable[Standing], metric: str) -> Iterator[Row]:
+    """BD-rate and BD-accuracy, and the share of the accuracies that both curves cover; empty where there is none."""
+    for standing in standings:
+        for accounting, comparison in (("every byte", standing.full), ("seed", standing.seed)):
+            if comparison is None:
+                continue
+            who = (comparison.test, comparison.anchor, metric, accounting)
+            yield (*who, "BD-rate", "PCHIP", comparison.rate_pchip, "%")
+            yield (*who, "BD-rate", "cubic", comparison.rate_cubic, "%")
+            yield (*who, "BD-accuracy", "PCHIP", comparison.accuracy_pchip, "0.01")
+            yield (*who, "BD-accuracy", "cubic", comparison.accuracy_cubic, "0.01")
+            yield (*who, "overlap", None, comparison.overlap, "1")
+
+
+def _quantities(point: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
+    yield "bpp", point["bpp"], "bit/pixel"
+    if point.get("seed_bpp") is not None:
+        yield "seed_bpp", point["seed_bpp"], "bit/pixel"
+    for name, unit in (("bytes", "byte"), ("pixels", "pixel")):
+        if name in point:
+            yield name, point[name], unit
+    for name, bits in ordered_parts(point.get("bits") or {}).items():
+        yield f"bits: {name}", bits, "bit"
+    for name, value in point["metrics"].items():
+        yield name, value, "1"
+    for step, seconds in (point.get("seconds") or {}).items():
+        yield f"seconds: {step}", seconds, "s"
+    if "failed" in point:
+        yield "failed", len(point["failed"]), "picture"
+
+
+def _coded(picture: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
+    if "bytes" in picture:
+        yield "bytes", picture["bytes"], "byte"
+    if picture.get("seed_bits") is not None:
+        yield "seed_bits", picture["seed_bits"], "bit"
+    for name, bits in ordered_parts(picture.get("bits") or {}).items():
+        yield f"bits: {name}", bits, "bit"

@@ -1,0 +1,175 @@
+"""The methods that a report is about, read from anchor files and published curves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ...errors import ConfigError, DatasetError
+from ..curve import Curve, curve_of_anchor, read_curve
+
+Anchor = Mapping[str, Any]
+"""What an anchor file holds (``anchor.schema.json``)."""
+
+_SHOWN = 200  # letters of what the schema has to say: it may quote a whole point
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method: its curve in the report's metric, and the anchor file it is from.
+
+    ``anchor_file`` is empty for a published curve, of which no more is known. ``path`` is where it was read.
+    """
+
+    curve: Curve
+    path: Path
+    anchor_file: Anchor = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """As the file has it."""
+        return self.curve.name
+
+    @property
+    def data(self) -> str:
+        """The data set's name; empty where it is not known."""
+        return str(self.anchor_file["data"]["name"]) if self.anchor_file else ""
+
+    @property
+    def network(self) -> str:
+        """The network's name; empty where it is not known."""
+        return str(self.anchor_file["network"]["name"]) if self.anchor_file else ""
+
+    @cached_property
+    def points(self) -> list[dict[str, Any]]:
+        """The anchor file's points, or those of the curve in the same form; by rising QP, then as in the file."""
+        if self.anchor_file:
+            points = list(self.anchor_file["points"])
+        else:
+            metric = self.curve.metric
+            points = [
+                {"qp": point.qp, "bpp": point.bpp, "seed_bpp": point.seed_bpp, "metrics": {metric: point.accuracy}}
+                for point in self.curve.points
+            ]
+        return sorted(points, key=lambda point: (point.get("qp") is None, point.get("qp") or 0))
+
+    @property
+    def uncompressed(self) -> dict[str, float | None]:
+        """Every metric without coding."""
+        if self.anchor_file:
+            return dict((self.anchor_file.get("uncompressed") or {}).get("metrics", {}))
+        known = self.curve.uncompressed
+        return {} if known is None else {self.curve.metric: known}
+
+    @cached_property
+    def metrics(self) -> list[str]:
+        """The names of all metrics, the report's first."""
+        found = [self.curve.metric, *self.uncompressed]
+        for point in self.points:
+            found += point["metrics"]
+        return list(dict.fromkeys(found))
+
+    @cached_property
+    def failures(self) -> list[tuple[int | None, int | str, str]]:
+        """What failed: QP (None: without coding), picture's id, reason; of points too that have no result at all."""
+        if not self.anchor_file:
+            return []
+        without = {"qp": None, "failed": self.anchor_file["uncompressed"]["failed"]}
+        points = sorted([*self.points, *self.anchor_file["failed_points"]], key=lambda point: int(point["qp"]))
+        return [(at["qp"], failed["id"], failed["error"]) for at in (without, *points) for failed in at["failed"]]
+
+    @property
+    def has_seed_rate(self) -> bool:
+        """Whether any point states its bpp in the seed's own accounting."""
+        return any(point.seed_bpp is not None for point in self.curve.points)
+
+
+def read_methods(results: Sequence[Path | Anchor], metric: str | None = None) -> list[Method]:
+    """The methods of anchors, published curves, and folders of these, in that order.
+
+    Raises :class:`DatasetError` for a file that is none of them, and :class:`ConfigError` where two methods have one
+    name, where there is none at all, or for a ``metric`` that a file has not.
+    """
+    methods = []
+    read: set[Path] = set()  # a file named twice, or by its folder too, is one result
+    for result in results:
+        if isinstance(result, Path):
+            new = [path for path in result_files(result) if path.resolve() not in read]
+            methods += [_read(path, metric) for path in new]
+            read |= {path.resolve() for path in new}
+        else:
+            methods.append(_of_anchor(f"anchor {result.get('name', '')}", result, metric))
+    if not methods:
+        raise ConfigError("there is no result to report; name anchor files, curves or folders of them")
+    paths: dict[str, Path] = {}
+    for method in methods:
+        if method.name in paths:
+            first, second = paths[method.name], method.path
+            raise ConfigError(f"{first} and {second} are both named {method.name!r}: leave one out, or rename one")
+        paths[method.name] = method.path
+    return methods
+
+
+def result_files(path: Path) -> list[Path]:
+    """The file itself; of a folder, those in it that are anchors or curves, by name.
+
+    What else a folder holds is passed over: beside their anchors, sweeps and cross-checks write JSON of other kinds.
+    :class:`DatasetError` for a folder without any, and for a file in it that is no JSON.
+    """
+    if not path.is_dir():
+        return [path]
+    inside = [file for file in sorted(path.glob("*.json")) if kind_of(file) in ("anchor", "curve")]
+    if not inside:
+        raise DatasetError(f"{path}: this folder holds no anchor file and no curve")
+    return inside
+
+
+def kind_of(path: Path) -> str | None:
+    """What kind of document a JSON file says it is; :class:`DatasetError` where it cannot be read or is no JSON."""
+    document = read_json(path)
+    kind = document.get("kind") if isinstance(document, dict) else None
+    return kind if isinstance(kind, str) else None
+
+
+def check(what: Path | str, document: Any, schema: str) -> None:
+    """:class:`DatasetError` where ``document`` is not as the schema, a JSON text, demands; ``what`` names it."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    problem = best_match(Draft202012Validator(json.loads(schema)).iter_errors(document))
+    if problem is not None:
+        where = ".".join(str(key) for key in problem.absolute_path)
+        raise DatasetError(f"{what}: {f'{where}: ' if where else ''}{problem.message[:_SHOWN]}")
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds; :class:`DatasetError` where it cannot be read, is no JSON or holds NaN."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{path}: is no JSON: {error}") from error
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
+
+
+def _read(path: Path, metric: str | None) -> Method:
+    document = read_json(path)
+    if isinstance(document, dict) and document.get("kind") == "anchor":
+        return replace(_of_anchor(str(path), document, metric), path=path)
+    return Method(read_curve(path, metric), path)
+
+
+def _of_anchor(what: str, document: Anchor, metric: str | None) -> Method:
+    """Without points too: where all pictures failed, that has its place in the report."""
+    check(what, document, files("vcm_ref.experiment").joinpath("anchor.schema.json").read_text(encoding="utf-8"))
+    curve = curve_of_anchor(what, document, metric)
+    return Method(curve, Path(f"{curve.name}.json"), document)

@@ -1,0 +1,80 @@
+"""Where each method stands against the anchor, and that in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ..bjontegaard_delta import Comparison, compare
+from .method import Method
+from .numbers import signed
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A method against the anchor: ``full`` counts every byte, ``seed`` is the first seed's own accounting.
+
+    Both are None for the anchor itself, and ``seed`` where one of the two does not state it.
+    """
+
+    method: Method
+    full: Comparison | None
+    seed: Comparison | None
+
+    @property
+    def rate(self) -> float | None:
+        """The BD-rate by which methods are ordered, in percent: PCHIP's, or where there is none the cubic's."""
+        if self.full is None:
+            return 0.0
+        return self.full.rate_cubic if self.full.rate_pchip is None else self.full.rate_pchip
+
+
+def standings(methods: Sequence[Method], anchor: Method) -> list[Standing]:
+    """All methods, from the one that needs fewest bits; those without a BD-rate last, in the order given.
+
+    The anchor stands at its own 0. Curves in another metric than the anchor's, which a report that was forced may hold,
+    are compared as if their accuracy meant the same.
+    """
+    found = [Standing(method, *_comparisons(method, anchor)) for method in methods]
+    return sorted(found, key=lambda standing: (standing.rate is None, standing.rate or 0.0))
+
+
+def _comparisons(method: Method, anchor: Method) -> tuple[Comparison | None, Comparison | None]:
+    if method is anchor:
+        return None, None
+    test = replace(method.curve, metric=anchor.curve.metric)
+    seed = compare(anchor.curve, test, "seed_bpp") if anchor.has_seed_rate and method.has_seed_rate else None
+    return compare(anchor.curve, test), seed
+
+
+def sentence(standing: Standing, anchor: Method) -> str:
+    """One line: how many bits more or fewer at the same accuracy, by PCHIP and by cubic, in both accountings."""
+    name, metric, full = standing.method.name, anchor.curve.metric, standing.full
+    if full is None:
+        return f"{name} is what the others are compared with."
+    if standing.rate is None:
+        why = "; ".join(note for note in full.notes if note.startswith("no ")) or "see the notes"
+        return f"{name} has no BD-rate against {anchor.name}: {why}."
+    used, other = "PCHIP", f"; cubic {_percent(full.rate_cubic)}"
+    if full.rate_pchip is None:
+        used, other = "cubic", "; no figure by PCHIP"
+    told = f"{name} needs {_amount(standing.rate)} {anchor.name} at the same {metric} ({used}{other})"
+    if full.accuracy_pchip is not None:
+        more = "more" if full.accuracy_pchip >= 0 else "less"
+        told += f", or has {abs(full.accuracy_pchip):.2f} points {more} {metric} at the same bits"
+    if standing.seed is not None and standing.seed.rate_pchip is not None:
+        told += f"; in the seed's own accounting {_percent(standing.seed.rate_pchip)}"
+    if full.rate_pchip is not None and full.rate_cubic is not None and full.rate_pchip * full.rate_cubic < 0:
+        told += ". The two interpolations disagree on which is ahead"
+    return f"{told}."
+
+
+def _percent(value: float | None) -> str:
+    return "has no figure" if value is None else f"{signed(value, 1)} %"
+
+
+def _amount(rate: float) -> str:
+    text = f"{abs(rate):.1f} %"
+    if text == "0.0 %":
+        return "as many bits as"
+    return f"{text} {'fewer' if rate < 0 else 'more'} bits than"
