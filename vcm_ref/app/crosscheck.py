@@ -1,0 +1,157 @@
+"""``vcm_crosscheck``: an anchor made again, and compared."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from ..atomic import OutputError, check_output
+from ..decoder import Backend
+from ..errors import ConfigError, VcmError
+from ..experiment.anchor import read_anchor
+from ..experiment.crosscheck import (
+    DEPTHS,
+    Plan,
+    aspect_rows,
+    crosscheck,
+    crosscheck_document,
+    machine_of,
+    rebuilt_labels,
+    rebuilt_method,
+    rebuilt_network,
+    summary,
+    write_record,
+)
+from ..experiment.store import Record, Store
+from ..experiment.sweep import machines
+from ..task.dataset import load_dataset
+from .command import argument_parser, run
+from .experiment import add_worker_arguments, checked_workers, results_bar
+
+_SHOWN = 10
+
+
+class DifferenceError(VcmError):
+    """Compared and found different."""
+
+    exit_code = 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``vcm_crosscheck``; returns the exit code."""
+    parser = argument_parser("vcm_crosscheck", "Make an anchor again, and say what agrees.")
+    parser.add_argument("anchor", type=Path, metavar="ANCHOR", help="the anchor's file, as vcm_anchor writes it")
+    parser.add_argument("--data", required=True, type=Path, metavar="DATA", help="as vcm_eval's")
+    parser.add_argument("--images", type=Path, metavar="FOLDER", help="where the pictures are, if not where DATA says")
+    parser.add_argument(
+        "--depth",
+        choices=(*DEPTHS, "both"),
+        help="decode somebody's bitstreams, code again, or both (default: both, or encode without bitstreams)",
+    )
+    parser.add_argument(
+        "--bitstreams",
+        type=Path,
+        metavar="FOLDER",
+        help="somebody's (default: ANCHOR without .json, where it is there)",
+    )
+    parser.add_argument("--pictures", type=int, metavar="N", help="the anchor's first N pictures only")
+    parser.add_argument("--qp", type=int, nargs="+", default=[], metavar="QP", help="these of its QPs only")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="the network's weights, where not its own")
+    parser.add_argument("--labels", metavar="FILE", help="the file of labels, where the anchor names one")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="codec.threads or codec.time_limit, in seconds"
+    )
+    parser.add_argument("--backend", choices=get_args(Backend), default="auto", help="the VVC decoder")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="(default: ANCHOR.crosscheck.json, here)")
+    add_worker_arguments(parser)
+    return run(parser, _work, argv)
+
+
+def _work(arguments: argparse.Namespace) -> None:
+    workers = checked_workers(arguments)
+    output = _output(arguments)
+    plan = _plan(arguments)
+    started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    start = time.monotonic()
+    with (
+        tempfile.TemporaryDirectory(prefix="vcm_crosscheck_") as folder,
+        Store(Path(folder), keeps_features=False) as store,
+        machines(arguments.scheduler, workers) as run_batches,
+        results_bar() as begin,
+    ):
+        findings = crosscheck(plan, run_batches, store, begin)
+    document = crosscheck_document(plan, arguments.anchor, findings, started, time.monotonic() - start)
+    write_record(output, document)
+    _print(document)
+    print(f"wrote {output} and {output.with_suffix('.md').name}")
+    if not findings.agrees:
+        raise DifferenceError(f"{summary(document)}: {findings.differences()[0].text}")
+
+
+def _output(arguments: argparse.Namespace) -> Path:
+    output: Path = arguments.output or Path(f"{arguments.anchor.stem}.crosscheck.json")
+    check_output(output)
+    if output.suffix == ".md":
+        raise OutputError(f"{output}: is where the Markdown goes; name the JSON file")
+    for path in (output, output.with_suffix(".md")):
+        if path.resolve() == arguments.anchor.resolve():
+            raise OutputError(f"{path}: is the anchor, and would be replaced; name another -o")
+    return output
+
+
+def _plan(arguments: argparse.Namespace) -> Plan:
+    if arguments.pictures is not None and arguments.pictures < 1:
+        raise ConfigError(f"--pictures {arguments.pictures}: must be at least 1")
+    anchor = read_anchor(arguments.anchor)
+    machine = machine_of(arguments.set, arguments.weights)
+    qps = _qps(anchor, arguments.qp)
+    method = rebuilt_method(anchor, qps, machine, arguments.backend)
+    _, options = rebuilt_network(anchor, machine)
+    labels = rebuilt_labels(anchor, arguments.labels)
+    depths, folder = _depths(arguments, qps)
+    dataset = load_dataset(arguments.data, arguments.images)
+    return Plan(anchor, method, dataset, options, labels, depths, folder, arguments.pictures, arguments.backend)
+
+
+def _qps(anchor: Record, wanted: Sequence[int]) -> list[int]:
+    known = [point["qp"] for point in anchor["points"]]
+    if not known:
+        raise ConfigError("the anchor has no points to compare with: all of them failed")
+    unknown = [qp for qp in wanted if qp not in known]
+    if unknown:
+        raise ConfigError(f"--qp {unknown[0]}: the anchor has no such point; it has {' '.join(map(str, known))}")
+    return [qp for qp in known if not wanted or qp in wanted]
+
+
+def _depths(arguments: argparse.Namespace, qps: Sequence[int]) -> tuple[tuple[str, ...], Path | None]:
+    """How deep, and where the bitstreams are."""
+    folder: Path = arguments.bitstreams or arguments.anchor.with_suffix("")
+    if any((folder / f"qp{qp}").is_dir() for qp in qps):
+        return (arguments.depth,) if arguments.depth in DEPTHS else DEPTHS, folder
+    if arguments.bitstreams is not None or arguments.depth in ("decode", "both"):
+        what = f"has no folder qp{qps[0]} of bitstreams" if folder.is_dir() else "there is no such folder of bitstreams"
+        raise ConfigError(f"{folder}: {what}; name theirs with --bitstreams")
+    if arguments.depth is None:
+        print(f"there are no bitstreams in {folder}: coding again only (--depth encode)")
+    return ("encode",), None
+
+
+def _print(document: Record) -> None:
+    from tabulate import tabulate
+
+    print(tabulate(aspect_rows(document), ("what", "level", "not identical", "remark"), disable_numparse=True))
+    for sentence in document["meaning"]:
+        print(f"\n{sentence}")
+    if document["differences"]:
+        print("\nDifferences:")
+    for difference in document["differences"][:_SHOWN]:
+        print(f"  {difference['text']}")
+        for detail in difference.get("details", []):
+            print(f"    {detail}")
+    if document["counts"]["differences"] > _SHOWN:
+        print(f"  … {document['counts']['differences']} in all; the record lists more")
+    print(f"\n{summary(document)}")

@@ -1,0 +1,118 @@
+"""Bitstreams that somebody gave: found in their folder, decoded and analysed as a method of a sweep."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from ...codec.picture import PictureCoder
+from ...decoder import Backend
+from ...task.dataset import ImageId
+from .. import stages
+from ..anchor import bitstream_names
+from ..method import Method, PictureMethod, Subject
+from ..naming import task_name
+from ..schedule import Ref, Task, Value
+from ..stages import Coded, TaskError
+from ..store import Record, Store
+
+_MISSING = 2  # the exit code of an input that is not there
+
+
+class Given(NamedTuple):
+    """One bitstream as it is in the folder; without a digest, ``problem`` says why it cannot be read."""
+
+    path: Path
+    bytes: int = 0
+    sha256: str = ""
+    problem: str = ""
+
+
+class GivenFolder:
+    """A folder of bitstreams as :func:`~vcm_ref.experiment.anchor.write_bitstreams` makes it."""
+
+    def __init__(self, folder: Path, files: Mapping[ImageId, str]) -> None:
+        """``files`` are the names of all the anchor's pictures, by id."""
+        self.folder = folder
+        self._names = bitstream_names(files)
+        self._found: dict[tuple[int, ImageId], Given] = {}
+
+    def at(self, qp: int, image_id: ImageId) -> Given:
+        """The bitstream of a picture at a QP: its size and its digest, read once."""
+        place = qp, image_id
+        if place not in self._found:
+            self._found[place] = self._look(self.folder / f"qp{qp}" / self._names[image_id])
+        return self._found[place]
+
+    def read(self, qp: int, image_id: ImageId) -> bytes | None:
+        """The bitstream itself, or ``None`` where it cannot be read."""
+        given = self.at(qp, image_id)
+        return None if given.problem else given.path.read_bytes()
+
+    def _look(self, path: Path) -> Given:
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return Given(path, problem=f"{path}: is missing")
+        except OSError as error:
+            return Given(path, problem=f"{path}: cannot be read: {error.strerror or error}")
+        return Given(path, len(content), hashlib.sha256(content).hexdigest())
+
+
+@dataclass(frozen=True)
+class GivenMethod:
+    """What is given, decoded, and the network on it."""
+
+    folder: GivenFolder
+    qps: tuple[int, ...]
+    coder: PictureCoder | None = None
+    """Of pictures that were coded themselves; without one, features are decoded."""
+    backend: Backend = "auto"
+    name: str = field(default="given", init=False)
+
+    @property
+    def kind(self) -> str:
+        return "features" if self.coder is None else "pictures"
+
+    def describe(self) -> Record:
+        return {}
+
+    def inner_codec(self) -> Record:
+        return {}
+
+    def point(self, subject: Subject, qp: int) -> str:
+        given = self.folder.at(qp, subject.id)
+        named = {"picture": [subject.id, subject.sha256], "qp": qp, "given": given.sha256 or given.problem}
+        return task_name("analyse", **named, network=subject.network.digest, backend=self.backend)
+
+    def bitstream(self, subject: Subject, qp: int, store: Store) -> bytes:
+        content = self.folder.read(qp, subject.id)
+        if content is None:
+            raise KeyError(subject.id)
+        return content
+
+    def tasks(self, subject: Subject, qp: int, store: Store) -> list[Task | Value]:
+        name = self.point(subject, qp)
+        content = self.folder.read(qp, subject.id)
+        if content is None:
+            return [Task(name, refuse, (self.folder.at(qp, subject.id).problem,), "point")]
+        coded = Coded(content, 8 * len(content), 0.0)
+        if self.coder is not None:
+            picture = subject.picture()
+            return [Task(name, stages.analyse_picture, (subject.network, self.coder, coded, picture), "point")]
+        decoded = Task(f"{name}-decoded", stages.decode, (coded, self.backend))
+        return [decoded, Task(name, stages.analyse, (subject.network, [coded], [Ref(decoded.name)]), "point")]
+
+
+def given_method(folder: GivenFolder, like: Method, backend: Backend) -> GivenMethod:
+    """The bitstreams of a folder, decoded as those of a method are."""
+    coder = like.coder if isinstance(like, PictureMethod) else None
+    return GivenMethod(folder, like.qps, coder, backend)
+
+
+def refuse(problem: str) -> None:
+    """A task that cannot be done: it fails, as any other task, with ``problem``."""
+    raise TaskError(_MISSING, problem)

@@ -1,0 +1,94 @@
+"""What an anchor's file says how to do: its method, its network and its labels, as they are run again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from ...configuration import NO_PATHS, Configuration
+from ...decoder import Backend
+from ...errors import ConfigError
+from ..method import Method, method_of
+from ..results import LABELS
+from ..store import Record
+
+#: What a machine needs to be told, and no bitstream depends on; everything else is the anchor's.
+MACHINE_KEYS = ("network.weights", "codec.threads", "codec.time_limit")
+_WEIGHTS = MACHINE_KEYS[0]
+#: Fills the places of an anchor's configuration that it has no need of.
+_COMPLETION: Record = {
+    "bitstream": "none",
+    "quantisation": {"bit_depth": 10, "range": "layer", "rounding": "nearest"},
+    "order": {"method": "none", "coding": "exact"},
+    "arrangement": {"method": "frames", "allocation": "spatial"},
+    "digest_length": 0,
+}
+_CODEC: Record = {"qp": 0, "mode": "AI", "time_limit": 3600}
+
+
+class Machine(NamedTuple):
+    """What of this machine a method needs to know: the weights' file where one is named, threads and time limits."""
+
+    weights: str | None
+    codec: Record
+
+
+def machine_of(settings: Sequence[str], weights: Path | None = None) -> Machine:
+    """What ``key=value`` settings say. Raises :class:`ConfigError` for a key that is the anchor's to say."""
+    found: Record = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or key not in MACHINE_KEYS:
+            allowed = ", ".join(MACHINE_KEYS)
+            raise ConfigError(f"--set {setting}: all else is the anchor's to say; what can be set is {allowed}")
+        try:
+            found[key] = text if key == _WEIGHTS else yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {setting}: {text!r} is not YAML") from error
+    named = str(weights) if weights is not None else found.pop(_WEIGHTS, None)
+    codec = {key.removeprefix("codec."): value for key, value in found.items() if key != _WEIGHTS}
+    return Machine(named, codec)
+
+
+def rebuilt_method(anchor: Record, qps: Sequence[int], machine: Machine, backend: Backend) -> Method:
+    """The anchor's method at ``qps``. Raises :class:`ConfigError` where its configuration cannot be."""
+    configuration = anchor["configuration"]
+    codec = {key: value for key, value in configuration.get("codec", {}).items() if value is not None}
+    tree: Record = {
+        **_COMPLETION,
+        **configuration,
+        "network": {"name": anchor["network"]["name"]},
+        "codec": {**_CODEC, **codec, **machine.codec},
+    }
+    try:
+        return method_of(anchor["name"], Configuration(tree), qps, backend)
+    except ConfigError as error:
+        raise ConfigError(f"the anchor's configuration: {error}") from error
+
+
+def rebuilt_network(anchor: Record, machine: Machine) -> tuple[str, dict[str, Any]]:
+    """The network's name and options. Raises :class:`ConfigError` where nobody says where its weights are."""
+    options = dict(anchor["network"]["options"])
+    own = options.get("weights")
+    if machine.weights is not None:
+        if machine.weights not in NO_PATHS and not Path(machine.weights).is_file():
+            raise ConfigError(f"--weights {machine.weights}: there is no such file")
+        options["weights"] = machine.weights
+    elif own is not None and own not in NO_PATHS:
+        raise ConfigError(f"the anchor's network has the weights {own}: say with --weights where that file is")
+    return anchor["network"]["name"], options
+
+
+def rebuilt_labels(anchor: Record, labels: str | None) -> str:
+    """How the network's labels become the data set's: as the anchor says, by a file that only ``labels`` finds."""
+    wanted = anchor["labels"]
+    if wanted in LABELS:
+        if labels not in (None, wanted):
+            raise ConfigError(f"--labels {labels}: the anchor's are {wanted}")
+        return str(wanted)
+    if labels is None or labels in LABELS:
+        raise ConfigError(f"the anchor's labels are in the file {wanted}: say with --labels where it is")
+    return labels

@@ -1,0 +1,102 @@
+"""The record of a cross-check: one JSON document (``crosscheck.schema.json``), and the same as Markdown."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from importlib.resources import files
+from pathlib import Path
+
+from ...atomic import atomic_file
+from ...provenance import file_digest, versions
+from ..naming import STAGES, made_of
+from ..store import Record
+from .check import Findings, Plan
+from .findings import Section
+from .meaning import meaning
+from .telling import told_record
+
+SCHEMA = "crosscheck.schema.json"
+#: So many differences of a section are listed; all are counted.
+LISTED = 20
+_NO_NAME = "not known"
+
+
+def crosscheck_document(plan: Plan, anchor_file: Path, findings: Findings, started: str, seconds: float) -> Record:
+    """The record, checked against the schema. ``started`` is the time in UTC, ``seconds`` what it took."""
+    from jsonschema import Draft202012Validator
+
+    anchor = plan.anchor
+    both = {"anchor": anchor["versions"], "here": versions()}
+    codecs = {"anchor": anchor["inner_codec"], "here": plan.method.inner_codec()}
+    compared = {side: {**both[side], **{f"codec {key}": text for key, text in codecs[side].items()}} for side in both}
+    sections = findings.sections()
+    document: Record = {
+        "schema": 1,
+        "kind": "crosscheck",
+        "verdict": "agrees" if findings.agrees else "differs",
+        "anchor": {
+            "name": anchor["name"],
+            "file": anchor_file.name,
+            "sha256": file_digest(anchor_file),
+            "method": anchor["method"],
+            "data": anchor["data"]["name"],
+            "network": anchor["network"]["name"],
+        },
+        "depths": list(plan.depths),
+        "counts": {
+            "pictures": findings.pictures,
+            "anchor_pictures": len(anchor["pictures"]),
+            "qps": list(plan.method.qps),
+            "anchor_qps": [point["qp"] for point in anchor["points"]],
+            "differences": len(findings.differences()),
+        },
+        "tolerance": anchor["tolerance"],
+        **{name: _section_record(section) for name, section in sections.items()},
+        "meaning": meaning(findings.inputs, findings.uncompressed, findings.depths, anchor["method"], compared),
+        "differences": [
+            difference.record() for section in sections.values() for difference in section.differences[:LISTED]
+        ],
+        "versions": both,
+        "inner_codec": codecs,
+        "code": {stage: anchor["code"].get(stage) == made_of(stage) for stage in STAGES},
+        "host": host(),
+        "started": started,
+        "seconds": round(seconds, 1),
+    }
+    schema = json.loads(files("vcm_ref.experiment").joinpath(SCHEMA).read_text())
+    Draft202012Validator(schema).validate(document)
+    return document
+
+
+def write_record(path: Path, document: Record) -> None:
+    """Write the record to ``path``, and its Markdown beside it first: where ``path`` is, all is."""
+    with atomic_file(path.with_suffix(".md")) as file:
+        file.write(told_record(document).encode())
+    with atomic_file(path) as file:
+        file.write(json.dumps(document, indent=1, allow_nan=False).encode() + b"\n")
+
+
+def host() -> Record:
+    """The machine: its kind, not its name."""
+    return {
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "processor": _processor(Path("/proc/cpuinfo")),
+        "cores": os.cpu_count() or 1,
+    }
+
+
+def _section_record(section: Section) -> Record:
+    aspects = {name: aspect.record() for name, aspect in section.aspects.items()}
+    return {"level": section.level, **aspects, **({"points": list(section.metrics)} if section.metrics else {})}
+
+
+def _processor(cpuinfo: Path) -> str:
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor() or _NO_NAME
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names and names[0] else platform.processor() or _NO_NAME
