@@ -60,6 +60,14 @@ def test_round_trip(codec: EncoderName, mode: Mode, shape: tuple[int, int, int])
     assert sizes[0] > sizes[1]
 
 
+@pytest.mark.parametrize("count", [8, 11, 14, 15, 16, 17, 18])
+def test_all_intra_of_about_as_many_frames_as_the_encoder_holds(count: int) -> None:
+    """ffmpeg took VVenC for done before its first picture was out, and returned nothing."""
+    frames = smooth_frames(count, 32, 32)
+    encoder = quick_encoder("vvenc")
+    assert len(decode(encoder, encoder.encode(frames, Mode.AI, 37), frames.shape)) == count
+
+
 @pytest.mark.parametrize("mode", list(Mode), ids=lambda mode: mode.name)
 @pytest.mark.parametrize("codec", CODECS)
 def test_extreme_samples_survive(codec: EncoderName, mode: Mode) -> None:

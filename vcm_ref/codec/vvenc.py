@@ -4,6 +4,9 @@ libvvenc takes 4:2:0 only, so a frame without chroma is fed with chroma planes o
 to nothing. Everything that shapes the stream is set explicitly:
 
 - *All-Intra*: ``intraperiod`` and ``gopsize`` are 1. *Random-Access*: ``intraperiod`` is ``gopsize``.
+- ``MaxParallelFrames=0`` in All-Intra: with frames in parallel ffmpeg takes the encoder for done before its first
+  picture is out, where there are about as many frames as the encoder holds (14 to 17), and returns nothing. The
+  stream is the same.
 - ``qpa=0`` and ``BIM=0``: no adaptation of the QP to what people see or to what other frames refer to.
 - ``MCTFFrame=1000000``: no frame is filtered with its neighbours before coding, which VVenC does in All-Intra too,
   where it costs 5 to 12 % at the same PSNR. The stream is that of ``MCTF=0``; but with ``MCTF=0`` ffmpeg
@@ -78,7 +81,7 @@ class VvencEncoder:
     def options(self, mode: Mode) -> list[str]:
         """ffmpeg's options for this encoder, without QP and threads."""
         if mode == Mode.AI:
-            structure = {"gopsize": "1", "intraperiod": "1"}
+            structure = {"gopsize": "1", "intraperiod": "1", "MaxParallelFrames": "0"}
         else:
             structure = {"gopsize": str(self.gop), "intraperiod": str(self.gop)}
         params = {**structure, **_PLAIN, **self.extra}
