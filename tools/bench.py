@@ -299,6 +299,41 @@ def two_workers(repeats: int) -> float:
         return times[1] / times[0]
 
 
+SWEEP_SCENES = 24
+
+
+def sweep_seconds(folder: Path, scenes: Path, workers: int, store: str) -> float:
+    """Time a sweep of the feature anchor at one QP."""
+    sweep = folder / "sweep.yaml"
+    sweep.write_text(
+        f"data: {scenes / 'instances.json'}\nqps: [37]\nmethods: {{anchor: {ROOT / 'cfg' / 'feature_anchor.yaml'}}}\n"
+    )
+    command = [executable("vcm_sweep"), sweep, "-o", folder / "out", "--store", folder / store]
+    return seconds([*command, "--workers", str(workers)], 1)
+
+
+@figure("sweep-two-workers", "vcm_sweep with two workers; its time with one (throughput 1.8 times)", 1 / 1.8)
+def sweep_two_workers(repeats: int) -> float:
+    """Time a sweep with one and with two workers, once each, into a new store."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_dataset(folder / "scenes", SCENE_SEED, SWEEP_SCENES, 512, 384)
+        one, two = (sweep_seconds(folder, folder / "scenes", workers, f"store{workers}") for workers in (1, 2))
+        return two / one
+
+
+@figure("sweep-again", "vcm_sweep asked for again, less the report; seconds", 2.0)
+def sweep_again(repeats: int) -> float:
+    """Time a sweep whose results are all there, and take off the time of its report alone."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_dataset(folder / "scenes", SCENE_SEED, 2, 512, 384)
+        sweep_seconds(folder, folder / "scenes", 2, "store")
+        again = min(sweep_seconds(folder, folder / "scenes", 2, "store") for _ in range(min(repeats, 5)))
+        report = [executable("vcm_report"), folder / "out" / "anchor.json", "-o", folder / "report"]
+        return again - seconds(report, min(repeats, 5))
+
+
 def main() -> int:
     """Measure the chosen figures and print them as a table."""
     parser = argparse.ArgumentParser(description="Measure what the project promises about speed and memory.")
