@@ -75,7 +75,7 @@ def inside(monkeypatch: pytest.MonkeyPatch, runner: Any) -> Any:
 
 def one_line(error: str, *words: str) -> None:
     assert error.count("\n") == 1, error
-    assert error.startswith("vcm_sweep: ")
+    assert error.startswith(("vcm_sweep: ", "vcm_anchor: "))
     assert "Traceback" not in error
     assert "internal error" not in error
     for word in words:
@@ -177,7 +177,7 @@ def test_a_method_that_fails_everywhere(monkeypatch: pytest.MonkeyPatch, capsys:
         (["s.yaml", "--set", "codec.speed=1"], ["codec.speed", "unknown key"]),
         (["s.yaml", "-o", "s.yaml"], ["s.yaml: is no folder"]),
         (["s.yaml", "--store", "s.yaml"], ["the store s.yaml cannot be used"]),
-        (["c.yaml", "--set", "arrangement.method=tiled", "--set", "codec.mode=RA"], ["tiled"]),
+        (["c.yaml", "--set", "arrangement.method=tiled", "--set", "codec.mode=RA"], ["24 results failed", "tiled"]),
     ],
 )
 def test_what_is_wrong_is_one_line(
@@ -186,7 +186,6 @@ def test_what_is_wrong_is_one_line(
     inside(monkeypatch, Here())
     assert vcm_sweep(arguments) == 2
     one_line(capsys.readouterr().err, *words)
-    assert not Path("out").exists()
 
 
 def test_nobody_listens(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
@@ -224,19 +223,24 @@ def script(body: str) -> Path:
 
 
 def test_workers_are_not_heard(here: Path) -> None:
-    """A codec that fails on a size, on two workers: one line, and what did not fail. Then all of it."""
-    ffmpeg = script('case "$*" in *libvvenc*"$SIZE"*|*"$SIZE"*libvvenc*) echo noise; echo I crash >&2; exit 3;; esac')
-    spoiled = run("sweep", "v.yaml", "-o", "out", "--workers", "2", VCM_FFMPEG=str(ffmpeg), SIZE="40x")
+    """A codec that fails once, on two workers: one line, and what did not fail. Then all of it."""
+    count = shlex.quote(str(here / "count"))
+    crash = "echo noise; echo I crash >&2; exit 3"
+    ffmpeg = script(f'case "$*" in *libvvenc*) echo >>{count}; [ $(wc -l <{count}) = 5 ] && {{ {crash}; }};; esac')
+    # vcm_anchor, which draws nothing
+    arguments = ["-c", "data/video.yaml", "--data", "data/data.json", "--qp", "45", "--workers", "2"]
+    spoiled = run("anchor", *arguments, VCM_FFMPEG=str(ffmpeg))
     assert spoiled.returncode == 13
-    assert spoiled.stdout == "wrote out\n"
-    one_line(spoiled.stderr, "2 results failed", "picture", "ffmpeg failed with exit code 3: noise; I crash")
-    document = read_anchor(Path("out/video.json"))
-    (failed,) = {failure["id"] for point in document["points"] for failure in point["failed"]}
-    assert all(len(point["pictures"]) == 2 for point in document["points"])
+    assert "wrote video.json" in spoiled.stdout
+    one_line(spoiled.stderr, "1 results failed", "picture", "ffmpeg failed with exit code 3: noise; I crash")
+    (point,) = read_anchor(Path("video.json"))["points"]
+    assert len(point["pictures"]) == 2
+    assert len(point["failed"]) == 1
     stored = names_in(here / "vcm_store")
-    mended = run("sweep", "v.yaml", "-o", "out", "--workers", "2")
-    assert (mended.returncode, mended.stdout, mended.stderr) == (0, "wrote out\n", "")
-    assert failed in {picture["id"] for picture in read_anchor(Path("out/video.json"))["points"][0]["pictures"]}
+    mended = run("anchor", *arguments)
+    assert (mended.returncode, mended.stderr) == (0, "")
+    (point,) = read_anchor(Path("video.json"))["points"]
+    assert [picture["id"] for picture in point["pictures"]] == [1, 2, 3]
     assert stored < names_in(here / "vcm_store")
 
 

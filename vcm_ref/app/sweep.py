@@ -69,10 +69,12 @@ def _write(folder: Path, file: SweepFile, outcome: Outcome) -> None:
     for method in file.methods:
         written.append(folder / f"{method.name}.json")
         write_anchor(written[-1], anchor_document(outcome, method))
-    if written:
+    if any(outcome.points[method.name, qp].records for method in file.methods for qp in method.qps):
         write_report(folder, written, anchor=file.anchor, metric=file.metric, title=file.title)
     if file.combinations is not None:
-        write_combinations(folder, _combinations_document(file.combinations, file, outcome))
+        document = _combinations_document(file.combinations, file, outcome)
+        if document["points"]:
+            write_combinations(folder, document)
 
 
 def _combinations_document(combinations: Combinations, file: SweepFile, outcome: Outcome) -> Record:
