@@ -299,7 +299,7 @@ def two_workers(repeats: int) -> float:
         return times[1] / times[0]
 
 
-SWEEP_SCENES = 24
+SWEEP_SCENES = 60
 
 
 def sweep_seconds(folder: Path, scenes: Path, workers: int, store: str) -> float:

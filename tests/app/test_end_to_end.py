@@ -17,7 +17,8 @@ from vcm_ref.feature_file import load_feature_file
 
 from .running import CONFIGURATIONS, LOSSLESS, VIDEO, decode, described, encode, encoder_digests, run
 
-VIDEO_CONFIGURATIONS = sorted(path.stem for path in CONFIGURATIONS.glob("*.yaml"))
+PICTURE_CONFIGURATION = "image_anchor"  # it codes pictures, for vcm_anchor and vcm_sweep
+VIDEO_CONFIGURATIONS = sorted({path.stem for path in CONFIGURATIONS.glob("*.yaml")} - {PICTURE_CONFIGURATION})
 
 
 @pytest.fixture
@@ -41,6 +42,14 @@ def test_every_configuration_runs(name: str, pyramid: Path, tmp_path: Path, caps
     bits = json.loads(Path(f"{bitstream}.json").read_text())["bits"]
     assert bits["headers"] <= 8 * 96
     assert bits.get("parameter sets", 0) <= 8 * 160
+
+
+def test_a_configuration_for_pictures_is_refused(
+    pyramid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert encode(["-c", str(CONFIGURATIONS / f"{PICTURE_CONFIGURATION}.yaml")], pyramid, tmp_path / "x.bin") == 2
+    assert "picture: codes the picture itself: that is for vcm_anchor and vcm_sweep" in capsys.readouterr().err
+    assert not (tmp_path / "x.bin").exists()
 
 
 @pytest.mark.parametrize("preset", ["fast", "medium", "slow", "slower"])

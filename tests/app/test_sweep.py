@@ -261,7 +261,7 @@ def alive(process: psutil.Process) -> bool:
 
 
 @pytest.mark.usefixtures("no_report")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_ended_in_the_middle(here: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
     """Nothing is left of it, and the next run goes on: nothing that was stored is done again, nothing is lost."""
     # The first layers are coded; those after them never end, and only a signal to themselves reaches them.
@@ -284,15 +284,15 @@ def test_ended_in_the_middle(here: Path, monkeypatch: pytest.MonkeyPatch, number
     if number == signal.SIGINT:
         os.killpg(client.pid, number)  # as a terminal does
     else:
-        client.send_signal(number)
+        client.kill()
     out, error = client.communicate()
     assert out == ""
     if number == signal.SIGKILL:
         assert client.returncode == -signal.SIGKILL
         assert "Traceback" not in error
     else:
-        assert client.returncode == 128 + number
-        assert error == f"vcm_sweep: {'interrupted' if number == signal.SIGINT else 'terminated'}\n"
+        assert client.returncode == 130
+        assert error == "vcm_sweep: interrupted\n"
     latest = time.monotonic() + LATEST_S
     while left := [process for process in begun if alive(process)]:
         assert time.monotonic() < latest, left

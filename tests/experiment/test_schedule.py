@@ -318,5 +318,15 @@ def test_an_error_in_making_batches_passes(client: Any) -> None:
     assert results(client, [kept("a", jobs.pair, 1, 2)]) == {"a": (1, 2)}
 
 
+def test_this_process_keeps_its_environment() -> None:
+    """What it starts later must not be taken for a worker's, nor told to use one thread."""
+    before = dict(os.environ)
+    with connect(None, 1) as client:
+        (theirs,) = client.run(jobs.environment).values()
+    assert dict(os.environ) == before
+    assert theirs["OMP_NUM_THREADS"] == os.environ.get("OMP_NUM_THREADS", "1")
+    assert len([name for name in theirs if name.startswith("VCM_WORKERS_OF_")]) == 1
+
+
 def test_default_workers() -> None:
     assert 1 <= default_workers() <= (os.cpu_count() or 1)

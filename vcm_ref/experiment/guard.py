@@ -1,7 +1,7 @@
 """A guard beside this process, which ends its workers and their inner codecs when it is gone, however it went.
 
 Inner codecs run in sessions of their own, so neither Ctrl-C nor the end of the worker that runs them reaches them.
-They are known by a mark in the environment that they were started with.
+They are known by a variable, the mark, in the environment that they were started with.
 """
 
 from __future__ import annotations
@@ -12,15 +12,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-#: The environment variable with the mark.
-MARK = "VCM_WORKERS_OF"
 _PAUSE_S = 0.1
 _TIMES = 100  # what cannot be killed shall not keep us
 
 
 @contextmanager
 def nothing_left(mark: str) -> Iterator[None]:
-    """When the block ends, or this process is killed, whatever has ``mark`` in its environment is killed."""
+    """When the block ends, or this process is killed, whatever has the variable ``mark`` is killed."""
     command = [sys.executable, "-m", __name__, mark]
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):  # leaving closes the pipe, and waits
         yield
@@ -33,7 +31,7 @@ def _kill_marked(mark: str) -> bool:
     found = False
     for process in psutil.process_iter():
         try:
-            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+            if mark in process.environ() and process.status() != psutil.STATUS_ZOMBIE:
                 process.kill()
                 found = True
         except psutil.Error:

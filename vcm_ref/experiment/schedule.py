@@ -20,7 +20,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ConfigError, LimitError
-from .guard import MARK, nothing_left
+from .guard import nothing_left
 from .stages import TaskError, environment
 
 if TYPE_CHECKING:
@@ -86,14 +86,14 @@ def connect(scheduler: str | None, workers: int) -> Iterator[Client]:
 
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # errors come with the tasks that they are of
-    mark = uuid.uuid4().hex
+    mark = f"VCM_WORKERS_OF_{uuid.uuid4().hex}"  # a name of its own: Dask prefers a value that is there already
     settings = {
         "distributed.scheduler.allowed-failures": _DEATHS,
         "distributed.deploy.lost-worker-timeout": _GIVEN_UP_S,
         "distributed.admin.large-graph-warning-threshold": "1GB",
         "distributed.comm.timeouts.connect": _CONNECT_S,
-        "distributed.nanny.environ": {**_ENVIRONMENT, MARK: mark},
-        "distributed.nanny.pre-spawn-environ": {**_ENVIRONMENT, MARK: mark},
+        "distributed.nanny.environ": {**_ENVIRONMENT, mark: "1"},
+        "distributed.nanny.pre-spawn-environ": _ENVIRONMENT,
     }
     with dask.config.set(settings):
         if scheduler is not None:
@@ -108,6 +108,7 @@ def connect(scheduler: str | None, workers: int) -> Iterator[Client]:
         with (
             tempfile.TemporaryDirectory(prefix="vcm_workers_", ignore_cleanup_errors=True) as folder,
             nothing_left(mark),
+            _own_environment(),
             LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
@@ -120,6 +121,17 @@ def connect(scheduler: str | None, workers: int) -> Iterator[Client]:
             Client(cluster) as client,
         ):
             yield client
+
+
+@contextmanager
+def _own_environment() -> Iterator[None]:
+    """Take back what Dask puts into this process's environment for the workers that it starts."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in set(os.environ) - set(before):
+            del os.environ[name]
 
 
 @contextmanager
