@@ -210,18 +210,20 @@ def test_with_workers_as_a_user_runs_it(place: Path) -> None:
     assert record()["encode"]["level"] == "identical"
 
 
-def test_ctrl_c_leaves_nothing(place: Path) -> None:
+@pytest.mark.parametrize("after", [0, 0.4, 0.8])
+def test_ctrl_c_leaves_nothing(place: Path, after: float) -> None:
+    """While workers start."""
     command = [sys.executable, "-c", PROGRAM, *COMMAND, "--workers", "1"]
     temporary = place / "temporary"
     temporary.mkdir()
     environment = {**os.environ, "TMPDIR": str(temporary)}
     with subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True
     ) as process:
         while not any(temporary.glob("vcm_workers_*")) and process.poll() is None:
             time.sleep(0.05)
-        time.sleep(1)
-        process.send_signal(signal.SIGINT)
+        time.sleep(after)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         _, told = process.communicate(timeout=60)
     assert process.returncode == INTERRUPTED, told
     assert told == "vcm_crosscheck: interrupted\n"

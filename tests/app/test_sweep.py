@@ -192,6 +192,9 @@ def test_nobody_listens(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
     monkeypatch.setattr(schedule, "_ANSWER_S", 0.5)
     assert vcm_sweep(["s.yaml", "--scheduler", "tcp://127.0.0.1:9"]) == 2
     one_line(capfd.readouterr().err, "--scheduler tcp://127.0.0.1:9: no scheduler answers there")
+    ended = run("sweep", "s.yaml", "--scheduler", "nonsense")  # to its end, at which Dask may have more to say
+    assert ended.returncode == 2
+    one_line(ended.stderr, "--scheduler nonsense: no scheduler answers there")
 
 
 @pytest.mark.usefixtures("no_report")
@@ -226,7 +229,8 @@ def test_workers_are_not_heard(here: Path) -> None:
     """A codec that fails once, on two workers: one line, and what did not fail. Then all of it."""
     count = shlex.quote(str(here / "count"))
     crash = "echo noise; echo I crash >&2; exit 3"
-    ffmpeg = script(f'case "$*" in *libvvenc*) echo >>{count}; [ $(wc -l <{count}) = 5 ] && {{ {crash}; }};; esac')
+    fifth = f"[ $(wc -l <{count}) -ge 5 ] && mkdir {shlex.quote(str(here / 'once'))} 2>/dev/null"
+    ffmpeg = script(f'case "$*" in *libvvenc*) echo >>{count}; {fifth} && {{ {crash}; }};; esac')
     # vcm_anchor, which draws nothing
     arguments = ["-c", "data/video.yaml", "--data", "data/data.json", "--qp", "45", "--workers", "2"]
     spoiled = run("anchor", *arguments, VCM_FFMPEG=str(ffmpeg))

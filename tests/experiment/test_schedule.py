@@ -116,6 +116,20 @@ def test_each_task_runs_once(client: Any, tmp_path: Path) -> None:
     assert notes(tmp_path) == ["base", "t0", "t1", "t2", "t3", "t4"]
 
 
+def test_a_task_that_is_done_everywhere(client: Any, tmp_path: Path) -> None:
+    """One result comes back; each worker has done it, and can do something else when it has."""
+    task = Task("loaded", jobs.note, (str(tmp_path), "loaded"), "x", everywhere=True)
+    assert results(client, [task, kept("after", jobs.pair, Ref("loaded"), 1)]) == {
+        "loaded": "loaded",
+        "after": ("loaded", 1),
+    }
+    latest = time.monotonic() + 20
+    while len(workers := {path.name.split(".")[1] for path in tmp_path.iterdir()}) < 2:
+        assert time.monotonic() < latest, workers
+        time.sleep(0.01)
+    assert notes(tmp_path) == ["loaded", "loaded"]
+
+
 def test_a_task_that_fails_and_what_depends_on_it(client: Any) -> None:
     batch = [
         Task("bad", jobs.fail_as_stage, (13, "the codec failed")),

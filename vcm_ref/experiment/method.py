@@ -135,7 +135,7 @@ class FeatureMethod:
     def _parts(self, subject: Subject, qp: int) -> list[tuple[str, tuple[str, ...], Record]]:
         """What is coded on its own: the name of the task, the layers, and the configuration for them."""
         return [
-            (task_name("code", features=subject.features, part=part.digest), part.layers, part.tree)
+            (_code_name(subject.features, part.digest), part.layers, part.tree)
             for part in _parts_of(self._text, subject.layers, qp)
         ]
 
@@ -260,6 +260,19 @@ class _Part(NamedTuple):
 
 
 @cache
+def _code_name(features: str, part: str) -> str:
+    """The name of the task that codes a part; each is in many of a sweep's combinations."""
+    return task_name("code", features=features, part=part)
+
+
+class _Checked(Configuration):
+    """A configuration that has been checked: of the hundreds of a sweep, each check takes milliseconds."""
+
+    def _check(self) -> None:
+        pass
+
+
+@cache
 def _parts_of(text: str, layers: tuple[str, ...], qp: int) -> list[_Part]:
     """The parts of a configuration, as JSON, at a QP."""
     tree = json.loads(text)
@@ -268,7 +281,7 @@ def _parts_of(text: str, layers: tuple[str, ...], qp: int) -> list[_Part]:
     scope = RangeScope[tree["quantisation"]["range"].upper()]
     if not can_join(arrangement, scope):
         return [_Part.of(layers, tree)]
-    configuration = Configuration(tree)
+    configuration = _Checked(tree)
     grids = configuration.per_layer("arrangement.grid", layers, None)
     modes = configuration.per_layer("codec.mode", layers, "AI")
     offsets = configuration.per_layer("codec.qp_offset", layers, 0)

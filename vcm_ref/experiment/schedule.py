@@ -7,16 +7,20 @@ done again; a task that kills three workers, and another three when it is alone,
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
+import signal
 import socket
 import tempfile
 import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import count
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ConfigError, LimitError
@@ -33,6 +37,7 @@ _ANSWER_S = 5
 _GIVEN_UP_S = 5
 _ONCE = "@"
 _CONNECT_S = 20
+_ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _LOGGERS = ("distributed", "distributed.client", "distributed.worker", "distributed.nanny", "tornado", "asyncio")
 #: Each worker runs one task at a time, so one thread in every library; output must not depend on it anyway.
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -47,13 +52,15 @@ class Ref(NamedTuple):
 class Task(NamedTuple):
     """One task: its name, the function and its arguments, in which :class:`Ref` may stand, also inside a list.
 
-    ``kept_as`` is what kind of result comes back to the client, if any.
+    ``kept_as`` is what kind of result comes back to the client, if any. A task that is done ``everywhere`` is done on
+    the other workers too, for what it leaves in their memory: nothing waits for it there, and its result is dropped.
     """
 
     name: str
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
     kept_as: str | None = None
+    everywhere: bool = False
 
 
 class Value(NamedTuple):
@@ -92,16 +99,14 @@ def connect(scheduler: str | None, workers: int) -> Iterator[Client]:
         "distributed.deploy.lost-worker-timeout": _GIVEN_UP_S,
         "distributed.admin.large-graph-warning-threshold": "1GB",
         "distributed.comm.timeouts.connect": _CONNECT_S,
+        "distributed.worker.profile.enabled": False,  # it takes half of the time in which torch is loaded
         "distributed.nanny.environ": {**_ENVIRONMENT, mark: "1"},
         "distributed.nanny.pre-spawn-environ": _ENVIRONMENT,
     }
     with dask.config.set(settings):
         if scheduler is not None:
-            try:
-                client = Client(scheduler, timeout=_ANSWER_S)
-            except (OSError, ValueError, TypeError) as error:
-                raise ConfigError(f"--scheduler {scheduler}: no scheduler answers there: {error}") from error
-            with client:
+            _check_answer(scheduler)
+            with Client(scheduler) as client:
                 _check_workers(client)
                 yield client
             return
@@ -109,18 +114,57 @@ def connect(scheduler: str | None, workers: int) -> Iterator[Client]:
             tempfile.TemporaryDirectory(prefix="vcm_workers_", ignore_cleanup_errors=True) as folder,
             nothing_left(mark),
             _own_environment(),
-            LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address="127.0.0.1:0",  # None would take Dask's own port, and complain where that is taken
-                local_directory=folder,
-                silence_logs=logging.CRITICAL,
-            ) as cluster,
-            _replaced(cluster, workers),
-            Client(cluster) as client,
         ):
-            yield client
+            stack = ExitStack()
+            try:
+                with _signals_later():  # what Dask has half made, it does not close
+                    cluster = stack.enter_context(
+                        LocalCluster(
+                            n_workers=workers,
+                            threads_per_worker=1,
+                            processes=True,
+                            dashboard_address="127.0.0.1:0",  # None: Dask's own port, and complaints where it is taken
+                            local_directory=folder,
+                            silence_logs=logging.CRITICAL,
+                        )
+                    )
+                    stack.enter_context(_replaced(cluster, workers))
+                    client = stack.enter_context(Client(cluster))
+                yield client
+            finally:
+                with _signals_later():
+                    stack.close()
+
+
+@contextmanager
+def _signals_later() -> Iterator[None]:
+    """Let a signal that ends this process take effect when the block ends; a second one does so at once.
+
+    Processes and threads that are begun in the block never get Ctrl-C, which a terminal sends to all.
+    """
+    if threading.current_thread() is not threading.main_thread():  # where no signal is handled
+        yield
+        return
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in _ENDING}
+
+    def note(number: int, frame: object) -> None:
+        came.append(number)
+        signal.signal(number, handlers[number])
+
+    for number, handler in handlers.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, note)
+    resource_tracker.ensure_running()  # starting it would unblock SIGINT
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in came[:1]:
+            signal.raise_signal(number)
 
 
 @contextmanager
@@ -150,6 +194,21 @@ def _replaced(cluster: LocalCluster, workers: int) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
+
+
+def _check_answer(scheduler: str) -> None:
+    # not by making a client: one that finds nobody hangs and complains when it is collected
+    from distributed.comm import connect as connect_to
+    from distributed.security import Security
+
+    async def ask() -> None:
+        comm = await connect_to(scheduler, timeout=_ANSWER_S, **Security().get_connection_args("client"))
+        await comm.close()
+
+    try:
+        asyncio.run(ask())
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigError(f"--scheduler {scheduler}: no scheduler answers there: {error}") from error
 
 
 def _check_workers(client: Client) -> None:
@@ -281,6 +340,8 @@ def _submit(client: Client, batch: Batch) -> dict[str, Future]:
 
     Their keys are used once: under a key that has failed, or been cancelled by another client, Dask runs nothing again.
     """
+    from distributed import fire_and_forget
+
     futures: dict[str, Future] = {}
     once = uuid.uuid4().hex
     expected = environment()
@@ -298,7 +359,11 @@ def _submit(client: Client, batch: Batch) -> dict[str, Future]:
             futures[task.name] = client.submit(_given, task.value, key=key, pure=False)
         else:
             arguments = [resolved(argument) for argument in task.arguments]
-            futures[task.name] = client.submit(_checked, expected, task.function, *arguments, key=key, pure=False)
+            submit = partial(client.submit, _checked, expected, task.function, *arguments, pure=False)
+            here, *others = list(client.scheduler_info()["workers"]) if task.everywhere else [None]
+            futures[task.name] = submit(key=key, workers=here, allow_other_workers=here is not None)
+            for number, worker in enumerate(others):
+                fire_and_forget(submit(key=f"{key}-{number}", workers=worker))
     return futures
 
 

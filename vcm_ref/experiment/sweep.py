@@ -145,7 +145,8 @@ def describe_network(spec: NetworkSpec, store: Store, run_batches: RunBatches) -
     name = task_name("extract", task="describe", network=spec.digest)
     known = store.records([name])
     if name not in known:
-        for finished in run_batches(iter([[Task(name, stages.describe, (spec,), "description")]])):
+        task = Task(name, stages.describe, (spec,), "description", everywhere=True)  # so all load the network at once
+        for finished in run_batches(iter([[task]])):
             if isinstance(finished.result, TaskError):
                 raise DatasetError(finished.result.message)
             store.add(name, finished.result)
