@@ -27,6 +27,7 @@ from .conversion.depth import lower_depth
 from .conversion.quantisation import dequantise
 from .errors import BitstreamError, CodecError
 from .feature_set import FeatureSet
+from .planes_file import GivenPlanes
 from .report import PictureReport, substream_reports
 from .side_information import from_picture_header
 
@@ -61,24 +62,32 @@ class Decoder:
         *,
         limits: DecoderLimits | None = None,
         backend: Backend = "auto",
+        planes: GivenPlanes | None = None,
         progress: Callable[[float], None] = lambda share: None,
     ) -> None:
-        """``progress`` is told of each part of a picture's samples that has been decoded."""
+        """``progress`` is told of each part of a picture's samples that has been decoded.
+
+        With ``planes``, tier T0 comes from there and no inner codec is run.
+        """
         self.progress = progress
         self.limits = limits or DecoderLimits()
         self.reader = BitstreamReader(file, limits=self.limits)
         self.header = self.reader.header
-        self._inner = make_decoder(
-            self.header.inner_codec,
-            backend,
-            time_limit_s=self.limits.inner_seconds,
-            memory_limit=self.limits.inner_bytes,
-        )
+        self._planes = planes
+        if planes is None:
+            self._inner = make_decoder(
+                self.header.inner_codec,
+                backend,
+                time_limit_s=self.limits.inner_seconds,
+                memory_limit=self.limits.inner_bytes,
+            )
 
     def pictures(self) -> Iterator[DecodedPicture]:
         """The pictures in order, each decoded when it is asked for."""
         for coded in self.reader.pictures():
             yield self._decode(coded)
+        if self._planes is not None:
+            self._planes.check_end()
 
     def _decode(self, coded: CodedPicture) -> DecodedPicture:
         header = self.header
@@ -112,6 +121,8 @@ class Decoder:
 
     def _decode_substreams(self, coded: CodedPicture, inner_depth: int) -> list[tuple[NDArray[np.uint16], float]]:
         geometries = substream_geometries(self.header, coded.header)
+        if self._planes is not None:
+            return [(self._planes.read(geometry, inner_depth), 0.0) for geometry in geometries]
         samples = sum(geometry.frames * geometry.coded_samples for geometry in geometries)
 
         def decode(substream: Substream, geometry: SubstreamGeometry) -> NDArray[np.uint16]:

@@ -1,17 +1,20 @@
-"""Integer tensors in files: raw little-endian samples, with a JSON file that says what they are."""
+"""Tensors in files of raw little-endian samples: with a JSON file that says what they are, or one after another."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .atomic import atomic_file
 from .bitstream.digest import tensor_digest
+from .errors import CodecError
 
 if TYPE_CHECKING:
+    from .bitstream.geometry import SubstreamGeometry
     from .decoder import DecodedPicture
 
 
@@ -41,3 +44,42 @@ def save_planes(path: Path, tier: str, picture: DecodedPicture) -> None:
         }
         description_file.write(json.dumps(description, indent=1).encode() + b"\n")
         description_file.flush()  # where the disk is full, neither file appears
+
+
+def append_tiers(folder: Path, picture: DecodedPicture) -> None:
+    """Add one picture's tensors to ``t0.raw``, ``t1.raw`` and ``t2.raw`` in ``folder`` (docs/conformance.md).
+
+    Each has all substreams' planes, or all layers' tensors, in order and nothing between: uint16, and float32 in T2.
+    """
+    tiers: dict[str, tuple[str, list[NDArray[Any]]]] = {
+        "t0": ("<u2", [*picture.planes]),
+        "t1": ("<u2", [*picture.quantised.values()]),
+        "t2": ("<f4", [*picture.features.layers.values()]),
+    }
+    for tier, (dtype, tensors) in tiers.items():
+        with (folder / f"{tier}.raw").open("ab") as file:
+            for tensor in tensors:
+                file.write(np.ascontiguousarray(tensor, dtype).data)
+
+
+class GivenPlanes:
+    """Inner planes out of a file, as :func:`append_tiers` writes ``t0.raw``, in place of an inner decoder."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def read(self, geometry: SubstreamGeometry, bit_depth: int) -> NDArray[np.uint16]:
+        """The next substream's planes, uint16 ``(F, H, W)``. Raises :class:`CodecError` where they are none."""
+        shape = geometry.frames, geometry.coded_height, geometry.coded_width
+        data = self._file.read(2 * geometry.frames * geometry.coded_samples)
+        if len(data) < 2 * geometry.frames * geometry.coded_samples:
+            raise CodecError(f"the given planes end before a substream of {shape[0]} frames of {shape[2]}x{shape[1]}")
+        planes = np.frombuffer(data, "<u2").reshape(shape).astype(np.uint16, copy=False)
+        if planes.max() >> bit_depth:
+            raise CodecError(f"the given planes have the sample {planes.max()}, which is not of {bit_depth} bits")
+        return planes
+
+    def check_end(self) -> None:
+        """:class:`CodecError` where more planes are given than the bitstream has."""
+        if self._file.read(1):
+            raise CodecError("more planes are given than the bitstream has")

@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -171,6 +172,33 @@ def test_integer_planes_are_raw_samples_with_a_description(small: Path, tmp_path
     else:  # temporal allocation: map 5 is at position 5, that is cell 1 (right of the first) of frame 1 of four
         assert arrays[0].shape == (4, 48, 72)
         assert np.abs(arrays[0][1, :24, 36:] - quantised[5]).max() <= 1
+
+
+def test_planes_in_place_of_an_inner_decoder(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two pictures, all tiers in one folder; the planes give the rest again where there is no ffmpeg at all."""
+    bitstream, first, again = tmp_path / "x.bin", tmp_path / "first", tmp_path / "again"
+    (tmp_path / "both").mkdir()
+    for name in ("a", "b"):
+        shutil.copy(small, tmp_path / "both" / f"{name}{small.suffix}")
+    assert encode(VIDEO, tmp_path / "both", bitstream) == 0
+    assert decode(bitstream, "--tier", "all", "-o", first) == 0
+    assert sorted(path.name for path in first.iterdir()) == ["t0.raw", "t1.raw", "t2.raw"]
+    assert decode(bitstream, "--tier", "t1", "-o", tmp_path / "t1") == 0
+    pictures = sorted((tmp_path / "t1").glob("*.raw"))
+    assert len(pictures) == 2
+    assert (first / "t1.raw").read_bytes() == b"".join(picture.read_bytes() for picture in pictures)
+    monkeypatch.setenv("VCM_FFMPEG", str(tmp_path / "none"))
+    assert decode(bitstream, "--tier", "all", "-o", again, "--planes", first / "t0.raw") == 0
+    for tier in ("t0.raw", "t1.raw", "t2.raw"):
+        assert (again / tier).read_bytes() == (first / tier).read_bytes()
+    planes = tmp_path / "planes"
+    planes.write_bytes((first / "t0.raw").read_bytes()[:-2])
+    capsys.readouterr()
+    assert decode(bitstream, "--tier", "all", "-o", tmp_path / "no", "--planes", planes) == 13
+    assert "the given planes end before" in capsys.readouterr().err
+    assert not (tmp_path / "no").exists()
 
 
 def test_the_decoded_features_are_the_same_in_both_formats(lossless: Path, tmp_path: Path) -> None:

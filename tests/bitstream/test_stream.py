@@ -239,7 +239,7 @@ def test_a_picture_above_its_declared_level_is_refused() -> None:
 def test_a_codec_outside_the_profile_is_refused() -> None:
     """VVC in the profile HEVC."""
     data = bytearray(write_stream(video_header(), video_pictures()))
-    data[6] = 1 << 4 | 1 << 1
+    data[6] = 2 << 4 | 1 << 1
     with pytest.raises(BitstreamError, match="profile HEVC does not have"):
         read_stream(bytes(data))
 

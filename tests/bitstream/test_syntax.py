@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import io
 
 import pytest
@@ -30,7 +31,7 @@ from .samples import picture_headers, read_stream, stream_headers, substreams, w
 
 # A stream of one picture with one layer of four channels, element by element.
 STREAM_HEADER = [
-    "0001",  # version 1
+    "0010",  # version 2
     "000",  # profile_idc: Core
     "0001",  # level_idc 1
     "0111",  # bit_depth_minus1: 8 bits
@@ -59,12 +60,17 @@ PICTURE_HEADER = [
     "00111",  # reorder_index of 1 0 3 2: 1 * 3! + 0 * 2! + 1 * 1! = 7, in ceil(log2(24)) = 5 bits
     "0000000",  # alignment: 89 bits to 96
 ]
+#: The level's four bits, 7 to 10, are taken as 0.
+WITHOUT_LEVEL = ["0010", "000", "0000", *STREAM_HEADER[3:]]
+HEADER_DIGEST = hashlib.sha256(
+    int("".join(WITHOUT_LEVEL), 2).to_bytes(8, "big") + int("".join(PICTURE_HEADER), 2).to_bytes(12, "big")
+).hexdigest()[:4]
 GOLDEN = bytes.fromhex(
     "56434d46"  # VCMF
     "1108" + "".join(f"{int(''.join(STREAM_HEADER)[i : i + 4], 2):x}" for i in range(0, 64, 4))
     + "210c" + "".join(f"{int(''.join(PICTURE_HEADER)[i : i + 4], 2):x}" for i in range(0, 96, 4))
     + "3103aabbcc"  # substream
-    "4102d1d2"  # digest
+    f"4104{HEADER_DIGEST}d1d2"  # digests
     "50"  # end
 )  # fmt: skip
 
@@ -104,14 +110,14 @@ def test_golden_stream_is_read() -> None:
 
 
 def test_golden_stream_is_counted_by_part() -> None:
-    """Coded data 3 bytes, reorder index 5 bits, digest and its unit header 4 bytes, and the rest is headers."""
+    """Coded data 3 bytes, reorder index 5 bits, digests and their unit header 6 bytes, and the rest is headers."""
     reader = BitstreamReader(io.BytesIO(GOLDEN))
     list(reader.pictures())
     assert {part: bits for part, bits in reader.part_bits.items() if bits} == {
         Part.CODED_DATA: 24,
         Part.REORDER: 5,
-        Part.DIGEST: 32,
-        Part.HEADER: 8 * len(GOLDEN) - 24 - 5 - 32,
+        Part.DIGEST: 48,
+        Part.HEADER: 8 * len(GOLDEN) - 24 - 5 - 48,
     }
 
 
@@ -126,7 +132,7 @@ def test_golden_stream_is_traced() -> None:
             (32, "6.3", "unit_type", "u(4)", 1),
             (36, "6.3", "unit_size_bytes", "u(4)", 1),
             (40, "6.3", "unit_size", "u(v)", 8),
-            (48, "6.4", "version", "u(4)", 1),
+            (48, "6.4", "version", "u(4)", 2),
             (52, "6.4", "profile_idc", "u(3)", 0),
             (55, "6.4", "level_idc", "u(4)", 1),
             (59, "6.4", "bit_depth_minus1", "u(4)", 7),
@@ -161,14 +167,15 @@ def test_golden_stream_is_traced() -> None:
             (240, "6.9", "lossless_data", "b(v)", b"\xaa\xbb\xcc"),
             (264, "6.3", "unit_type", "u(4)", 4),
             (268, "6.3", "unit_size_bytes", "u(4)", 1),
-            (272, "6.3", "unit_size", "u(v)", 2),
-            (280, "6.12", "t1_digest", "b(v)", b"\xd1\xd2"),
-            (296, "6.3", "unit_type", "u(4)", 5),
-            (300, "6.3", "unit_size_bytes", "u(4)", 0),
-            (304, "6.3", "unit_size", "u(v)", 0),
+            (272, "6.3", "unit_size", "u(v)", 4),
+            (280, "6.12", "header_digest", "b(v)", bytes.fromhex(HEADER_DIGEST)),
+            (296, "6.12", "t1_digest", "b(v)", b"\xd1\xd2"),
+            (312, "6.3", "unit_type", "u(4)", 5),
+            (316, "6.3", "unit_size_bytes", "u(4)", 0),
+            (320, "6.3", "unit_size", "u(v)", 0),
         ]
     ]
-    assert 8 * len(GOLDEN) == 304
+    assert 8 * len(GOLDEN) == 320
 
 
 def written(header: StreamHeader) -> bytes:
@@ -309,8 +316,22 @@ def test_a_reserved_or_impossible_value_is_refused(bit: int, bits: str, name: st
     assert bit - 8 <= caught.value.bit_offset <= bit + 64
 
 
-@pytest.mark.parametrize("version", [2, 15])
-def test_a_later_version_is_not_supported(version: int) -> None:
+@pytest.mark.parametrize("bit", [*range(48, 55), *range(59, 112), *range(128, 224)])
+def test_no_bit_of_a_header_can_be_damaged(bit: int) -> None:
+    """The ranges and the picture's size, which nothing else would notice, among them; but for level_idc."""
+    with pytest.raises((BitstreamError, UnsupportedError)):
+        read_stream(patched(GOLDEN, bit, str(1 - (GOLDEN[bit // 8] >> (7 - bit % 8) & 1))))
+
+
+def test_the_header_digest_is_named() -> None:
+    """A range whose last bit has been turned over."""
+    with pytest.raises(BitstreamError, match="header digest") as caught:
+        read_stream(patched(GOLDEN, 211, "1"))
+    assert (caught.value.clause, caught.value.bit_offset) == ("6.12", 296)
+
+
+@pytest.mark.parametrize("version", [1, 3, 15])
+def test_another_version_is_not_supported(version: int) -> None:
     """It may be conformant, but not to the text that this decoder knows: exit code 11."""
     with pytest.raises(UnsupportedError, match=f"version {version}"):
         read_stream(patched(GOLDEN, 48, f"{version:04b}"))

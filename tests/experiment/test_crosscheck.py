@@ -109,7 +109,7 @@ def test_one_flipped_byte_that_no_decoder_takes(lossless: Path) -> None:
 
 
 def test_one_flipped_byte_of_a_range(lossless: Path) -> None:
-    """Features change, integer tensors do not: T1 cannot see it, and the bitstream's digest does."""
+    """Features change, integer tensors do not: T1 cannot see it, and the header digest does."""
     path = lossless.with_suffix("") / "qp22" / "picture1.bin"
     place = _place_of(path, "range_max")
     flip(path, place // 8 + 3, 0x01)
@@ -118,8 +118,8 @@ def test_one_flipped_byte_of_a_range(lossless: Path) -> None:
     element = difference.first["element"]
     assert (element["name"], element["bit"], element["clause"]) == ("range_max", place, "6.6")
     assert element["file"] != pytest.approx(element["here"], rel=1e-9)
-    assert difference.first["sample"] == {}
-    assert found.depths["decode"].aspects["t1"].level == "identical"
+    assert "sample" not in difference.first
+    assert "the header digest differs" in told(found)
     assert f"range_max (clause 6.6, bit {place}): {element['file']}, made again {element['here']}" in told(found)
 
 

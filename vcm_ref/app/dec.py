@@ -15,16 +15,16 @@ from ..bitstream.limits import DecoderLimits
 from ..decoder import DecodedPicture, Decoder
 from ..errors import BitstreamError, CodecError, ConfigError, UnsupportedError
 from ..feature_file import SUFFIXES, save_feature_file
-from ..planes_file import save_planes
+from ..planes_file import GivenPlanes, append_tiers, save_planes
 from ..report import picture_table, totals_table
 from .command import argument_parser, progress_bar, run
 
 
 class Output(NamedTuple):
-    """One thing to write for each picture: where, under which suffix in a folder, and how."""
+    """One thing to write: where, how, and under which suffix each picture has a file of its own, if it has."""
 
     path: Path
-    suffix: str
+    suffix: str | None
     write: Callable[[Path, DecodedPicture], None]
 
 
@@ -37,9 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--tier",
-        choices=("t0", "t1", "t2"),
+        choices=("t0", "t1", "t2", "all"),
         default="t2",
-        help="float features (t2, the default), integer feature tensors (t1) or inner planes (t0), as .raw with JSON",
+        help="float features (t2, the default), integer feature tensors (t1) or inner planes (t0) as .raw with JSON; "
+        "all: a folder with t0.raw, t1.raw and t2.raw of all pictures (docs/conformance.md)",
     )
     parser.add_argument("--format", choices=[s[1:] for s in SUFFIXES], default="safetensors", help="of t2 in a folder")
     parser.add_argument("--trace", action="store_true", help="print each syntax element, and decode nothing")
@@ -58,6 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--threshold", type=float, default=0.5, help="with --detect: least score to draw")
     parser.add_argument("--backend", choices=("auto", "ffmpeg", "vtm"), default="auto", help="the VVC decoder")
+    parser.add_argument(
+        "--planes", type=Path, metavar="FILE", help="inner planes, as in t0.raw, to use in place of an inner decoder"
+    )
     parser.add_argument("--limit", action="append", default=[], metavar="NAME=VALUE", help="a limit, as in frames=64")
     parser.add_argument("-q", "--quiet", action="store_true", help="print no tables")
     return run(parser, _work, argv)
@@ -69,7 +73,8 @@ def _work(arguments: argparse.Namespace) -> None:
         file = arguments.bitstream.open("rb")
     except OSError as error:
         raise ConfigError(f"{arguments.bitstream}: cannot be read: {error.strerror}") from error
-    with file:
+    with ExitStack() as stack:
+        stack.enter_context(file)
         if not file.seekable():
             raise ConfigError(f"{arguments.bitstream}: is a pipe; a bitstream is read from a file")
         if arguments.trace:
@@ -77,8 +82,14 @@ def _work(arguments: argparse.Namespace) -> None:
 
             print_trace(file, limits)
             return
+        planes = None
+        if arguments.planes is not None:
+            try:
+                planes = GivenPlanes(stack.enter_context(arguments.planes.open("rb")))
+            except OSError as error:
+                raise ConfigError(f"{arguments.planes}: cannot be read: {error.strerror}") from error
         try:
-            _decode(arguments, Decoder(file, limits=limits, backend=arguments.backend))
+            _decode(arguments, Decoder(file, limits=limits, backend=arguments.backend, planes=planes))
         except (BitstreamError, CodecError, UnsupportedError) as error:
             error.where = str(arguments.bitstream)
             raise
@@ -106,7 +117,10 @@ def _decode(arguments: argparse.Namespace, decoder: Decoder) -> None:
     pixels = 0
     with ExitStack() as stack, progress_bar(count, "decoding") as progress:
         decoder.progress = progress
-        places = [stack.enter_context(atomic_folder(output.path)) if count > 1 else output.path for output in outputs]
+        places = [
+            stack.enter_context(atomic_folder(output.path)) if count > 1 or output.suffix is None else output.path
+            for output in outputs
+        ]
         for index, picture in enumerate(decoder.pictures()):
             pixels += picture.report.pixels
             if not arguments.quiet:
@@ -114,7 +128,8 @@ def _decode(arguments: argparse.Namespace, decoder: Decoder) -> None:
                 print(picture_table(picture.report))
                 print(f"T1 digest: {'integer tensors verified' if picture.verified else 'none in the bitstream'}\n")
             for output, place in zip(outputs, places, strict=True):
-                output.write(place / f"{index:06d}{output.suffix}" if count > 1 else place, picture)
+                own_file = count > 1 and output.suffix is not None
+                output.write(place / f"{index:06d}{output.suffix}" if own_file else place, picture)
             del picture  # the next one takes its memory
     if not arguments.quiet:
         print(totals_table(decoder.reader.part_bits, pixels))
@@ -125,7 +140,10 @@ def _decode(arguments: argparse.Namespace, decoder: Decoder) -> None:
 def _outputs(arguments: argparse.Namespace, several: bool) -> list[Output]:
     """What to write: a file each, or for ``several`` pictures a folder each."""
     outputs = []
-    if arguments.output is not None or arguments.detect is None:
+    if arguments.tier == "all":
+        path = arguments.output or arguments.bitstream.with_suffix(".decoded")
+        outputs.append(Output(path, None, append_tiers))
+    elif arguments.output is not None or arguments.detect is None:
         suffix = f".{arguments.format}" if arguments.tier == "t2" else ".raw"
         # "decoded", so that what was coded from x.safetensors does not take its place
         default = arguments.bitstream.with_suffix(".decoded" if several else f".decoded{suffix}")
@@ -144,7 +162,8 @@ def _outputs(arguments: argparse.Namespace, several: bool) -> list[Output]:
         default = arguments.bitstream.with_suffix(".detections" if several else ".detections.png")
         detector = Detector(arguments.config, arguments.picture, arguments.threshold)
         outputs.append(Output(arguments.detect if arguments.detect.name else default, ".png", detector.write))
-    inputs = [path.resolve() for path in (arguments.bitstream, arguments.picture, *arguments.config) if path]
+    given = (arguments.bitstream, arguments.picture, arguments.planes, *arguments.config)
+    inputs = [path.resolve() for path in given if path]
     for output in outputs:
         check_output(output.path)
         if output.path.resolve() in inputs:

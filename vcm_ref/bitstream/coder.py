@@ -172,7 +172,7 @@ class Reader(Coder):
 
     def __init__(self, data: bytes, *, base_bit: int = 0, trace: Trace | None = None) -> None:
         super().__init__(base_bit=base_bit, trace=trace)
-        self._data = data
+        self.data = data
         self._bits = BitReader(Bits.from_bytes(data))
 
     @property
@@ -208,7 +208,7 @@ class Reader(Coder):
             if bits > self._bits.remaining:
                 raise ReadError("not enough bytes")
             self._bits.pos += bits
-            return self._data[start : start + bits // 8]
+            return self.data[start : start + bits // 8]
         return self._bits.read_bits(bits).to_bytes()
 
     def _read_integer(self, dtype: str) -> int:

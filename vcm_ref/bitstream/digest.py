@@ -1,4 +1,4 @@
-"""The T1 digest: SHA-256 over a canonical byte string (docs/bitstream.md, 8.7)."""
+"""The digests: SHA-256 over canonical byte strings (docs/bitstream.md, 8.7)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import hashlib
 
 import numpy as np
 from numpy.typing import NDArray
+
+#: Where the four bits of ``level_idc`` begin in the payload of a stream header.
+LEVEL_POSITION = 7
 
 
 def tensor_digest(name: str, tensor: NDArray[np.uint16] | NDArray[np.float32]) -> bytes:
@@ -20,3 +23,10 @@ def tensor_digest(name: str, tensor: NDArray[np.uint16] | NDArray[np.float32]) -
     digest.update(b"".join(size.to_bytes(4, "little") for size in tensor.shape))
     digest.update(np.ascontiguousarray(tensor, tensor.dtype.newbyteorder("<")).data)
     return digest.digest()
+
+
+def header_digest(stream_header: bytes, picture_header: bytes) -> bytes:
+    """SHA-256 of the payloads of both units, the level aside: an encoder knows it only when all pictures are coded."""
+    level_bits = 0b1111 << (8 * len(stream_header) - LEVEL_POSITION - 4)
+    without_level = int.from_bytes(stream_header, "big") & ~level_bits
+    return hashlib.sha256(without_level.to_bytes(len(stream_header), "big") + picture_header).digest()

@@ -40,7 +40,7 @@ class Element:
 
 
 SIGNATURE = 0x56434D46  # "VCMF"
-VERSION = 1
+VERSION = 2
 MAX_PARAMETER_SETS = 8
 MAX_PARAMETER_SET_BITS = 16384
 MAX_SIZE = 65536
@@ -92,6 +92,7 @@ ELEMENTS: dict[str, Element] = {
     "ps_middle_bits": Element("ue(v)", 0, MAX_PARAMETER_SET_BITS, Part.PARAMETER_SETS),
     "ps_middle": Element("u(v)", part=Part.PARAMETER_SETS),
     # digest
+    "header_digest": Element("b(v)", part=Part.DIGEST),
     "t1_digest": Element("b(v)", part=Part.DIGEST),
     # byte_alignment
     "alignment_zero_bit": Element("u(v)", 0, 0),

@@ -10,6 +10,7 @@ from typing import BinaryIO, NamedTuple
 from ..errors import BitstreamError
 from . import syntax
 from .coder import Coder, Reader, Trace, Writer
+from .digest import header_digest
 from .elements import Part
 from .geometry import substream_geometries
 from .levels import Level, check_level, check_profile, level_for, needs_of
@@ -76,6 +77,7 @@ class BitstreamWriter:
         writer = Writer()
         syntax.picture_header(writer, self.header, picture.header)
         self._write_unit(UnitType.PICTURE_HEADER, writer)
+        headers = self._stream_header, writer.to_bytes()
         bases = parameter_set_bases(self.header.inner_codec)
         for substream in picture.substreams:
             writer = Writer()
@@ -83,7 +85,7 @@ class BitstreamWriter:
             picture.substream_bytes.append(self._write_unit(UnitType.SUBSTREAM, writer))
         if self.header.digest_length:
             writer = Writer()
-            syntax.digest(writer, self.header, picture.digests)
+            syntax.digest(writer, self.header, header_digest(*headers), picture.digests)
             self._write_unit(UnitType.DIGEST, writer)
         picture.part_bits = self.part_bits - before
 
@@ -102,6 +104,7 @@ class BitstreamWriter:
         writer = Writer()
         syntax.stream_header(writer, self.header)
         self._write_unit(UnitType.STREAM_HEADER, writer)
+        self._stream_header = writer.to_bytes()
 
     def _write_unit(self, unit_type: UnitType, payload: Writer) -> int:
         payload.align(Part.HEADER)
@@ -170,6 +173,7 @@ class BitstreamReader:
         # header, because units of a later version are not to be judged.
         self.picture_count = sum(unit.unit_type == UnitType.PICTURE_HEADER for unit in locate_units(file))
         self._close(reader)
+        self._stream_header = reader.data
         check_profile(self.header)
         self.limits.check_stream(self.header)
 
@@ -188,6 +192,7 @@ class BitstreamReader:
         reader = self._open(UnitType.PICTURE_HEADER)
         syntax.picture_header(reader, self.header, picture.header)
         self._close(reader)
+        headers = self._stream_header, reader.data
         check_level(self.header, picture.header)
         self.output_bytes += self.limits.check_picture(self.header, picture.header)
         self.limits.check("output_bytes", self.output_bytes)
@@ -200,7 +205,7 @@ class BitstreamReader:
             self._close(reader)
         if self.header.digest_length:
             reader = self._open(UnitType.DIGEST)
-            syntax.digest(reader, self.header, picture.digests)
+            syntax.digest(reader, self.header, header_digest(*headers), picture.digests)
             self._close(reader)
         picture.part_bits = self.part_bits - before
         return picture

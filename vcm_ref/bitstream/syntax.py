@@ -297,8 +297,10 @@ def nal_unit_record(s: Coder, h: StreamHeader, u: Substream, i: int) -> None:
 
 
 @table("6.12")
-def digest(s: Coder, h: StreamHeader, digests: list[bytes]) -> None:
-    """The T1 digest of each layer, as many leading bytes as ``digest_length`` says."""
+def digest(s: Coder, h: StreamHeader, expected: bytes, digests: list[bytes]) -> None:
+    """The picture's header digest, which is ``expected``, and the T1 digest of each layer: their leading bytes."""
+    header_digest = s("header_digest", expected[: h.digest_length], bits=8 * h.digest_length)
+    s.require(expected.startswith(header_digest), "the header digest differs: a header is damaged")
     resize(s, digests, len(h.layers), bytes)
     for i in range(len(h.layers)):
         digests[i] = s("t1_digest", digests[i], bits=8 * h.digest_length)
