@@ -14,9 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
-from bitstring import Bits, ReadError
-from bitstring import Reader as BitReader
-
 from ..errors import BitstreamError
 from .elements import ELEMENTS, Element, Part
 
@@ -50,11 +47,8 @@ class Coder:
         self.trace = trace
         self.clause = "5"
         self.part_bits: Counter[Part] = Counter()
-
-    @property
-    def position(self) -> int:
-        """Bits coded so far."""
-        raise NotImplementedError
+        #: Bits coded so far.
+        self.position = 0
 
     def _code(self, element: Element, value: Any, bits: int | None) -> Any:
         raise NotImplementedError
@@ -65,8 +59,10 @@ class Coder:
         """Code one element. ``bits`` is the length of a u(v) or b(v); ``low`` and ``high`` narrow its range."""
         element = ELEMENTS[name]
         start = self.position
-        coded: T = self._code(element, value, bits if bits is not None else element.bits)
-        if not isinstance(coded, bytes):
+        if not self.reading:
+            self._check_range(name, element, value, low, high, start)
+        coded: T = self._code(element, value, element.bits if bits is None else bits)
+        if self.reading:
             self._check_range(name, element, coded, low, high, start)
         self.part_bits[element.part] += self.position - start
         if self.trace is not None:
@@ -77,8 +73,12 @@ class Coder:
     def _check_range(
         self, name: str, element: Element, value: Any, low: int | None, high: int | None, start: int
     ) -> None:
-        low = max((bound for bound in (element.low, low) if bound is not None), default=None)
-        high = min((bound for bound in (element.high, high) if bound is not None), default=None)
+        if isinstance(value, bytes):
+            return
+        if element.low is not None and (low is None or low < element.low):
+            low = element.low
+        if element.high is not None and (high is None or high > element.high):
+            high = element.high
         if isinstance(value, float) and not math.isfinite(value):
             raise self.error(f"{name} is {value}, which is not finite", start)
         if (low is not None and value < low) or (high is not None and value > high):
@@ -127,35 +127,46 @@ class Writer(Coder):
 
     def __init__(self, *, base_bit: int = 0, trace: Trace | None = None) -> None:
         super().__init__(base_bit=base_bit, trace=trace)
-        self._pieces: list[Bits] = []
-        self._length = 0
-
-    @property
-    def position(self) -> int:
-        return self._length
-
-    def _code(self, element: Element, value: Any, bits: int | None) -> Any:
-        piece = _to_bits(element, value, bits)
-        self._pieces.append(piece)
-        self._length += len(piece)
-        return value
+        self._whole = bytearray()
+        self._rest = 0  # the bits after the last whole byte, fewer than eight
 
     def to_bytes(self) -> bytes:
         """What was written, a whole number of bytes."""
-        return Bits.from_joined(self._pieces).to_bytes()
+        return bytes(self._whole)
 
+    def _code(self, element: Element, value: Any, bits: int | None) -> Any:
+        kind = element.kind
+        if kind == "u":
+            assert bits is not None, "u(v) needs a length"
+            self._write(value, bits)
+        elif kind == "ue":
+            self._write_exp_golomb(value)
+        elif kind == "se":
+            self._write_exp_golomb(2 * value - 1 if value > 0 else -2 * value)
+        elif kind == "f":
+            self._write_bytes(struct.pack(">f", value))
+        else:
+            self._write_bytes(_leb_bytes(value) if kind == "leb" else value)
+        return value
 
-def _to_bits(element: Element, value: Any, bits: int | None) -> Bits:
-    kind = element.descriptor.split("(")[0]
-    if kind == "u":
-        return Bits.from_dtype(f"u{bits}", value) if bits else Bits()
-    if kind in ("ue", "se"):
-        return Bits.from_dtype(kind, value)
-    if kind == "f":
-        return Bits.from_bytes(struct.pack(">f", value))
-    if kind == "leb":
-        return Bits.from_bytes(_leb_bytes(value))
-    return Bits.from_bytes(value)
+    def _write(self, value: int, bits: int) -> None:
+        if value >> bits:
+            raise self.error(f"a value does not fit into {bits} bits")
+        value |= self._rest << bits
+        size, rest = divmod(self.position % 8 + bits, 8)
+        self._whole += (value >> rest).to_bytes(size, "big")
+        self._rest = value & ((1 << rest) - 1)
+        self.position += bits
+
+    def _write_exp_golomb(self, code_number: int) -> None:
+        self._write(code_number + 1, 2 * (code_number + 1).bit_length() - 1)
+
+    def _write_bytes(self, value: bytes) -> None:
+        if self.position % 8:
+            self._write(int.from_bytes(value, "big"), 8 * len(value))
+        else:  # a payload of megabytes: no bit arithmetic
+            self._whole += value
+            self.position += 8 * len(value)
 
 
 def _leb_bytes(value: int) -> bytes:
@@ -173,62 +184,67 @@ class Reader(Coder):
     def __init__(self, data: bytes, *, base_bit: int = 0, trace: Trace | None = None) -> None:
         super().__init__(base_bit=base_bit, trace=trace)
         self.data = data
-        self._bits = BitReader(Bits.from_bytes(data))
-
-    @property
-    def position(self) -> int:
-        return int(self._bits.pos)
+        self._end = 8 * len(data)
 
     def more_data(self, more: bool) -> bool:
-        return not self._bits.at_end
+        return self.position < self._end
 
     def bits_to_end(self, value: bytes) -> int:
-        return int(self._bits.remaining)
+        return self._end - self.position
 
     def _code(self, element: Element, value: Any, bits: int | None) -> Any:
-        start = self.position
-        try:
-            return self._read(element, bits)
-        except (ReadError, IndexError) as error:
-            raise self.error("the unit ends inside an element", start) from error
-
-    def _read(self, element: Element, bits: int | None) -> Any:
-        kind = element.descriptor.split("(")[0]
+        kind = element.kind
         if kind == "u":
-            return self._read_integer(f"u{bits}") if bits else 0
-        if kind in ("ue", "se"):
-            return self._read_exp_golomb(kind)
+            assert bits is not None, "u(v) needs a length"
+            return self._read(bits)
+        if kind == "ue":
+            return self._read_exp_golomb()
+        if kind == "se":
+            code_number = self._read_exp_golomb()
+            return (code_number + 1) // 2 if code_number % 2 else -(code_number // 2)
         if kind == "f":
-            return struct.unpack(">f", self._bits.read_bits(32).to_bytes())[0]
+            return struct.unpack(">f", self._read_bytes(32))[0]
         if kind == "leb":
             return self._read_leb()
         assert bits is not None, "b(v) needs a length"
-        if self.position % 8 == 0:  # a payload of megabytes: one slice, no bit arithmetic
-            start = self.position // 8
-            if bits > self._bits.remaining:
-                raise ReadError("not enough bytes")
-            self._bits.pos += bits
-            return self.data[start : start + bits // 8]
-        return self._bits.read_bits(bits).to_bytes()
+        return self._read_bytes(bits)
 
-    def _read_integer(self, dtype: str) -> int:
-        value = self._bits.read_value(dtype)
-        assert isinstance(value, int)
+    def _read(self, bits: int) -> int:
+        value = self._peek(bits)
+        self.position += bits
         return value
 
-    def _read_exp_golomb(self, kind: str) -> int:
-        window = self._bits.peek_bits(min(self._bits.remaining, MAX_EXP_GOLOMB_ZEROS + 1))
-        if len(window) > MAX_EXP_GOLOMB_ZEROS and not window.any(True):
+    def _peek(self, bits: int) -> int:
+        end = self.position + bits
+        if end > self._end:
+            raise self.error("the unit ends inside an element")
+        window = int.from_bytes(self.data[self.position // 8 : (end + 7) // 8], "big")
+        return window >> -end % 8 & ((1 << bits) - 1)
+
+    def _read_exp_golomb(self) -> int:
+        window = min(MAX_EXP_GOLOMB_ZEROS + 1, self._end - self.position)
+        zeros = window - self._peek(window).bit_length()
+        if zeros > MAX_EXP_GOLOMB_ZEROS:
             raise self.error("an Exp-Golomb code is longer than any this specification allows")
-        return self._read_integer(kind)
+        return self._read(2 * zeros + 1) - 1
 
     def _read_leb(self) -> int:
         value = 0
         for place in range(LEB_BYTES):
-            byte = self._read_integer("u8")
+            byte = self._peek(8 * place + 8) & 0xFF
             value |= (byte & 0x7F) << (7 * place)
             if byte < 0x80:
                 if place and byte == 0:
                     raise self.error("a leb(v) is longer than it needs to be")
+                self.position += 8 * place + 8
                 return value
         raise self.error(f"a leb(v) is longer than {LEB_BYTES} bytes")
+
+    def _read_bytes(self, bits: int) -> bytes:
+        if self.position % 8:
+            return self._read(bits).to_bytes(bits // 8, "big")
+        start = self.position // 8  # a payload of megabytes: one slice, no bit arithmetic
+        if bits > self._end - self.position:
+            raise self.error("the unit ends inside an element")
+        self.position += bits
+        return self.data[start : start + bits // 8]

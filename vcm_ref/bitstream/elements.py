@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 
 class Part(Enum):
@@ -17,6 +18,8 @@ class Part(Enum):
     PARAMETER_SETS = "parameter sets"
     CODED_DATA = "coded data"
     DIGEST = "digest"
+
+    __hash__ = object.__hash__  # Enum's own hashes the name, in Python: a tenth of the time it takes to read
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,12 @@ class Element:
     high: int | None = None
     part: Part = Part.HEADER
 
-    @property
+    @cached_property
+    def kind(self) -> str:
+        """The descriptor without what stands in parentheses."""
+        return self.descriptor.split("(")[0]
+
+    @cached_property
     def bits(self) -> int | None:
         """Length of a fixed-length element, else ``None``."""
         inside = self.descriptor[self.descriptor.index("(") + 1 : -1]

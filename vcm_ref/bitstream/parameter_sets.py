@@ -7,7 +7,6 @@ counted, the bits between are sent. Bases are the templates of Annex A and the s
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
@@ -25,8 +24,7 @@ class BitString(NamedTuple):
     length: int
 
 
-@dataclass(frozen=True)
-class ParameterSetCode:
+class ParameterSetCode(NamedTuple):
     """The values of one ``parameter_set()`` table: the base's index, and how many bits are shared and sent."""
 
     base: int = 0
@@ -38,8 +36,9 @@ class ParameterSetCode:
     @property
     def cost(self) -> int:
         """Bits that this code takes."""
-        counts = (self.base, self.prefix_bits, self.suffix_bits, self.middle_bits)
-        return self.middle_bits + sum(2 * (count + 1).bit_length() - 1 for count in counts)
+        lengths = (self.base + 1).bit_length() + (self.prefix_bits + 1).bit_length()
+        lengths += (self.suffix_bits + 1).bit_length() + (self.middle_bits + 1).bit_length()
+        return 2 * lengths - 4 + self.middle_bits
 
 
 def to_bit_string(nal_unit: bytes) -> BitString:

@@ -65,7 +65,7 @@ class BitstreamWriter:
         self._needs: list[Level] = []
         writer = Writer()
         syntax.signature(writer)
-        self.part_bits += writer.part_bits
+        self.part_bits.update(writer.part_bits)
         file.write(writer.to_bytes())
         self._write_stream_header()
 
@@ -112,7 +112,7 @@ class BitstreamWriter:
         head = Writer()
         syntax.unit_header(head, Unit(unit_type, len(body)))
         self.part_bits[unit_part(unit_type)] += head.position
-        self.part_bits += payload.part_bits
+        self.part_bits.update(payload.part_bits)
         self.file.write(head.to_bytes() + body)
         return len(body)
 
@@ -226,5 +226,5 @@ class BitstreamReader:
         reader.align(Part.HEADER)
         if reader.more_data(False):
             raise reader.error("the unit goes on after its last element")
-        self.part_bits += reader.part_bits
+        self.part_bits.update(reader.part_bits)
         self._unit = next(self._units)

@@ -99,8 +99,10 @@ def table(clause: str) -> Callable[[Callable[Concatenate[Coder, P], T]], Callabl
 
     def decorate(function: Callable[Concatenate[Coder, P], T]) -> Callable[Concatenate[Coder, P], T]:
         def coded(s: Coder, /, *args: P.args, **kwargs: P.kwargs) -> T:
-            with s.in_clause(clause):
-                return function(s, *args, **kwargs)
+            outer, s.clause = s.clause, clause
+            result = function(s, *args, **kwargs)
+            s.clause = outer
+            return result
 
         TABLES[clause] = function
         return wraps(function)(coded)
