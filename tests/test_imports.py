@@ -15,7 +15,7 @@ import vcm_ref
 PACKAGE = Path(vcm_ref.__file__).parent
 #: What each room may import, beside Python's own library.
 ALLOWED = {
-    "bitstream": ("numpy", "bitstring", "vcm_ref.bitstream", "vcm_ref.errors"),
+    "bitstream": ("numpy", "vcm_ref.bitstream", "vcm_ref.errors"),
     "conversion": ("numpy", "vcm_ref.bitstream.values", "vcm_ref.conversion", "vcm_ref.errors"),
     "codec": ("numpy", "imageio_ffmpeg", "vcm_ref.bitstream.values", "vcm_ref.codec", "vcm_ref.errors"),
 }
@@ -74,6 +74,14 @@ def test_the_decoder_needs_neither_encoder_nor_torch() -> None:
     assert "vcm_ref.decoder" in loaded
     unwanted = {"vcm_ref.encoder", "torch", "torchvision", "jsonschema", "matplotlib", "yaml", "PIL", "vcm_ref.network"}
     assert loaded & unwanted == set()
+
+
+def test_the_harness_imports_no_decoder() -> None:
+    """It runs installed executables, as anybody's."""
+    harness = "adaptor, compare, fluster, judgement, manifest, reports, runner, verification"
+    loaded = loaded_by(f"from vcm_ref.conformance import {harness}")
+    assert "vcm_ref.conformance.runner" in loaded
+    assert loaded & {"vcm_ref.decoder", "vcm_ref.encoder", "vcm_ref.codec", "vcm_ref.network", "torch"} == set()
 
 
 def test_the_encoder_needs_no_torch() -> None:

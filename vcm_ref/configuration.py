@@ -6,9 +6,7 @@ A file may name another with ``base:``, which it then adds to; later ``-c`` file
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +14,7 @@ import yaml
 
 from .bitstream.values import Grid
 from .errors import ConfigError
+from .schema import first_problem
 
 T = TypeVar("T")
 #: The key by which a per-layer mapping speaks for every layer it does not name.
@@ -75,43 +74,12 @@ class Configuration:
         return below[-1] if below else None
 
     def _check(self) -> None:
-        from jsonschema import Draft202012Validator
-        from jsonschema.exceptions import best_match
-        from jsonschema.validators import extend
-
-        schema = json.loads(files(__package__).joinpath("configuration.schema.json").read_text())
-        # JSON Schema takes 37.0 for an integer; what is computed from these values does not.
-        types = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
-        validator: Any = extend(Draft202012Validator, type_checker=types)  # type: ignore[no-untyped-call]
-        problem = best_match(validator(schema).iter_errors(self.tree))
-        if problem is not None:
-            path = tuple(str(key) for key in problem.absolute_path)
-            raise self._explained(path, problem)
-
-    def _explained(self, path: KeyPath, problem: Any) -> ConfigError:
-        key, value, rule = ".".join(path), problem.instance, problem.validator_value
-        shown = json.dumps(value) if isinstance(value, (dict, list)) else repr(value)
-        if problem.validator == "additionalProperties":
-            unknown = next(str(name) for name in value if name not in problem.schema["properties"])
-            allowed = ", ".join(sorted(problem.schema["properties"]))
-            return self.error(".".join((*path, unknown)), f"unknown key; allowed here: {allowed}")
-        if problem.validator == "required":
-            missing = next(name for name in rule if name not in value)
-            return ConfigError(f"{'.'.join((*path, missing))}: missing from the configuration")
-        return self.error(key, f"is {shown}; {_told(problem)}")
-
-
-def _told(problem: Any) -> str:
-    """What the schema's rule allows, in words."""
-    rule, described = problem.validator_value, problem.schema.get("description")
-    if problem.validator == "enum":
-        return f"allowed are {', '.join(map(str, rule))}"
-    words = {"minimum": "must be at least", "maximum": "must be at most", "exclusiveMinimum": "must be above"}
-    if problem.validator in words:
-        return f"{words[problem.validator]} {rule}"
-    if problem.validator == "type":
-        return f"must be {rule}"
-    return f"must be {described}" if described else str(problem.message)
+        problem = first_problem(self.tree, __package__, "configuration.schema.json")
+        if problem is None:
+            return
+        if problem.rule == "required":
+            raise ConfigError(f"{problem.key}: missing from the configuration")
+        raise self.error(problem.key, problem.text)
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from . import __version__
 
 _PACKAGES = (
     "numpy",
-    "bitstring",
     "imageio-ffmpeg",
     "safetensors",
     "pillow",
@@ -24,6 +24,7 @@ _PACKAGES = (
     "detectron2",
     "pycocotools",
 )
+_NO_NAME = "not known"
 
 
 def file_digest(path: Path) -> str:
@@ -51,3 +52,22 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def host() -> dict[str, Any]:
+    """The machine: its kind, not its name."""
+    return {
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "processor": _processor(Path("/proc/cpuinfo")),
+        "cores": os.cpu_count() or 1,
+    }
+
+
+def _processor(cpuinfo: Path) -> str:
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor() or _NO_NAME
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names and names[0] else platform.processor() or _NO_NAME

@@ -244,7 +244,6 @@ def test_compiled_code_is_no_code(package: Path) -> None:
     ("name", "stages"),
     [
         ("numpy", {"extract", "code", "analyse", "measure"}),
-        ("bitstring", {"code"}),
         ("onnxruntime", {"extract", "analyse"}),
         ("imageio-ffmpeg", {"analyse"}),
         ("pycocotools", {"measure"}),

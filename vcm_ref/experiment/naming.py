@@ -27,7 +27,7 @@ STAGES: dict[str, tuple[str, ...]] = {
 #: The packages that each stage calls.
 _PACKAGES: dict[str, tuple[str, ...]] = {
     "extract": ("numpy", "pillow", "torch", "torchvision", "onnx", "onnxruntime", "detectron2", "machine"),
-    "code": ("numpy", "bitstring"),
+    "code": ("numpy",),
     "analyse": ("numpy", "torch", "torchvision", "onnx", "onnxruntime", "detectron2", "machine", "imageio-ffmpeg"),
     "measure": ("numpy", "pycocotools"),
 }

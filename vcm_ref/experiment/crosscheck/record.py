@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 from importlib.resources import files
 from pathlib import Path
 
 from ...atomic import atomic_file
-from ...provenance import file_digest, versions
+from ...provenance import file_digest, host, versions
 from ..naming import STAGES, made_of
 from ..store import Record
 from .check import Findings, Plan
@@ -20,7 +18,6 @@ from .telling import told_record
 SCHEMA = "crosscheck.schema.json"
 #: So many differences of a section are listed; all are counted.
 LISTED = 20
-_NO_NAME = "not known"
 
 
 def crosscheck_document(plan: Plan, anchor_file: Path, findings: Findings, started: str, seconds: float) -> Record:
@@ -78,25 +75,6 @@ def write_record(path: Path, document: Record) -> None:
         file.write(json.dumps(document, indent=1, allow_nan=False).encode() + b"\n")
 
 
-def host() -> Record:
-    """The machine: its kind, not its name."""
-    return {
-        "platform": platform.platform(),
-        "machine": platform.machine(),
-        "processor": _processor(Path("/proc/cpuinfo")),
-        "cores": os.cpu_count() or 1,
-    }
-
-
 def _section_record(section: Section) -> Record:
     aspects = {name: aspect.record() for name, aspect in section.aspects.items()}
     return {"level": section.level, **aspects, **({"points": list(section.metrics)} if section.metrics else {})}
-
-
-def _processor(cpuinfo: Path) -> str:
-    try:
-        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return platform.processor() or _NO_NAME
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names and names[0] else platform.processor() or _NO_NAME

@@ -1,0 +1,1 @@
+"""The conformance harness: any decoder against the suite in ``conformance/`` (docs/conformance.md)."""

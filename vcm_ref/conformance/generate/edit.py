@@ -1,0 +1,131 @@
+"""Breaking a bitstream at one place: one element, one unit, one byte; what stands around it is made to fit."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ...bitstream.coder import TracedElement, Writer
+from ...bitstream.elements import ELEMENTS, Part
+from ...bitstream.stream import BitstreamReader, locate_units
+from ...bitstream.syntax import Unit, unit_header
+from ...bitstream.values import UnitType
+
+SIGNATURE = b"VCMF"
+
+
+class RawUnit(NamedTuple):
+    """A unit's type and payload."""
+
+    unit_type: UnitType
+    payload: bytes
+
+    def coded(self) -> bytes:
+        """With its header."""
+        head = Writer()
+        unit_header(head, Unit(self.unit_type, len(self.payload)))
+        return head.to_bytes() + self.payload
+
+
+def raw_units(data: bytes) -> list[RawUnit]:
+    """The units of a bitstream."""
+    return [
+        RawUnit(unit.unit_type, data[unit.payload_offset : unit.payload_offset + unit.size])
+        for unit in locate_units(io.BytesIO(data))
+    ]
+
+
+def joined(units: Sequence[RawUnit]) -> bytes:
+    """The bitstream of some units; the inverse of :func:`raw_units`."""
+    return SIGNATURE + b"".join(unit.coded() for unit in units)
+
+
+def elements(data: bytes) -> list[TracedElement]:
+    """All elements of a conformant bitstream."""
+    found: list[TracedElement] = []
+    for _ in BitstreamReader(io.BytesIO(data), trace=found.append).pictures():
+        pass
+    return found
+
+
+def with_elements(data: bytes, changes: Sequence[tuple[str, int, str]]) -> bytes:
+    """A bitstream in which some elements, by name and occurrence, have other bits.
+
+    Their units are aligned again, and say their new sizes. Digests are left as they are, so ``data`` should have none
+    unless they are what is to be found.
+    """
+    traced = elements(data)
+    units = list(locate_units(io.BytesIO(data)))
+    texts = ["".join(f"{byte:08b}" for byte in unit.payload) for unit in raw_units(data)]
+    places = [
+        ([number for number, element in enumerate(traced) if element.name == name][occurrence], bits)
+        for name, occurrence, bits in changes
+    ]
+    for number, unit in enumerate(units):
+        begin, end = 8 * unit.payload_offset, 8 * (unit.payload_offset + unit.size)
+        inside = {place: bits for place, bits in places if begin <= traced[place].bit_offset < end}
+        if not inside:
+            continue
+        pieces = [
+            inside.get(place, texts[number][element.bit_offset - begin : traced[place + 1].bit_offset - begin])
+            for place, element in enumerate(traced)
+            if begin <= element.bit_offset < end and element.name != "alignment_zero_bit"
+        ]
+        text = "".join(pieces)
+        texts[number] = text + "0" * (-len(text) % 8)
+    return joined(
+        [
+            RawUnit(unit.unit_type, int(text or "0", 2).to_bytes(len(text) // 8, "big"))
+            for unit, text in zip(units, texts, strict=True)
+        ]
+    )
+
+
+def with_element(data: bytes, name: str, bits: str, occurrence: int = 0) -> bytes:
+    """:func:`with_elements` for one."""
+    return with_elements(data, [(name, occurrence, bits)])
+
+
+def with_value(data: bytes, name: str, value: int | float | bytes, occurrence: int = 0) -> bytes:
+    """:func:`with_element`, the bits those of a value, which may be outside its element's range."""
+    return with_element(data, name, bits_of(name, value, _length(data, name, occurrence)), occurrence)
+
+
+def _length(data: bytes, name: str, occurrence: int) -> int:
+    traced = elements(data)
+    place = [number for number, element in enumerate(traced) if element.name == name][occurrence]
+    return traced[place + 1].bit_offset - traced[place].bit_offset
+
+
+def bits_of(name: str, value: int | float | bytes, length: int) -> str:
+    """The bits of a value under an element's descriptor; ``length`` is that of u(n) and u(v)."""
+    kind = ELEMENTS[name].descriptor.partition("(")[0]
+    if isinstance(value, bytes):
+        return "".join(f"{byte:08b}" for byte in value)
+    if kind == "f":
+        return "".join(f"{byte:08b}" for byte in struct.pack(">f", value))
+    number = int(value)
+    if kind == "u":
+        return f"{number:0{length}b}"
+    if kind == "leb":
+        groups = [number & 127]
+        while number := number >> 7:
+            groups.append(number & 127)
+        return "".join(f"{group | 128:08b}" for group in groups[:-1]) + f"{groups[-1]:08b}"
+    code = number if kind == "ue" else 2 * number - 1 if number > 0 else -2 * number
+    return "0" * ((code + 1).bit_length() - 1) + f"{code + 1:b}"
+
+
+def flipped(data: bytes, place: int, mask: int = 1) -> bytes:
+    """A bitstream with some bits of one byte turned over."""
+    changed = bytearray(data)
+    changed[place] ^= mask
+    return bytes(changed)
+
+
+def payload_of(writer: Writer) -> bytes:
+    """What was written, aligned."""
+    writer.align(Part.HEADER)
+    return writer.to_bytes()

@@ -1,0 +1,237 @@
+"""Writing the suite: each vector's bytes, its inner planes, and what the manifest says of it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import lzma
+import platform
+from collections.abc import Callable, Iterable, Sequence
+from fnmatch import fnmatchcase
+from math import prod
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ... import __version__
+from ...atomic import atomic_file
+from ...bitstream.coder import TracedElement
+from ...bitstream.digest import tensor_digest
+from ...bitstream.elements import VERSION
+from ...bitstream.levels import profiles
+from ...bitstream.stream import BitstreamReader
+from ...bitstream.syntax import StreamHeader
+from ...bitstream.values import InnerCodecId, ReorderCoding
+from ...codec import make_encoder
+from ...decoder import DecodedPicture, Decoder
+from ...errors import BitstreamError, ConfigError, VcmError
+from ..errors import SuiteError
+from ..manifest import (
+    MANIFEST,
+    Generator,
+    LayerDigest,
+    PictureDigests,
+    Specification,
+    SubstreamDigest,
+    Suite,
+    Vector,
+    VectorLimits,
+    load_suite,
+    save_suite,
+)
+from ..stored_file import StoredFile
+from .case import Case, UnavailableError, all_cases
+
+NAME = "vcm_ref conformance suite"
+VERSION_OF_SUITE = "1.0"
+#: Larger files are stored compressed.
+_PLAIN_BYTES = 1 << 17
+_XZ_PRESET = 6
+_SECONDS, _SECONDS_OF_LARGE = 20.0, 60.0
+_MEMORY, _MEMORY_OF_LARGE = 1 << 30, 3 << 30
+_LARGE_SAMPLES = 2**22
+
+
+def make_suite(
+    folder: Path, *, only: Sequence[str] = (), progress: Callable[[float], None] = lambda share: None
+) -> list[str]:
+    """Make the vectors whose ids match one of ``only`` (all, where it is empty), and the manifest, in ``folder``.
+
+    A vector that is there with other bytes is an error unless its revision is new; one that cannot be made on this
+    machine stays as it is. Returns lines that say what was done. Raises :class:`SuiteError`, and
+    :class:`~vcm_ref.errors.VcmError` for a vector that our own decoder does not take as it is declared.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    there = {vector.id: vector for vector in load_suite(folder).vectors} if (folder / MANIFEST).exists() else {}
+    cases = all_cases()
+    _check_names(cases)
+    wanted = [case for case in cases if not only or any(fnmatchcase(case.id, pattern) for pattern in only)]
+    if not wanted:
+        raise ConfigError(f"no vector is called {', '.join(only)}; see vcm_conformance list")
+    vectors = {case.id: there[case.id] for case in cases if case.id in there}
+    lines, made = [], 0
+    for case in wanted:
+        try:
+            data = case.make()
+        except UnavailableError as error:
+            lines.append(f"{case.id}: left as it is: {error}")
+            continue
+        old = there.get(case.id)
+        if old is not None and hashlib.sha256(data).hexdigest() != old.bitstream.sha256:
+            raise SuiteError(f"{case.id}: its bytes have changed; give it a new revision")
+        vectors[case.id] = _vector(folder, case, data, vectors)
+        made += 1
+        progress(1 / len(wanted))
+    suite = Suite(
+        NAME, VERSION_OF_SUITE, Specification("docs/bitstream.md", VERSION), _generator(), tuple(vectors.values())
+    )
+    save_suite(folder, suite)
+    _remove_others(folder, suite)
+    return [*lines, f"{made} vectors made, {len(suite.vectors)} in {folder / MANIFEST}"]
+
+
+def _check_names(cases: Iterable[Case]) -> None:
+    seen = set()
+    for case in cases:
+        if case.name in seen:
+            raise SuiteError(f"two vectors are called {case.name}")
+        seen.add(case.name)
+
+
+def _generator() -> Generator:
+    versions = {"vcm_ref": __version__, "numpy": np.__version__, "python": platform.python_version()}
+    for name in ("vvenc", "hevc"):
+        description = make_encoder(name).describe()
+        versions[name] = description.get("version", description["encoder"])
+    return Generator("vcm_conformance generate", (), versions)
+
+
+def _vector(folder: Path, case: Case, data: bytes, others: dict[str, Vector]) -> Vector:
+    large = False
+    pictures: list[PictureDigests] = []
+    planes: StoredFile | None = None
+    clauses = set(case.clauses)
+    if case.kind == "positive":
+        decoded, t0 = _decode(case, data)
+        pictures = decoded
+        large = sum(prod(layer.shape) for picture in pictures for layer in picture.layers) > _LARGE_SAMPLES
+        planes = _store(folder, f"planes/{case.id}.raw.xz", t0)
+        clauses |= _clauses(data)
+    else:
+        clauses |= _refused(case, data)
+        if case.base is not None:
+            planes = next(vector.planes for vector in others.values() if vector.id.rpartition("_")[0] == case.base)
+    header = _header(data)
+    suffix = ".bin.xz" if len(data) > _PLAIN_BYTES else ".bin"
+    return Vector(
+        case.id,
+        case.revision,
+        case.kind,
+        profiles()[header.profile][0] if header else None,
+        header.level if header else None,
+        header.inner_codec.name if header else None,
+        tuple(sorted(set(case.features))),
+        tuple(sorted(clauses, key=_number)),
+        case.purpose,
+        case.failure_suggests,
+        _store(folder, f"vectors/{case.id}{suffix}", data),
+        tuple(pictures),
+        planes,
+        case.errors,
+        VectorLimits(_SECONDS_OF_LARGE, _MEMORY_OF_LARGE) if large else VectorLimits(_SECONDS, _MEMORY),
+    )
+
+
+def _number(clause: str) -> list[int]:
+    return [int(part) for part in clause.split(".")]
+
+
+def _decode(case: Case, data: bytes) -> tuple[list[PictureDigests], bytes]:
+    """What a positive vector decodes to, and its inner planes."""
+    found, planes = [], []
+    try:
+        for picture in Decoder(io.BytesIO(data)).pictures():
+            found.append(_digests(picture))
+            planes += [np.ascontiguousarray(plane, "<u2").tobytes() for plane in picture.planes]
+    except VcmError as error:
+        raise SuiteError(f"{case.id}: our decoder does not take it: {error}") from error
+    return found, b"".join(planes)
+
+
+def _digests(picture: DecodedPicture) -> PictureDigests:
+    features = picture.features
+    planes = {f"substream{number}": plane for number, plane in enumerate(picture.planes)}
+    layers = [(name, q, features.layers[name]) for name, q in picture.quantised.items()]
+    return PictureDigests(
+        features.height,
+        features.width,
+        tuple(SubstreamDigest(_shape(t0), tensor_digest(name, t0).hex()) for name, t0 in planes.items()),
+        tuple(
+            LayerDigest(name, _shape(t1), tensor_digest(name, t1).hex(), tensor_digest(name, t2).hex())
+            for name, t1, t2 in layers
+        ),
+    )
+
+
+def _shape(tensor: NDArray[np.uint16]) -> tuple[int, int, int]:
+    first, second, third = tensor.shape
+    return first, second, third
+
+
+def _clauses(data: bytes) -> set[str]:
+    """The clauses that a conformant bitstream exercises."""
+    traced: list[TracedElement] = []
+    reader = BitstreamReader(io.BytesIO(data), trace=traced.append)
+    list(reader.pictures())
+    tables = {element.clause for element in traced}
+    found = {"5", "8.1", "8.3", "8.5", "8.6", "9", *tables}
+    found |= {f"7.{clause.partition('.')[2]}" for clause in tables if clause not in ("6.13",)}
+    if reader.header.reorder_coding != ReorderCoding.NONE:
+        found.add("8.2")
+    found.add("8.8" if reader.header.inner_codec == InnerCodecId.LOSSLESS else "8.4")
+    if reader.header.digest_length:
+        found.add("8.7")
+    return found
+
+
+def _refused(case: Case, data: bytes) -> set[str]:
+    """Clause of the rule that a negative vector breaks: as our decoder says, which must refuse it as declared."""
+    try:
+        for _ in Decoder(io.BytesIO(data)).pictures():
+            pass
+    except VcmError as error:
+        if type(error).__name__ not in case.errors:
+            raise SuiteError(f"{case.id}: our decoder says {type(error).__name__}: {error}") from error
+        clause = error.clause if isinstance(error, BitstreamError) else None
+        table = clause if clause and clause.startswith("6.") and clause != "6.13" else None
+        return {one for one in (clause, f"7.{table.partition('.')[2]}" if table else None) if one}
+    raise SuiteError(f"{case.id}: our decoder takes it")
+
+
+def _header(data: bytes) -> StreamHeader | None:
+    try:
+        return BitstreamReader(io.BytesIO(data)).header
+    except VcmError:
+        return None
+
+
+def _store(folder: Path, name: str, data: bytes) -> StoredFile:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stored = StoredFile(name, len(data), hashlib.sha256(data).hexdigest())
+    written = lzma.compress(data, preset=_XZ_PRESET) if name.endswith(".xz") else data
+    if not path.exists() or path.read_bytes() != written:
+        with atomic_file(path) as file:
+            file.write(written)
+    return stored
+
+
+def _remove_others(folder: Path, suite: Suite) -> None:
+    """Files of vectors that are no more."""
+    kept = {vector.bitstream.file for vector in suite.vectors}
+    kept |= {vector.planes.file for vector in suite.vectors if vector.planes is not None}
+    for room in ("vectors", "planes"):
+        for path in (folder / room).glob("*"):
+            if f"{room}/{path.name}" not in kept:
+                path.unlink()

@@ -1,0 +1,106 @@
+"""A decoder run on vectors, several at a time, and judged."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .adaptor import Adaptor, Mode
+from .decoded_files import expected_bytes
+from .execution import Cancelled, Cause, RunLimits, execute
+from .judgement import Judgement, Outcome, judge
+from .manifest import Vector
+from .results import Result
+from .selection import why_not_run
+from .stored_file import copy_stored
+
+#: What a decoder may write beyond what is asked for: descriptions beside its files, temporary ones.
+_DISK_SLACK = 1 << 26
+#: Of vectors that it shall refuse, which it may decode to the end before it sees why.
+_DISK_REFUSED = 1 << 30
+_VERSION_LIMITS = RunLimits(seconds=20.0, memory=1 << 32, disk=1 << 20)
+
+#: Is given a vector that has passed and the decoder's output folder, before that is removed.
+Inspect = Callable[[Vector, Path], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to run: the suite's ``folder``, the decoder, the mode, how many at a time, a factor for time limits."""
+
+    folder: Path
+    adaptor: Adaptor
+    mode: Mode = "b"
+    jobs: int = 1
+    time_factor: float = 1.0
+
+
+def run_vectors(
+    plan: Plan, vectors: Sequence[Vector], progress: Callable[[float], None], inspect: Inspect | None = None
+) -> list[Result]:
+    """The results, in the order of ``vectors``; ``progress`` is told 1 for each that is done.
+
+    Vectors that the decoder does not claim, or to which the mode does not apply, are not run. Neither processes nor
+    files are left, however this ends. Raises :class:`SuiteError` where a vector's file is not what the manifest says,
+    :class:`HarnessError` where the harness cannot write, and whatever ``inspect`` raises.
+    """
+    cancelled = threading.Event()
+    with _work_folder() as work, ThreadPoolExecutor(plan.jobs) as pool:
+        futures = [pool.submit(_run_one, plan, vector, work, cancelled, inspect) for vector in vectors]
+        try:
+            for future in as_completed(futures):
+                future.result()
+                progress(1)
+        finally:  # an interrupt or an error: the rest is called off, and waited for
+            cancelled.set()
+            for future in futures:
+                future.cancel()
+    return [future.result() for future in futures]
+
+
+def decoder_version(adaptor: Adaptor) -> str | None:
+    """What the decoder's ``version`` command prints; ``None`` where it has none, or that fails."""
+    if adaptor.version is None:
+        return None
+    with _work_folder() as folder:
+        ending = execute(adaptor.version, folder, _VERSION_LIMITS, threading.Event())
+    return ending.words if (ending.cause, ending.code) == (Cause.EXIT, 0) and ending.words else None
+
+
+@contextmanager
+def _work_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="vcm_conformance_", ignore_cleanup_errors=True) as name:
+        yield Path(name).absolute()  # the decoder's current folder is another
+
+
+def _run_one(plan: Plan, vector: Vector, work: Path, cancelled: threading.Event, inspect: Inspect | None) -> Result:
+    reason = why_not_run(vector, plan.adaptor, plan.mode)
+    if reason is not None:
+        return Result(vector, Judgement(Outcome.NOT_RUN, reason))
+    if cancelled.is_set():
+        raise Cancelled
+    with tempfile.TemporaryDirectory(dir=work) as name:
+        # Neither a path nor a name tells the decoder which vector it is given, and a copy is what it may spoil.
+        folder = Path(name)
+        bitstream, planes, output = folder / "stream.bin", None, folder / "output"
+        copy_stored(plan.folder, vector.bitstream, bitstream)
+        if plan.mode == "a" and vector.planes is not None:
+            planes = folder / "planes.raw"
+            copy_stored(plan.folder, vector.planes, planes)
+        command = plan.adaptor.command_line(plan.mode, bitstream, output, planes)
+        ending = execute(command, folder, _limits(plan, vector), cancelled)
+        judgement = judge(vector, ending, output, plan.adaptor.refusals)
+        if inspect is not None and judgement.outcome is Outcome.PASS:
+            inspect(vector, output)
+    return Result(vector, judgement, ending.seconds, ending.memory)
+
+
+def _limits(plan: Plan, vector: Vector) -> RunLimits:
+    given = vector.bitstream.size + (vector.planes.size if vector.planes is not None else 0)
+    allowed = 2 * expected_bytes(vector.pictures) + _DISK_SLACK if vector.pictures else _DISK_REFUSED
+    return RunLimits(vector.limits.seconds * plan.time_factor, vector.limits.memory, given + allowed)

@@ -1,0 +1,80 @@
+"""Is one bitstream conformant? The verdict, the place, the clause, and what usually makes it so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..bitstream.limits import DecoderLimits
+from ..decoder import Backend, Decoder
+from ..errors import BitstreamError, CodecError, ConfigError, LimitError, UnsupportedError
+
+#: What breaks a rule of a clause, as experience has it.
+HINTS = {
+    "5": "a file cut short in copying, two files joined, or units written in another order than clause 5 gives",
+    "6.2": "no bitstream of this kind, or its first bytes are damaged",
+    "6.3": "a wrong unit size sends the reader astray: see the unit before this place; sizes have no leading zero byte",
+    "6.4": "a stream header of another version of the syntax, or a reserved code point",
+    "6.5": "channels are coded as the difference from the layer before; the grid has to divide them; names are ASCII",
+    "6.6": "a range measured on features that hold NaN or infinity, or its two ends exchanged",
+    "6.7": "sizes are coded as differences from half the layer before, rounded up",
+    "6.8": "a rank of C! or above: digits of the factorial number system taken in the wrong order",
+    "6.9": "the number of leading parameter sets does not fit what follows",
+    "6.10": "a parameter set coded from another base or with a shorter prefix than 7.10 asks, or with other templates",
+    "6.11": "start codes left in NAL units, a delimiter that should have been left out, or a size that is too large",
+    "6.12": "a header or the digest itself changed after the bitstream was written",
+    "6.13": "bits that align have to be zero; an element before this place has perhaps the wrong length",
+    "8.7": "the inner stream, a grid, an allocation or an order is damaged, or the decoder differs from the encoder's",
+    "8.8": "the lossless stream is damaged, or was made for frames of another size, number or bit depth",
+    "9": "the level or profile was set by hand; write the lowest that allows every picture",
+}
+_OTHER_HINTS: dict[type[Exception], str] = {
+    UnsupportedError: "written for another version of the specification, or for an inner codec that is not there",
+    LimitError: "raise the limit where you trust where it comes from",
+    CodecError: "the inner stream is damaged or does not hold the frames that the headers promise",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is to be said of one bitstream. ``error`` names its class, ``bit_offset`` counts from the first bit.
+
+    ``exit_code`` is 0 where it is conformant, and otherwise a decoder's (docs/conformance.md).
+    """
+
+    exit_code: int
+    error: str | None
+    message: str
+    bit_offset: int | None = None
+    clause: str | None = None
+    hint: str | None = None
+
+
+def validate(
+    path: Path,
+    *,
+    limits: DecoderLimits | None = None,
+    backend: Backend = "auto",
+    progress: Callable[[float], None] = lambda share: None,
+) -> Verdict:
+    """Decode a bitstream whole, and judge it. Raises :class:`ConfigError` where it cannot be read."""
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    pictures = layers = 0
+    digests = True
+    with file:
+        try:
+            for picture in Decoder(file, limits=limits, backend=backend, progress=progress).pictures():
+                pictures += 1
+                layers = len(picture.quantised)
+                digests = digests and picture.verified
+        except BitstreamError as error:
+            hint = HINTS.get(error.clause or "")
+            return Verdict(error.exit_code, "BitstreamError", error.message, error.bit_offset, error.clause, hint)
+        except (UnsupportedError, LimitError, CodecError) as error:
+            return Verdict(error.exit_code, type(error).__name__, str(error), hint=_OTHER_HINTS[type(error)])
+    told = f"{pictures} picture{'s' * (pictures != 1)} of {layers} layer{'s' * (layers != 1)}"
+    return Verdict(0, None, f"{told}, {'digests verified' if digests else 'no digests to verify'}")
