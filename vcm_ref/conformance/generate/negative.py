@@ -51,8 +51,8 @@ def bases() -> Iterator[Variant]:
     yield Variant("digested", partial(base, "digested"), ("two pictures with digests",))
 
 
-def broken(make: Callable[[], bytes], *words: object, label: str, base: str = "BASE_PLAIN") -> Variant:
-    """A variant whose inner planes are those of its base."""
+def broken(make: Callable[[], bytes], *words: object, label: str, base: str | None = "BASE_PLAIN") -> Variant:
+    """A variant whose inner planes are those of its base, if it can be told without its inner streams."""
     return Variant(label, make, words, base=base)
 
 

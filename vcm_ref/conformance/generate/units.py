@@ -52,10 +52,9 @@ def unit_sizes() -> Iterator[Variant]:
         ]:
             make = partial(_resized, number, wrong)
             yield broken(make, f"{words} what {unit.unit_type.name} {number} has", label=f"{number}_{kind}_{label}")
-        make = partial(_padded, number)
-        yield broken(
-            make, f"a zero byte after what {unit.unit_type.name} {number} holds", label=f"{number}_{kind}_padded"
-        )
+        words = f"a zero byte after what {unit.unit_type.name} {number} holds"
+        given = None if unit.unit_type == UnitType.SUBSTREAM else "BASE_PLAIN"
+        yield broken(partial(_padded, number), words, label=f"{number}_{kind}_padded", base=given)
     yield broken(partial(_resized, 2, 2**32 - 1), "4 GiB", label="largest")
     yield broken(partial(_long_size, 2), "with a leading zero byte", label="leadingzero")
     yield broken(partial(_long_size, 3), "in four bytes where one does", label="leadingzeros")
@@ -118,7 +117,8 @@ def unit_orders() -> Iterator[Variant]:
         ("missing_digests", "no DIGEST though they have a length", undigested),
     ]
     for label, words, order in orders:
-        yield broken(partial(joined, order), words, label=label, base="BASE_DIGESTED")
+        given = None if label == "swapped_substreams" else "BASE_DIGESTED"
+        yield broken(partial(joined, order), words, label=label, base=given)
     for label, words, more in [("byte", "a byte", b"\0"), ("bitstream", "a bitstream", base("digested"))]:
         make = partial(_followed, more)
         yield broken(make, f"{words} after the end", label=f"after_end_{label}", base="BASE_DIGESTED")
