@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from vcm_ref.errors import DatasetError
+from vcm_ref.errors import ConfigError, DatasetError
 from vcm_ref.feature_file import SUFFIXES, load_feature_file
 from vcm_ref.feature_set import FeatureSet
 
@@ -61,6 +61,19 @@ def test_odd_names(tmp_path: Path, suffix: str, name: str) -> None:
     """Names that np.savez or a metadata key would stumble over."""
     features = FeatureSet(12, 34, {name: MAPS, "p2": MAPS + 1})
     assert same(load_feature_file(save_features(tmp_path / f"x{suffix}", features)), features)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "name"), [(".safetensors", "__metadata__"), (".npz", "picture_height"), (".NPZ", "picture_width")]
+)
+def test_names_that_a_format_needs_for_itself_are_refused(tmp_path: Path, suffix: str, name: str) -> None:
+    """A bitstream may have them: the file would be none, or hold no such layer."""
+    features = FeatureSet(12, 34, {"p2": MAPS, name: MAPS})
+    with pytest.raises(ConfigError, match=f"a {suffix} file cannot have a layer named {name}"):
+        save_features(tmp_path / f"x{suffix}", features)
+    for other in {*SUFFIXES} - {suffix.lower()}:
+        path = save_features(tmp_path / f"x{other}", features)
+        assert same(load_feature_file(path), features)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -19,11 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bitstream.elements import MAX_SIZE
-from .errors import DatasetError
+from .errors import ConfigError, DatasetError
 from .feature_set import FeatureSet
 
 SUFFIXES = (".safetensors", ".npz")
 _SIZE_KEYS = ("picture_height", "picture_width")
+_METADATA = "__metadata__"
+#: Entries that are no layers, so that no layer can have their names.
+_RESERVED = {".safetensors": (_METADATA,), ".npz": _SIZE_KEYS}
 _ORDER_KEY = "layers"  # safetensors sorts its tensors by name; this entry keeps the layers' order
 #: What the readers of both formats raise for files that are damaged, encrypted or of another kind.
 _UNREADABLE = (
@@ -95,7 +98,12 @@ def _load_npz(path: Path) -> tuple[dict[str, NDArray[Any]], tuple[int, int] | No
 
 
 def save_feature_file(file: BinaryIO, suffix: str, features: FeatureSet) -> None:
-    """Write one feature set in the format of ``suffix``; the inverse of :func:`load_feature_file`."""
+    """Write one feature set in the format of ``suffix``; the inverse of :func:`load_feature_file`.
+
+    Raises :class:`ConfigError` for a layer whose name the format needs for something else.
+    """
+    if taken := [name for name in features.layers if name in _RESERVED[suffix.lower()]]:
+        raise ConfigError(f"a {suffix} file cannot have a layer named {taken[0]}; choose another format")
     size = dict(zip(_SIZE_KEYS, (features.height, features.width), strict=True))
     if suffix.lower() == ".safetensors":
         _save_safetensors(file, features, {key: str(value) for key, value in size.items()})
@@ -108,7 +116,7 @@ def save_feature_file(file: BinaryIO, suffix: str, features: FeatureSet) -> None
 
 def _save_safetensors(file: BinaryIO, features: FeatureSet, metadata: dict[str, str]) -> None:
     """The format by hand: its own library writes metadata in an order that changes from call to call."""
-    header: dict[str, Any] = {"__metadata__": {_ORDER_KEY: json.dumps(list(features.layers)), **metadata}}
+    header: dict[str, Any] = {_METADATA: {_ORDER_KEY: json.dumps(list(features.layers)), **metadata}}
     end = 0
     for name, array in features.layers.items():
         start, end = end, end + 4 * array.size

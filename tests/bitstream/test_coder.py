@@ -188,6 +188,15 @@ def test_reader_and_writer_hold_an_element_to_its_range(value: int) -> None:
         Reader(bytes([value << 3]))("small", 0)
 
 
+@pytest.mark.parametrize(("value", "bits"), [(32, None), (-1, None), (8, 3), (1, 0)])
+def test_a_value_that_does_not_fit_is_not_written(value: int, bits: int | None) -> None:
+    """Nor is a part of it."""
+    writer = Writer()
+    with pytest.raises(BitstreamError, match="does not fit"):
+        writer("u5" if bits is None else "uv", value, bits=bits)
+    assert writer.position == 0
+
+
 def test_alignment_is_of_zero_bits_and_counts_where_it_is_told() -> None:
     """byte_alignment() adds to the part of the rate that it belongs to."""
     writer = Writer()

@@ -5,15 +5,25 @@ from __future__ import annotations
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vcm_ref.bitstream.limits import DecoderLimits
 from vcm_ref.bitstream.stream import BitstreamReader, BitstreamWriter, CodedPicture
+from vcm_ref.bitstream.syntax import StreamHeader
 from vcm_ref.bitstream.values import InnerCodecId
 from vcm_ref.errors import BitstreamError, LimitError, UnsupportedError
 
-from .samples import lossless_header, lossless_pictures, raw_units, video_header, video_pictures, write_stream
+from .samples import (
+    bitstreams,
+    join_units,
+    lossless_header,
+    lossless_pictures,
+    raw_units,
+    video_header,
+    video_pictures,
+    write_stream,
+)
 
 REFUSED = (BitstreamError, UnsupportedError, LimitError)
 LIMITS = DecoderLimits(pictures=50, channels=1024, frame_samples=2**24)
@@ -22,8 +32,10 @@ SEEDS = [
     write_stream(video_header(), video_pictures()),
     write_stream(video_header(InnerCodecId.HEVC), video_pictures(InnerCodecId.HEVC)),
 ]
+Edits = list[tuple[str, int, int]]
+kinds = st.sampled_from(["change", "flip", "insert", "delete", "repeat", "cut"])
 edits = st.lists(
-    st.tuples(st.sampled_from(["change", "flip", "insert", "delete"]), st.integers(0, 400), st.integers(0, 255)),
+    st.tuples(kinds, st.integers(0, 400), st.integers(0, 255)),
     min_size=1,
     max_size=4,
 )
@@ -53,10 +65,12 @@ def parse(data: bytes) -> bool:
     return True
 
 
-def edited(data: bytes, changes: list[tuple[str, int, int]]) -> bytes:
-    """``data`` after some changes of single bytes."""
-    out = bytearray(data)
+def edited(data: bytes, changes: Edits) -> bytes:
+    """``data`` after some changes."""
+    out = bytearray(data or b"\x00")
     for kind, where, byte in changes:
+        if not out:
+            break
         place = where % len(out)
         if kind == "change":
             out[place] = byte
@@ -64,8 +78,12 @@ def edited(data: bytes, changes: list[tuple[str, int, int]]) -> bytes:
             out[place] ^= 1 << byte % 8
         elif kind == "insert":
             out.insert(place, byte)
-        else:
+        elif kind == "repeat":
+            out[place:place] = out[place : place + byte]
+        elif kind == "delete":
             del out[place]
+        else:
+            del out[place : place + byte]
     return bytes(out)
 
 
@@ -78,7 +96,7 @@ def test_random_bytes(data: bytes) -> None:
 
 @pytest.mark.parametrize("seed", range(len(SEEDS)))
 @given(changes=edits)
-def test_damaged_bitstreams(seed: int, changes: list[tuple[str, int, int]]) -> None:
+def test_damaged_bitstreams(seed: int, changes: Edits) -> None:
     """A few bytes changed, inserted or deleted."""
     parse(edited(SEEDS[seed], changes))
 
@@ -91,7 +109,42 @@ def test_damaged_payloads(seed: int, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(units) - 2))
     payload = edited(units[place].payload, data.draw(edits))
     units[place] = units[place]._replace(payload=payload)
-    parse(b"VCMF" + b"".join(map(bytes, units)))
+    parse(join_units(units))
+
+
+@settings(max_examples=100)
+@given(bitstreams(), edits, st.integers(0, 2**16))
+def test_any_bitstream_damaged(stream: tuple[StreamHeader, list[CodedPicture]], changes: Edits, where: int) -> None:
+    """Any at all: bytes changed in the whole, and in one unit whose size is made to fit."""
+    data = write_stream(*stream)
+    assert parse(data)
+    parse(edited(data, changes))
+    units = raw_units(data)
+    place = where % len(units)
+    units[place] = units[place]._replace(payload=edited(units[place].payload, changes))
+    parse(join_units(units))
+
+
+@given(st.data())
+def test_units_of_several_bitstreams(data: st.DataObject) -> None:
+    """In any order, any of them missing or more than once; after a stream header, or not."""
+    units = [unit for seed in SEEDS for unit in raw_units(seed)]
+    chosen = data.draw(st.lists(st.sampled_from(units), max_size=12))
+    parse(join_units(chosen))
+    own = raw_units(data.draw(st.sampled_from(SEEDS)))
+    parse(join_units([own[0], *data.draw(st.lists(st.sampled_from(own[1:]), max_size=12)), own[-1]]))
+
+
+@given(st.sampled_from(SEEDS), st.integers(0, 20), st.integers(0, 2**40))
+def test_units_that_lie_about_their_size(seed: bytes, where: int, size: int) -> None:
+    """A size of up to five bytes, whatever follows."""
+    units = [bytes(unit) for unit in raw_units(seed)]
+    place = where % len(units)
+    length = (size.bit_length() + 7) // 8
+    own = 1 + (units[place][0] & 15)
+    head = bytes([units[place][0] & 0xF0 | length]) + size.to_bytes(length, "big")
+    units[place] = head + units[place][own:]
+    parse(b"VCMF" + b"".join(units))
 
 
 def test_every_single_bit() -> None:

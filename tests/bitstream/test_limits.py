@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
+
 import pytest
 
 from vcm_ref.bitstream.limits import DecoderLimits
@@ -51,3 +54,10 @@ def test_products_do_not_wrap() -> None:
     picture = PictureHeader(1, 1, [], [LayerPicture(65536, 65536)])
     with pytest.raises(LimitError, match=f"frame_samples would be {2**45}"):
         DecoderLimits().check_picture(stream, picture)
+
+
+def test_the_document_has_every_limit() -> None:
+    """docs/robustness.md names each with its default."""
+    text = (Path(__file__).parents[2] / "docs" / "robustness.md").read_text(encoding="utf-8")
+    for name, value in asdict(DecoderLimits()).items():
+        assert f"| {name} | {value:,} |".replace(".0 |", " |") in text, name

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from vcm_ref.codec.process import OUTPUT_FD, ChildLimits, kill_running, run_child
+from vcm_ref.codec.process import OUTPUT_FD, ChildGroup, ChildLimits, run_child
 from vcm_ref.errors import CodecError
 
 LIMITS = ChildLimits(time_s=20, output_bytes=1 << 26)
@@ -188,24 +188,41 @@ else: [os.close(i) for i in range(3)]; time.sleep(60)"""
 
 
 @LINUX
-def test_kill_running(tmp_path: Path) -> None:
-    path = str(tmp_path / "pid")
-    caught: list[CodecError] = []
+def test_a_group_is_stopped_alone(tmp_path: Path) -> None:
+    """The children of another run, in the same process, go on."""
+    groups = {"a": ChildGroup(), "b": ChildGroup()}
+    ended: dict[str, str] = {}
 
-    def work() -> None:
+    def work(name: str) -> None:
+        path = str(tmp_path / name)
+        program = f"open({path!r}, 'w').write(str(os.getpid())); sys.stdin.read(); time.sleep(60)"
         try:
-            run_child(python(f"open({path!r}, 'w').write(str(os.getpid())); time.sleep(60)"), limits=LIMITS)
+            groups[name].run(lambda: run_child(python(program), limits=LIMITS))
         except CodecError as error:
-            caught.append(error)
+            ended[name] = str(error)
 
-    worker = threading.Thread(target=work)
-    worker.start()
-    pid = wait_for(tmp_path / "pid")
-    kill_running()
-    worker.join(10)
-    assert not worker.is_alive()
-    assert "was stopped" in str(caught[0])
-    assert not is_alive(pid)
+    workers = {name: threading.Thread(target=work, args=(name,)) for name in groups}
+    for worker in workers.values():
+        worker.start()
+    pids = {name: wait_for(tmp_path / name) for name in groups}
+    groups["a"].stop()
+    workers["a"].join(10)
+    assert "was stopped" in ended["a"]
+    assert not is_alive(pids["a"])
+    assert is_alive(pids["b"])
+    groups["b"].stop()
+    workers["b"].join(10)
+    assert not is_alive(pids["b"])
+
+
+def test_a_child_that_comes_after_its_group_was_stopped() -> None:
+    """A job that had been about to start one when another failed."""
+    group = ChildGroup()
+    group.stop()
+    started = time.monotonic()
+    with pytest.raises(CodecError, match="was stopped"):
+        group.run(lambda: run_child(python("time.sleep(60)"), limits=LIMITS))
+    assert time.monotonic() - started < 10
 
 
 @LINUX

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -10,9 +11,10 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TextIO
 
 from .. import __version__
-from ..errors import LimitError, VcmError
+from ..errors import ConfigError, LimitError, VcmError
 
 INTERRUPTED = 130
 PIPE_CLOSED = 141  # as if SIGPIPE had ended us: what was asked for is not done
@@ -41,6 +43,7 @@ def argument_parser(name: str, description: str) -> argparse.ArgumentParser:
 
 def run(parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace], None], argv: Sequence[str] | None) -> int:
     """Parse the arguments, do the work, and turn an exception into one line on stderr and an exit code."""
+    _open_closed_streams()
     arguments = parser.parse_args(argv)
     if threading.current_thread() is threading.main_thread():
         for name in ("SIGTERM", "SIGHUP"):  # not every platform has the second
@@ -53,24 +56,58 @@ def run(parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace], No
         done = True
         sys.stdout.flush()
         return 0
-    except VcmError as error:
-        message, code, caught = str(error), error.exit_code, error
-    except MemoryError as error:
-        message, code, caught = f"not enough memory: {error}", LimitError.exit_code, error
     except BrokenPipeError:  # the reader of our output has gone: nobody is left to tell
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _abandon(sys.stdout)
         return 0 if done else PIPE_CLOSED
-    except KeyboardInterrupt as error:
-        message, code, caught = "interrupted", INTERRUPTED, error
-    except _Terminated as error:
-        message, code, caught = "terminated", 128 + error.signal_number, error
-    except Exception as error:
-        message = f"internal error: {type(error).__name__}: {error}; please report it with the output of --debug"
-        code, caught = INTERNAL, error
-    if arguments.debug:
-        traceback.print_exception(caught)
-    print(f"{parser.prog}: {' '.join(message.split())}", file=sys.stderr)
+    except (Exception, KeyboardInterrupt, _Terminated) as error:
+        caught = error
+    message, code = describe(caught)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _abandon(sys.stdout)
+    try:
+        if arguments.debug:
+            traceback.print_exception(caught)
+        print(f"{parser.prog}: {' '.join(message.split())}", file=sys.stderr)
+    except OSError:
+        _abandon(sys.stderr)
     return code
+
+
+def _open_closed_streams() -> None:
+    """Open what of the standard streams is closed, lest files and pipes that we open take their places."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
+
+
+def _abandon(stream: TextIO) -> None:
+    """Let what ``stream`` still holds go nowhere: Python would complain of it on its way out."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def describe(error: BaseException) -> tuple[str, int]:
+    """What to tell of ``error``, and the exit code."""
+    if isinstance(error, VcmError):
+        return str(error), error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", INTERRUPTED
+    if isinstance(error, _Terminated):
+        return "terminated", 128 + error.signal_number
+    if _is_out_of_memory(error):
+        return f"not enough memory: {error}".removesuffix(": "), LimitError.exit_code
+    if isinstance(error, OSError) and error.filename is None:  # a file that could be opened, or standard output
+        return f"reading or writing failed: {error.strerror or error}", ConfigError.exit_code
+    told = f"internal error: {type(error).__name__}: {error}; please report it with the output of --debug"
+    return told, INTERNAL
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """What no longer fits need not be data: it may be the stack of a thread, or a child process."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "start new thread" in str(error))
 
 
 @contextmanager
@@ -81,6 +118,7 @@ def progress_bar(total: int, description: str) -> Iterator[Callable[[float], Non
     """
     from tqdm import tqdm
 
+    tqdm.monitor_interval = 0  # else every bar has a thread, which warns where it cannot be started
     layout = "{desc}: {percentage:3.0f}% |{bar}| {n:.1f}/{total} [{elapsed}<{remaining}]"
     with tqdm(total=total, desc=description, delay=1, disable=None, leave=False, bar_format=layout) as bar:
 

@@ -215,7 +215,8 @@ def _frames_of_y4m(
     step = len(_FRAME) + frame_bytes
     returned, rest = divmod(len(output) - end, step)
     if returned != count or rest:
-        raise CodecError(f"the inner decoder returned {returned} frames, where {count} were expected")
+        part = " and a part of one" if rest else ""
+        raise CodecError(f"the inner decoder returned {returned} frames{part}, where {count} were expected")
     view = memoryview(output)
     for index in range(count):
         start = end + index * step

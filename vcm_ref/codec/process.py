@@ -19,12 +19,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Container, Iterable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Protocol, TypeVar
 
 from ..errors import CodecError
 
+T = TypeVar("T")
 #: In an argument: the number of a pipe of its own for the child's output. Libraries print on standard output.
 OUTPUT_FD = "{output}"
 
@@ -32,6 +34,7 @@ _PIPE_BYTES = 1 << 20  # fewer switches between us and the child than the usual 
 _WORDS_KEPT = 8192
 _LINES_QUOTED = 8
 _MESSAGE_LENGTH = 300
+_STOPPED = "was stopped"
 _GRACE_S = 5.0  # for threads to see their pipe close once the child is gone
 
 
@@ -63,8 +66,10 @@ class _Child:
         self.stopped: str | None = None
         self._lock = threading.Lock()
         separate = any(OUTPUT_FD in argument for argument in command)
-        source, sink = os.pipe() if separate else (-1, -1)
+        source = sink = None
         try:
+            if separate:
+                source, sink = os.pipe()
             self.process = subprocess.Popen(
                 [argument.replace(OUTPUT_FD, str(sink)) for argument in command],
                 stdin=subprocess.PIPE,
@@ -73,20 +78,20 @@ class _Child:
                 bufsize=0,
                 cwd=cwd,
                 start_new_session=True,
-                pass_fds=(sink,) if separate else (),
+                pass_fds=() if sink is None else (sink,),
                 pipesize=_PIPE_BYTES,
             )
         except OSError as error:
-            if separate:
+            if source is not None:
                 os.close(source)
             raise CodecError(f"{command[0]}: cannot be run: {error.strerror or error}") from error
         finally:
-            if separate:
+            if sink is not None:
                 os.close(sink)
         stdin, stdout, stderr = self.process.stdin, self.process.stdout, self.process.stderr
         assert stdin is not None and stdout is not None
         self.input: IO[bytes] = stdin
-        self.output: IO[bytes] = os.fdopen(source, "rb", buffering=0) if separate else stdout
+        self.output: IO[bytes] = stdout if source is None else os.fdopen(source, "rb", buffering=0)
         self.words: IO[bytes] = stdout if stderr is None else stderr
         _limit_resources(self.process.pid, limits)
 
@@ -107,19 +112,47 @@ class _Child:
             self.process.kill()
 
 
-_running: set[_Child] = set()
-_running_lock = threading.Lock()
+class ChildGroup:
+    """The children that belong together: those that jobs given to :meth:`run` start, in whatever threads.
 
-
-def kill_running() -> None:
-    """Ends every child now running, in whatever thread; their calls raise CodecError.
-
-    For an interrupted caller that codes layers in worker threads: Ctrl-C reaches its main thread only.
+    For a caller that codes layers in worker threads: Ctrl-C reaches its main thread only.
     """
-    with _running_lock:
-        children = list(_running)
-    for child in children:
-        child.stop("was stopped")
+
+    def __init__(self) -> None:
+        self._children: set[_Child] = set()
+        self._stopped = False
+        self._lock = threading.Lock()
+
+    def run(self, job: Callable[[], T]) -> T:
+        """Call ``job``; the children that it starts belong to this group."""
+        before = _group.set(self)
+        try:
+            return job()
+        finally:
+            _group.reset(before)
+
+    def stop(self) -> None:
+        """Ends every child there is, and every one yet to come at once; their calls raise CodecError."""
+        with self._lock:
+            self._stopped = True
+            children = list(self._children)
+        for child in children:
+            child.stop(_STOPPED)
+
+    def add(self, child: _Child) -> None:
+        with self._lock:
+            self._children.add(child)
+            stopped = self._stopped
+        if stopped:
+            child.stop(_STOPPED)
+
+    def remove(self, child: _Child) -> None:
+        with self._lock:
+            self._children.discard(child)
+
+
+#: The group that a child started here and now belongs to; by default one that nobody stops.
+_group: ContextVar[ChildGroup] = ContextVar("group", default=ChildGroup())  # noqa: B039
 
 
 def run_child(
@@ -140,16 +173,15 @@ def run_child(
     outlives ``limits.time_s`` or returns more than ``limits.output_bytes``. An exception of ``feed`` passes through.
     """
     deadline = time.monotonic() + limits.time_s
+    group = _group.get()
     child = _Child(command, limits, cwd)
-    with _running_lock:
-        _running.add(child)
     try:
+        group.add(child)
         output, last_words = _converse(child, feed, limits, deadline)
     finally:
         child.kill_group()
         child.process.wait()
-        with _running_lock:
-            _running.discard(child)
+        group.remove(child)
     if child.stopped is not None:
         raise CodecError(f"{child.name} {child.stopped}")
     if child.process.returncode not in accept:
@@ -180,7 +212,7 @@ def _converse(child: _Child, feed: Iterable[Buffer], limits: ChildLimits, deadli
         thread.start()
     # Both outputs end when the child (and whoever inherited them) does; a child that hangs meets the deadline.
     for thread in threads[:2]:
-        thread.join(max(0.0, deadline - time.monotonic()))
+        thread.join(min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX))
     late = threads[0].is_alive() or threads[1].is_alive()
     try:
         child.process.wait(max(0.0, deadline - time.monotonic()))
@@ -234,8 +266,7 @@ def _limit_resources(pid: int, limits: ChildLimits) -> None:
             continue
         try:
             hard = resource.prlimit(pid, kind)[1]
-            if hard != resource.RLIM_INFINITY:
-                limit = min(limit, hard)
+            limit = min(limit, sys.maxsize if hard == resource.RLIM_INFINITY else hard)
             resource.prlimit(pid, kind, (limit, limit))
         except (ProcessLookupError, PermissionError):  # it has ended already, or a sandbox forbids the call
             return

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-from .process import kill_running
+from .process import ChildGroup
 
 T = TypeVar("T")
 
@@ -16,18 +16,22 @@ T = TypeVar("T")
 def run_together(jobs: Sequence[Callable[[], T]]) -> list[tuple[T, float]]:
     """Run the jobs, as many at once as there are cores; returns each one's result and seconds, in their order.
 
-    When one fails, or the caller is interrupted, the others' child processes are ended and the error is raised.
+    When one fails, or the caller is interrupted, the others' child processes are ended, no other's, and the error is
+    raised.
     """
+    group = ChildGroup()
 
     def timed(job: Callable[[], T]) -> tuple[T, float]:
         start = time.perf_counter()
-        return job(), time.perf_counter() - start
+        return group.run(job), time.perf_counter() - start
 
     if len(jobs) == 1:
         return [timed(jobs[0])]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        futures = [pool.submit(timed, job) for job in jobs]
+        futures = []
         try:
+            for job in jobs:
+                futures.append(pool.submit(timed, job))
             wait(futures, return_when=FIRST_EXCEPTION)
             failures = [future.exception() for future in futures if future.done()]
             for failure in failures:
@@ -37,5 +41,5 @@ def run_together(jobs: Sequence[Callable[[], T]]) -> list[tuple[T, float]]:
         except BaseException:
             for future in futures:
                 future.cancel()
-            kill_running()
+            group.stop()
             raise

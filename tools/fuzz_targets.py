@@ -1,0 +1,265 @@
+"""What ``fuzz.py`` executes, what it watches meanwhile, and the streams it starts from."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import io
+import json
+import os
+import resource
+import sys
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from fuzz_mutation import LIMITS
+
+from vcm_ref.bitstream.stream import BitstreamReader, BitstreamWriter, CodedPicture
+from vcm_ref.bitstream.syntax import StreamHeader
+from vcm_ref.bitstream.values import InnerCodecId
+from vcm_ref.codec import ffmpeg
+from vcm_ref.configuration import load_configuration
+from vcm_ref.decoder import Decoder
+from vcm_ref.encoder import Encoder
+from vcm_ref.errors import BitstreamError, CodecError, LimitError, UnsupportedError
+from vcm_ref.feature_set import FeatureSet
+
+REFUSALS = (BitstreamError, UnsupportedError, LimitError, CodecError)
+CONFIGURATION = Path(__file__).parent.parent / "cfg" / "base.yaml"
+LARGEST_VECTOR = 4096
+_SAVE_EVERY_S = 2.0
+_KEPT_OF_A_KIND = 3
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
+
+
+class LeftoverError(Exception):
+    """An execution left something behind, or took more than it may."""
+
+
+def parse(data: bytes) -> None:
+    """Read ``data``, which must be what the writer makes of what was read. Raises what the reader raises."""
+    reader = BitstreamReader(io.BytesIO(data), limits=LIMITS)
+    pictures = list(reader.pictures())
+    assert len(pictures) == reader.picture_count, "pictures were counted wrongly"
+    assert sum(reader.part_bits.values()) == 8 * len(data), "not every bit was accounted for"
+    assert rewritten(reader.header, pictures) == data, "written again, it is another bitstream"
+
+
+def rewritten(header: StreamHeader, pictures: list[CodedPicture]) -> bytes:
+    """The bitstream of what was read, with the level that it had: the writer declares the lowest."""
+    declared, file = header.level, io.BytesIO()
+    writer = BitstreamWriter(file, header)
+    for picture in pictures:
+        writer.write(CodedPicture(picture.header, picture.substreams, picture.digests))
+    writer.close()
+    assert header.level <= declared, "a lower level was declared than the pictures need"
+    data = file.getvalue()
+    place = 8 * (5 + (data[4] & 15)) + 7
+    below = 8 * len(data) - place - 4
+    return (int.from_bytes(data, "big") & ~(15 << below) | declared << below).to_bytes(len(data), "big")
+
+
+def decode(data: bytes) -> None:
+    """Decode ``data`` whole. Raises what the decoder raises."""
+    decoder = Decoder(io.BytesIO(data), limits=LIMITS)
+    for picture in decoder.pictures():
+        for layer, (name, q) in zip(decoder.header.layers, picture.quantised.items(), strict=True):
+            assert (layer.name, layer.channels) == (name, len(q)), "a layer is not the header's"
+            assert int(q.max()) < 1 << decoder.header.bit_depth, "a sample has more bits than the header says"
+            features = picture.features.layers[name]
+            assert features.shape == q.shape and np.isfinite(features).all(), "features are not finite"
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {"parse": parse, "decode": decode, "decode-video": decode}
+
+
+class Watch:
+    """Executes one target on one input after another; counts, measures, and keeps what should not have happened."""
+
+    def __init__(self, target: str, folder: Path, session: str, slow_s: float, memory_mib: int) -> None:
+        """``folder`` gets ``findings/`` and ``sessions/``; the temporary folder is our own and has to stay empty."""
+        self.execute = TARGETS[target]
+        self.session = session
+        self.folder = folder
+        self.slow_s = slow_s
+        self.memory_kib = memory_mib << 10
+        self.temporary = os.environ["TMPDIR"]
+        self.started = time.time()
+        self.counts: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+        self.clauses: Counter[str] = Counter()
+        self.found: Counter[str] = Counter()
+        self.slowest_s = 0.0
+        self._saved = 0.0
+        self._descriptors = _descriptors()
+        _count_children(self.counts)
+
+    def __call__(self, data: bytes) -> None:
+        """One execution."""
+        peak, start = _peak_kib(), _cpu_s()
+        try:
+            self._judged(data)
+            took, grown = _cpu_s() - start, _peak_kib() - peak
+            self.slowest_s = max(self.slowest_s, took)
+            if took > self.slow_s:
+                raise LeftoverError(f"took {took:.1f} s")
+            if grown > self.memory_kib:
+                raise LeftoverError(f"took {grown >> 10} MiB of memory")
+            self._check_nothing_left()
+        except Exception as error:
+            self._keep(data, error)
+        # Often, for libFuzzer ends the process without a word.
+        if time.time() - self._saved > _SAVE_EVERY_S or self.counts["executions"] % 100 == 0:
+            self.save()
+
+    def _judged(self, data: bytes) -> None:
+        self.counts["executions"] += 1
+        children = self.counts["children"]
+        try:
+            self.execute(data)
+            self.counts["accepted"] += 1
+        except REFUSALS as error:
+            self.refused[type(error).__name__] += 1
+            if isinstance(error, BitstreamError):
+                self.clauses[error.clause or "none"] += 1
+            assert str(error) and "\n" not in str(error), "the message is not one line"
+        self.counts["with a child"] += self.counts["children"] > children
+
+    def _check_nothing_left(self) -> None:
+        try:
+            raise LeftoverError(f"a child process is left: {os.waitpid(-1, os.WNOHANG)}")
+        except ChildProcessError:
+            pass
+        if left := os.listdir(self.temporary):
+            raise LeftoverError(f"temporary files are left: {left}")
+        if threading.active_count() > 1:
+            raise LeftoverError("a thread is left")
+        if self.counts["children"] and _descriptors() != self._descriptors:
+            self._descriptors = _descriptors()
+            raise LeftoverError("a descriptor is left open")
+
+    def _keep(self, data: bytes, error: Exception) -> None:
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if "vcm_ref" in f.filename]
+        place = f"{Path(frames[-1].filename).stem}-{frames[-1].lineno}" if frames else str(error).split(":")[0][:20]
+        kind = "".join(c if c.isalnum() or c in "-_" else "_" for c in f"{type(error).__name__}-{place}")
+        self.found[kind] += 1
+        if self.found[kind] <= _KEPT_OF_A_KIND:
+            name = f"{kind}-{hashlib.sha256(data).hexdigest()[:8]}"
+            (self.folder / "findings" / f"{name}.bin").write_bytes(data)
+            (self.folder / "findings" / f"{name}.txt").write_text("".join(traceback.format_exception(error)))
+        self.save()
+
+    def save(self) -> None:
+        """Write what was counted so far."""
+        self._saved = time.time()
+        counted = {
+            "started": self.started,
+            "seconds": self._saved - self.started,
+            **self.counts,
+            "refused": self.refused,
+            "clauses": self.clauses,
+            "found": self.found,
+            "slowest_s": self.slowest_s,
+            "peak_mib": _peak_kib() >> 10,
+        }
+        path = self.folder / "sessions" / f"{self.session}.json"
+        path.with_suffix(".part").write_text(json.dumps(counted, indent=1))
+        path.with_suffix(".part").replace(path)
+
+
+def adopt_orphans() -> None:
+    """Make what children leave behind ours, so that it is seen."""
+    ctypes.CDLL(None).prctl(_SUBREAPER, 1)
+
+
+def _count_children(counts: Counter[str]) -> None:
+    run_child = ffmpeg.run_child
+
+    def counted(*args: object, **kwargs: object) -> bytearray:
+        counts["children"] += 1
+        return run_child(*args, **kwargs)  # type: ignore[arg-type]
+
+    ffmpeg.run_child = counted
+
+
+def _cpu_s() -> float:
+    """Ours and that of children that have ended: a busy machine makes nothing slow."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
+def _peak_kib() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _descriptors() -> int:
+    return len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0
+
+
+def seeds(target: str, vectors: Path) -> Iterator[tuple[str, bytes]]:
+    """Named streams to start from: the vectors there are that ``target`` is for, and a few made here."""
+    for path in sorted(vectors.rglob("*.bin")):
+        data = path.read_bytes()
+        if len(data) <= LARGEST_VECTOR and (target == "parse" or _is_video(data) == (target == "decode-video")):
+            yield path.stem, data
+    yield from _made(target)
+
+
+def is_read(data: bytes) -> bool:
+    """Whether ``data`` is a bitstream."""
+    try:
+        return bool(list(BitstreamReader(io.BytesIO(data), limits=LIMITS).pictures()))
+    except REFUSALS:
+        return False
+
+
+def _is_video(data: bytes) -> bool:
+    try:
+        return BitstreamReader(io.BytesIO(data)).header.inner_codec != InnerCodecId.LOSSLESS
+    except REFUSALS:
+        return False
+
+
+def _made(target: str) -> Iterator[tuple[str, bytes]]:
+    lossless = [
+        [f"quantisation.bit_depth={depth}", f"quantisation.range={scope}", f"order.method={order}", *more]
+        for depth, scope, order, more in (
+            (10, "layer", "mean", []),
+            (8, "channel", "none", ["arrangement.allocation=temporal", "digest_length=0"]),
+            (2, "picture", "mse", ["arrangement.method=quilted", "order.coding=fixed_length"]),
+            (16, "fixed", "mean", ["quantisation.min=-3", "quantisation.max=3", "digest_length=32"]),
+            (12, "layer", "none", ["arrangement.method=tiled", "digest_length=0"]),
+        )
+    ]
+    video = [
+        ["order.method=mean", "codec.qp=40", *more]
+        for more in (
+            ["codec.name=vvenc", "codec.mode=AI"],
+            ["codec.name=vvenc", "codec.mode=RA", "digest_length=0"],
+            ["codec.name=hevc", "codec.preset=medium", "codec.mode=AI", "digest_length=0"],
+            ["codec.name=hevc", "codec.preset=medium", "codec.mode=RA"],
+            ["codec.name=vvenc", "arrangement.method=tiled", "digest_length=0"],
+        )
+    ]
+    for index, settings in enumerate(lossless if target != "decode-video" else []):
+        tiled = "arrangement.method=tiled" in settings
+        grid = f"arrangement.grid=2x{2 if tiled else 1}"
+        yield f"lossless-{index}", _coded(["codec.name=lossless", grid, *settings], 1 + index % 2, 1 + index % 2)
+    for index, settings in enumerate(video if target != "decode" else []):
+        yield f"video-{index}", _coded(["arrangement.grid=2x2", *settings], 1 + index % 2, 1)
+
+
+def _coded(settings: list[str], layers: int, pictures: int) -> bytes:
+    random = np.random.default_rng(7)
+    file = io.BytesIO()
+    encoder = Encoder(load_configuration([CONFIGURATION], settings), file)
+    for _ in range(pictures):
+        maps = {f"p{2 + i}": random.normal(0, 1, (4, 2 - i, 4 - i)).astype(np.float32) for i in range(layers)}
+        encoder.encode(FeatureSet(8, 16, maps))
+    encoder.close()
+    return file.getvalue()

@@ -1,0 +1,44 @@
+"""Where the executables start. Importing what they need takes a moment, in which Ctrl-C shall be one line as well."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from functools import partial
+from importlib import import_module
+
+
+def start(name: str) -> int:
+    """Import and run the executable ``vcm_<name>``; returns its exit code."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        if handler is signal.default_int_handler:
+            signal.signal(signal.SIGINT, partial(_quit, name))
+        main = import_module(f".{name}", __package__).main
+        signal.signal(signal.SIGINT, handler)
+        code: int = main()
+        return code
+    except (KeyboardInterrupt, MemoryError) as error:
+        from .command import describe
+
+        message, code = describe(error)
+        print(f"vcm_{name}: {message}", file=sys.stderr)
+        return code
+
+
+def _quit(name: str, signal_number: int, frame: object) -> None:
+    """There is nothing to clean up yet. An exception would not do: imports turn it into one of their own."""
+    os.write(sys.stderr.fileno(), f"vcm_{name}: interrupted\n".encode())
+    os._exit(128 + signal_number)
+
+
+enc = partial(start, "enc")
+dec = partial(start, "dec")
+render = partial(start, "render")
+eval = partial(start, "eval")
+anchor = partial(start, "anchor")
+sweep = partial(start, "sweep")
+report = partial(start, "report")
+crosscheck = partial(start, "crosscheck")
+conformance = partial(start, "conformance")
