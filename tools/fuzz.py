@@ -30,6 +30,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -98,6 +99,8 @@ def supervise(arguments: argparse.Namespace) -> int:
             for place in range(arguments.processes):
                 if place in running and running[place][1].poll() is not None:
                     session, process = running.pop(place)
+                    with suppress(OSError):
+                        (folder / f"tmp-{session}").rmdir()
                     if process.returncode:
                         print(f"fuzz: {session} ended with {process.returncode}; see its log", file=sys.stderr)
                         if not counted(folder, session):
@@ -117,9 +120,11 @@ def supervise(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         pass
     finally:
-        for _, process in running.values():
+        for session, process in running.values():
             process.terminate()
             process.wait()
+            with suppress(OSError):
+                (folder / f"tmp-{session}").rmdir()
     return summarise(arguments.folder)
 
 

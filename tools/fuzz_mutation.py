@@ -278,7 +278,7 @@ def _other_value(rng: Random, element: TracedElement, bits: str, bytewise: Bytew
     return "0" * (len(code) - 1) + code
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)
 def traced(data: bytes) -> list[TracedElement]:
     """The elements of ``data``, as far as it can be read."""
     elements: list[TracedElement] = []

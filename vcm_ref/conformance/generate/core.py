@@ -77,6 +77,8 @@ def names() -> Iterator[Variant]:
     """
     yield Variant("1", built([plain("x")]), ("one character",))
     yield Variant("32", built([plain(NAME_CHARACTERS[:32]), plain(NAME_CHARACTERS[-32:])]), ("32 characters",))
+    reserved = [plain("__metadata__"), plain("picture_height"), plain("picture_width"), plain("substream0")]
+    yield Variant("reserved", built(reserved), ("such as formats of files have for something else",))
     yield Variant("all", built([plain(NAME_CHARACTERS[k : k + 9]) for k in range(0, 65, 9)]), ("every character",))
 
 
