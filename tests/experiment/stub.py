@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
 from vcm_ref.task.classification import Classification
 from vcm_ref.task.detections import Detections
@@ -95,6 +97,19 @@ class CountingNetwork(StubNetwork):
             raise KeyboardInterrupt
         self.count += 1
         return super().analyse(features)
+
+
+class AwaitedNetwork(StubNetwork):
+    """Is loaded once ``count`` of it are being loaded at the same time, which each tells by a file in ``folder``."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        super().__init__()
+        (folder / str(os.getpid())).touch()
+        deadline = time.monotonic() + 60
+        while len(list(folder.iterdir())) < count:
+            if time.monotonic() > deadline:
+                raise NetworkError("nobody else loads it")
+            time.sleep(0.05)
 
 
 class StuckNetwork(StubNetwork):

@@ -37,6 +37,7 @@ from .stub import (
     CONFIGURATION,
     PICTURES,
     SIZE,
+    AwaitedNetwork,
     BrokenNetwork,
     ClassifyingNetwork,
     CountingNetwork,
@@ -182,6 +183,12 @@ def test_workers_share_one_bitstream(data: Path, tmp_path: Path) -> None:
     write_bitstreams(data, tmp_path / "bitstreams")
     document = evaluate(request(data, source=bitstreams(tmp_path / "all.bin"), workers=2), tmp_path / "r.json")
     assert document["metrics"]["AP"] == pytest.approx(1.0)
+
+
+def test_workers_load_the_network_at_the_same_time(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "loading").mkdir()
+    document = evaluate(request(data, partial(AwaitedNetwork, tmp_path / "loading", 2), workers=2), tmp_path / "r.json")
+    assert document["pictures"]["evaluated"] == len(PICTURES)
 
 
 def test_a_stopped_run_goes_on(data: Path, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def analysts(
         initargs=(make_network, source, threads),
     )
     try:
-        yield _Workers(pool)
+        yield _Workers(pool, workers)
         pool.shutdown()
     except BaseException as error:  # an interrupt too: nobody waits for pictures that have begun
         pool.shutdown(wait=False, cancel_futures=True)
@@ -81,14 +81,16 @@ class _Here:
 class _Workers:
     """Processes of a pool. The caller loads no network: it would be one more, while all of them wait for it."""
 
-    def __init__(self, pool: ProcessPoolExecutor) -> None:
+    def __init__(self, pool: ProcessPoolExecutor, count: int) -> None:
         self._pool = pool
-        self.network = pool.submit(_describe).result()
+        asked = [pool.submit(_describe) for _ in range(count)]  # each starts a worker, so all load at the same time
+        self.network = asked[0].result()
 
     def finish(self, waiting: Sequence[Item]) -> Iterator[tuple[Item, Record | DatasetError]]:
         futures = {self._pool.submit(_analyse, item): item for item in waiting}
         for future in as_completed(futures):
             yield futures[future], future.result()
+        self._pool.shutdown(wait=False)  # workers end while the caller goes on
 
 
 class _Worker(NamedTuple):
