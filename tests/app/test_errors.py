@@ -136,6 +136,9 @@ def test_an_output_that_would_replace_its_input(
         ("dec", ["x.bin", "--limit", "speed=3"]),
         ("dec", ["x.bin", "--limit", "frames=many"]),
         ("dec", ["x.bin", "-o", "absent/x.npz"]),
+        ("dec", ["x.bin", "--threshold", "0"]),
+        ("dec", ["x.bin", "--picture", "absent.png"]),
+        ("dec", ["x.bin", "-c", "absent.yaml"]),
     ],
 )
 def test_wrong_usage(tmp_path: Path, stream: bytes, executable: str, options: list[str]) -> None:
@@ -218,9 +221,9 @@ def test_what_was_coded_is_not_replaced_by_what_is_decoded(small: Path, tmp_path
 def test_an_input_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str], stream: bytes) -> None:
     """Nor is the picture that detections are drawn on."""
     (tmp_path / "x.bin").write_bytes(stream)
-    picture = tmp_path / "x.npz"
-    assert decode(tmp_path / "x.bin", "-o", picture, "--picture", picture) == 2
-    one_line(capsys.readouterr().err, "x.npz", "overwritten")
+    picture = tmp_path / "x.png"
+    assert decode(tmp_path / "x.bin", "--detect", picture, "--picture", picture) == 2
+    one_line(capsys.readouterr().err, "x.png", "overwritten")
 
 
 @pytest.mark.parametrize("key", ["profile=vcm-detection", "min=-1", "max=1"])

@@ -54,7 +54,7 @@ def test_pictures(stub: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> N
     assert stub == {"name": "refnet"}
     printed = capsys.readouterr()
     assert "AP50" in printed.out
-    assert "5 of 5 pictures" in printed.out
+    assert "from pictures: 5 of 5 pictures" in printed.out
     assert "wrote results.json and results.detections.json" in printed.out
     assert printed.err == ""
     assert results()["source"]["kind"] == "pictures"
@@ -66,7 +66,9 @@ def test_a_rate_accuracy_point_with_one_command(stub: dict[str, Any], capsys: py
     point = results("point.json")
     assert point["configuration"]["codec"]["qp"] == 20
     assert point["rate"]["bytes"] > 0
-    assert f"{point['rate']['bpp']:.4f} bpp" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "from pictures, coded: 5 of 5 pictures" in printed
+    assert f"{point['rate']['bpp']:.4f} bpp" in printed
     assert stub == {"name": "stub"}
 
 
@@ -105,6 +107,9 @@ def test_drawing_and_allowing_what_is_missing(stub: dict[str, Any], capsys: pyte
         (["--data", "data/instances.json", "--encode"], "need a configuration"),
         (["--data", "data/instances.json", "--qp", "22"], "need a configuration"),
         (["--data", "data/instances.json", "-c", "none.yaml"], "none.yaml"),
+        (["--data", "data/instances.json", "-c", "config.yaml", "--qp", "22"], "--qp changes nothing without --encode"),
+        (["--data", "data/instances.json", "--threshold", "0"], "--threshold changes nothing without --draw"),
+        (["--data", "data/instances.json", "--backend", "vtm"], "--backend changes nothing without --encode or --bit"),
         (["--data", "data/instances.json", "--labels", "name"], "--labels name"),
         (["--data", "data/instances.json", "--workers", "0"], "--workers 0"),
         (["--data", "data/instances.json", "--threads", "-1"], "--threads -1"),

@@ -19,6 +19,8 @@ from ..errors import ConfigError, LimitError, VcmError
 INTERRUPTED = 130
 PIPE_CLOSED = 141  # as if SIGPIPE had ended us: what was asked for is not done
 INTERNAL = 70
+DRAWN_SCORE = 0.5
+"""The least score of a detection that is drawn, unless the user says another."""
 
 
 class _Terminated(BaseException):
@@ -73,6 +75,16 @@ def run(parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace], No
     except OSError:
         _abandon(sys.stderr)
     return code
+
+
+def check_needed(arguments: argparse.Namespace, options: Sequence[str], needed: str) -> None:
+    """Refuse ``options`` (long ones) that were given where ``needed`` was not, and would change nothing.
+
+    Their defaults are None or empty. Raises :class:`ConfigError`.
+    """
+    for option in options:
+        if getattr(arguments, option.removeprefix("--").replace("-", "_")) not in (None, []):
+            raise ConfigError(f"{option} changes nothing without {needed}")
 
 
 def _open_closed_streams() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..atomic import OutputError, check_output
 from ..conformance.errors import HarnessError, NothingRunError, NotPassedError
+from ..conversion.parallel import core_count
 from ..errors import ConfigError, VcmError
 from .command import argument_parser, progress_bar, run
 
@@ -175,17 +175,12 @@ def _plan(arguments: argparse.Namespace, mode: Any) -> Plan:
     from ..conformance.adaptor import load_adaptor
     from ..conformance.runner import Plan
 
-    jobs = _cores() if arguments.jobs is None else arguments.jobs
+    jobs = core_count() if arguments.jobs is None else arguments.jobs
     if jobs < 1:
         raise ConfigError(f"--jobs {jobs}: must be at least 1")
     if not 0 < arguments.time_factor < float("inf"):
         raise ConfigError(f"--time-factor {arguments.time_factor}: must be above 0")
     return Plan(arguments.suite, load_adaptor(arguments.adaptor), mode, jobs, arguments.time_factor)
-
-
-def _cores() -> int:
-    """Cores that we may use, where the system tells."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _selection(arguments: argparse.Namespace) -> Selection:
@@ -239,9 +234,9 @@ def _verify(arguments: argparse.Namespace) -> None:
 
 def _validate(arguments: argparse.Namespace) -> None:
     from ..conformance.validate import validate
-    from .dec import _limits
+    from .dec import decoder_limits
 
-    limits = _limits(arguments.limit)
+    limits = decoder_limits(arguments.limit)
     with progress_bar(1, "validating") as advance:
         verdict = validate(arguments.bitstream, limits=limits, backend=arguments.backend, progress=advance)
     rows = {

@@ -17,7 +17,7 @@ from ..errors import BitstreamError, CodecError, ConfigError, UnsupportedError
 from ..feature_file import SUFFIXES, save_feature_file
 from ..planes_file import GivenPlanes, append_tiers, save_planes
 from ..report import picture_table, totals_table
-from .command import argument_parser, progress_bar, run
+from .command import DRAWN_SCORE, argument_parser, check_needed, progress_bar, run
 
 
 class Output(NamedTuple):
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="FILE",
         help="with --detect: the configuration that names the network (default: refnet)",
     )
-    parser.add_argument("--threshold", type=float, default=0.5, help="with --detect: least score to draw")
+    parser.add_argument("--threshold", type=float, help=f"with --detect: least score to draw (default: {DRAWN_SCORE})")
     parser.add_argument("--backend", choices=("auto", "ffmpeg", "vtm"), default="auto", help="the VVC decoder")
     parser.add_argument(
         "--planes", type=Path, metavar="FILE", help="inner planes, as in t0.raw, to use in place of an inner decoder"
@@ -68,7 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(arguments: argparse.Namespace) -> None:
-    limits = _limits(arguments.limit)
+    limits = decoder_limits(arguments.limit)
+    if arguments.detect is None:
+        check_needed(arguments, ("--picture", "--config", "--threshold"), "--detect")
     try:
         file = arguments.bitstream.open("rb")
     except OSError as error:
@@ -95,7 +97,8 @@ def _work(arguments: argparse.Namespace) -> None:
             raise
 
 
-def _limits(settings: list[str]) -> DecoderLimits:
+def decoder_limits(settings: list[str]) -> DecoderLimits:
+    """Read the values of ``--limit``, each ``NAME=VALUE``; the others are the defaults. Raises :class:`ConfigError`."""
     known: dict[str, type[int] | type[float]] = {name: type(value) for name, value in asdict(DecoderLimits()).items()}
     values: dict[str, Any] = {}
     for setting in settings:
@@ -142,7 +145,7 @@ def _outputs(arguments: argparse.Namespace, several: bool) -> list[Output]:
     outputs = []
     if arguments.tier == "all":
         path = arguments.output or arguments.bitstream.with_suffix(".decoded")
-        outputs.append(Output(path, None, append_tiers))
+        outputs.append(Output(_checked(path, arguments), None, append_tiers))
     elif arguments.output is not None or arguments.detect is None:
         suffix = f".{arguments.format}" if arguments.tier == "t2" else ".raw"
         # "decoded", so that what was coded from x.safetensors does not take its place
@@ -155,20 +158,25 @@ def _outputs(arguments: argparse.Namespace, several: bool) -> list[Output]:
             if suffix not in (SUFFIXES if arguments.tier == "t2" else (".raw",)):
                 allowed = " or ".join(SUFFIXES) if arguments.tier == "t2" else ".raw"
                 raise ConfigError(f"-o {path}: with --tier {arguments.tier} the file ends in {allowed}")
-        outputs.append(Output(path, suffix, partial(_write_features, arguments.tier)))
+        outputs.append(Output(_checked(path, arguments), suffix, partial(_write_features, arguments.tier)))
     if arguments.detect is not None:
         from .detect import Detector
 
         default = arguments.bitstream.with_suffix(".detections" if several else ".detections.png")
-        detector = Detector(arguments.config, arguments.picture, arguments.threshold)
-        outputs.append(Output(arguments.detect if arguments.detect.name else default, ".png", detector.write))
-    given = (arguments.bitstream, arguments.picture, arguments.planes, *arguments.config)
-    inputs = [path.resolve() for path in given if path]
-    for output in outputs:
-        check_output(output.path)
-        if output.path.resolve() in inputs:
-            raise ConfigError(f"{output.path}: would be overwritten; name another output")
+        path = _checked(arguments.detect if arguments.detect.name else default, arguments)
+        threshold = DRAWN_SCORE if arguments.threshold is None else arguments.threshold
+        detector = Detector(arguments.config, arguments.picture, threshold)
+        outputs.append(Output(path, ".png", detector.write))
     return outputs
+
+
+def _checked(output: Path, arguments: argparse.Namespace) -> Path:
+    """``output``, which can be written and is none of the inputs."""
+    check_output(output)
+    given = (arguments.bitstream, arguments.picture, arguments.planes, *arguments.config)
+    if output.resolve() in [path.resolve() for path in given if path]:
+        raise ConfigError(f"{output}: would be overwritten; name another output")
+    return output
 
 
 def _write_features(tier: str, path: Path, picture: DecodedPicture) -> None:

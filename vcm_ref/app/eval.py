@@ -18,7 +18,7 @@ from ..experiment.results import LABELS
 from ..experiment.sources import Coded, Features, Pictures, Source, bitstreams
 from ..network import load_network
 from ..task.dataset import load_dataset
-from .command import argument_parser, progress_bar, run
+from .command import DRAWN_SCORE, argument_parser, check_needed, progress_bar, run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--images", type=Path, metavar="FOLDER", help="where the pictures are, if not where DATA says")
     _add_source_arguments(parser.add_mutually_exclusive_group())
     _add_network_arguments(parser)
-    parser.add_argument("--backend", choices=("auto", "ffmpeg", "vtm"), default="auto", help="the VVC decoder")
+    parser.add_argument("--backend", choices=("auto", "ffmpeg", "vtm"), help="the VVC decoder (default: auto)")
     parser.add_argument(
         "--labels", default="names", metavar="HOW", help=f"network's labels to the data's: {', '.join(LABELS)}, or CSV"
     )
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "-o", "--output", type=Path, default=Path("results.json"), metavar="FILE", help="(default: results.json)"
     )
     parser.add_argument("--draw", type=Path, metavar="FOLDER", help="a new folder for pictures of what was detected")
-    parser.add_argument("--threshold", type=float, default=0.5, help="with --draw: least score to draw (default: 0.5)")
+    parser.add_argument("--threshold", type=float, help=f"with --draw: least score to draw (default: {DRAWN_SCORE})")
     parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
     parser.add_argument("--threads", type=int, help="of each worker; by default they share the cores")
     return run(parser, _work, argv)
@@ -74,6 +74,12 @@ def _work(arguments: argparse.Namespace) -> None:
     if arguments.threads is None and arguments.workers > 1:
         arguments.threads = max(1, core_count() // arguments.workers)
     configuration = _configuration(arguments)
+    if not arguments.encode:
+        check_needed(arguments, ("--qp",), "--encode")
+        if arguments.bitstreams is None:
+            check_needed(arguments, ("--backend",), "--encode or --bitstreams")
+    if arguments.draw is None:
+        check_needed(arguments, ("--threshold",), "--draw")
     name, options = _network(arguments, configuration)
     dataset = load_dataset(arguments.data, arguments.images)
     evaluation = Evaluation(
@@ -87,7 +93,8 @@ def _work(arguments: argparse.Namespace) -> None:
         threads=arguments.threads,
     )
     with progress_bar(len(dataset.items), "evaluating") as progress:
-        document = evaluate(evaluation, arguments.output, progress, arguments.draw, arguments.threshold)
+        threshold = DRAWN_SCORE if arguments.threshold is None else arguments.threshold
+        document = evaluate(evaluation, arguments.output, progress, arguments.draw, threshold)
     _print(document, arguments)
 
 
@@ -107,8 +114,10 @@ def _configuration(arguments: argparse.Namespace) -> Configuration | None:
         if arguments.encode or arguments.set or arguments.qp is not None:
             raise ConfigError("--encode, --set and --qp need a configuration; name it with -c")
         return None
-    flags: dict[str, Any] = {"codec": {"qp": arguments.qp}} if arguments.qp is not None else {}
-    return load_configuration(arguments.config, arguments.set, flags if arguments.encode else {**_NO_CODING, **flags})
+    if not arguments.encode:
+        return load_configuration(arguments.config, arguments.set, _NO_CODING)
+    flags = {"codec": {"qp": arguments.qp}} if arguments.qp is not None else {}
+    return load_configuration(arguments.config, arguments.set, flags)
 
 
 def _network(arguments: argparse.Namespace, configuration: Configuration | None) -> tuple[str, dict[str, Any]]:
@@ -131,11 +140,11 @@ def _network(arguments: argparse.Namespace, configuration: Configuration | None)
 
 def _source(arguments: argparse.Namespace, configuration: Configuration | None) -> Source:
     if arguments.encode and configuration is not None:
-        return Coded(configuration.tree, arguments.backend, arguments.threads)
+        return Coded(configuration.tree, arguments.backend or "auto", arguments.threads)
     if arguments.features is not None:
         return Features(arguments.features)
     if arguments.bitstreams is not None:
-        return bitstreams(arguments.bitstreams, arguments.backend)
+        return bitstreams(arguments.bitstreams, arguments.backend or "auto")
     return Pictures(arguments.whole)
 
 
@@ -144,7 +153,7 @@ def _print(document: dict[str, Any], arguments: argparse.Namespace) -> None:
 
     print(tabulate([(name, value) for name, value in document["metrics"].items()], ("metric", "value"), floatfmt=".4f"))
     pictures = document["pictures"]
-    print(f"\n{pictures['evaluated']} of {pictures['data_set']} pictures", end="")
+    print(f"\nfrom {document['source']['kind']}: {pictures['evaluated']} of {pictures['data_set']} pictures", end="")
     print(f", {pictures['problems']} problems: they are in the results" if pictures["problems"] else "")
     if "rate" in document:
         print(f"{document['rate']['bpp']:.4f} bpp ({document['rate']['bytes']} bytes)")

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from ..conversion.parallel import core_count
 from ..errors import ConfigError, VcmError
-from ..experiment.schedule import default_workers
 from ..experiment.store import Store
 from ..experiment.sweep import Begin, Outcome, Sweep, run_sweep
 from .command import progress_bar
@@ -65,7 +65,7 @@ def checked_workers(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--workers {arguments.workers}: must be at least 1")
     if arguments.workers is not None and arguments.scheduler is not None:
         raise ConfigError("--workers are of this machine, --scheduler has its own: give one of them")
-    return arguments.workers or default_workers()
+    return arguments.workers or core_count()
 
 
 @contextmanager
