@@ -212,28 +212,9 @@ def plain(arguments: argparse.Namespace) -> None:
         if rng.random() < KNOWING[arguments.what]:
             data = fuzz_mutation.mutate(rng, data, streams, coded=CODED[arguments.what])[:MAX_BYTES]
         else:
-            data = bytes_changed(rng, data)[:MAX_BYTES]
+            data = fuzz_mutation.edited(rng, data)[:MAX_BYTES]
         watch(data)
     watch.save()
-
-
-def bytes_changed(rng: Random, data: bytes) -> bytes:
-    """A few bits flipped, bytes replaced, removed, inserted, or repeated, anywhere."""
-    changed = bytearray(data)
-    for _ in range(rng.randint(1, 4)):
-        place, count = rng.randrange(len(changed) + 1), rng.randint(1, 8)
-        what = rng.randrange(5)
-        if what == 0 and place < len(changed):
-            changed[place] ^= 1 << rng.randrange(8)
-        elif what == 1 and place < len(changed):
-            changed[place] = rng.choice((0, 1, 127, 128, 255, rng.randrange(256)))
-        elif what == 2:
-            del changed[place : place + count]
-        elif what == 3:
-            changed[place:place] = rng.randbytes(count)
-        else:
-            changed[place:place] = changed[place : place + count]
-    return bytes(changed)
 
 
 def counted(folder: Path, session: str) -> dict[str, Any]:

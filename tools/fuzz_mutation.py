@@ -15,7 +15,7 @@ from functools import lru_cache
 from random import Random
 from typing import NamedTuple
 
-from vcm_ref.bitstream.coder import TracedElement
+from vcm_ref.bitstream.coder import TracedElement, leb_bytes
 from vcm_ref.bitstream.digest import header_digest
 from vcm_ref.bitstream.elements import ELEMENTS, SIGNATURE
 from vcm_ref.bitstream.limits import DecoderLimits
@@ -292,7 +292,7 @@ def dictionary() -> list[bytes]:
     """Words that the syntax knows, for a mutator that does not: signature, unit headers, floats, sizes, NAL headers."""
     units = [bytes([kind << 4 | size]) for kind in range(1, 6) for size in range(5)]
     bounds = {bound for element in ELEMENTS.values() for bound in (element.low, element.high) if bound}
-    sizes = [int(_leb(bound), 2).to_bytes(len(_leb(bound)) // 8, "big") for bound in sorted(bounds)]
+    sizes = [leb_bytes(bound) for bound in sorted(bounds)]
     numbers = [bound.to_bytes((bound.bit_length() + 7) // 8, "big") for bound in sorted(bounds)]
     words = [SIGNATURE_BYTES, b"BZh9", b"1AY&SY", b"\x17rE8P\x90", *units, *sizes, *numbers]
     words += [bytes.fromhex(word) for word in (*FLOATS, *NAL_UNITS)]
@@ -300,10 +300,7 @@ def dictionary() -> list[bytes]:
 
 
 def _leb(value: int) -> str:
-    groups = [value & 0x7F]
-    while value := value >> 7:
-        groups.append(value & 0x7F)
-    return "".join(f"{group | 0x80:08b}" for group in groups[:-1]) + f"{groups[-1]:08b}"
+    return "".join(f"{byte:08b}" for byte in leb_bytes(value))
 
 
 def _bits(data: bytes, first: int, length: int) -> int:

@@ -26,6 +26,7 @@ from vcm_ref.bitstream.syntax import StreamHeader
 from vcm_ref.bitstream.values import InnerCodecId
 from vcm_ref.codec import ffmpeg
 from vcm_ref.configuration import load_configuration
+from vcm_ref.conformance.generate.build import with_level
 from vcm_ref.decoder import Decoder
 from vcm_ref.encoder import Encoder
 from vcm_ref.errors import BitstreamError, CodecError, LimitError, UnsupportedError
@@ -60,10 +61,7 @@ def rewritten(header: StreamHeader, pictures: list[CodedPicture]) -> bytes:
         writer.write(CodedPicture(picture.header, picture.substreams, picture.digests))
     writer.close()
     assert header.level <= declared, "a lower level was declared than the pictures need"
-    data = file.getvalue()
-    place = 8 * (5 + (data[4] & 15)) + 7
-    below = 8 * len(data) - place - 4
-    return (int.from_bytes(data, "big") & ~(15 << below) | declared << below).to_bytes(len(data), "big")
+    return with_level(file.getvalue(), declared)
 
 
 def decode(data: bytes) -> None:

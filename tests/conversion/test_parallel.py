@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
-from vcm_ref.conversion.parallel import map_blocks, share_out
+from vcm_ref.conversion.parallel import core_count, map_blocks, share_out
+
+
+def test_core_count() -> None:
+    assert 1 <= core_count() <= (os.cpu_count() or 1)
 
 
 @pytest.mark.parametrize("threads", [None, 1, 3, 100])

@@ -22,7 +22,7 @@ pytest.importorskip("distributed", reason="distributed is not installed")
 import vcm_ref
 from vcm_ref.errors import ConfigError
 from vcm_ref.experiment import schedule
-from vcm_ref.experiment.schedule import Batch, Ref, Task, Value, connect, default_workers, run
+from vcm_ref.experiment.schedule import Batch, Ref, Task, Value, connect, run
 from vcm_ref.experiment.stages import TaskError
 
 from . import jobs
@@ -340,7 +340,3 @@ def test_this_process_keeps_its_environment() -> None:
     assert dict(os.environ) == before
     assert theirs["OMP_NUM_THREADS"] == os.environ.get("OMP_NUM_THREADS", "1")
     assert len([name for name in theirs if name.startswith("VCM_WORKERS_OF_")]) == 1
-
-
-def test_default_workers() -> None:
-    assert 1 <= default_workers() <= (os.cpu_count() or 1)

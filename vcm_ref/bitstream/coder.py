@@ -146,7 +146,7 @@ class Writer(Coder):
         elif kind == "f":
             self._write_bytes(struct.pack(">f", value))
         else:
-            self._write_bytes(_leb_bytes(value) if kind == "leb" else value)
+            self._write_bytes(leb_bytes(value) if kind == "leb" else value)
         return value
 
     def _write(self, value: int, bits: int) -> None:
@@ -169,7 +169,8 @@ class Writer(Coder):
             self.position += 8 * len(value)
 
 
-def _leb_bytes(value: int) -> bytes:
+def leb_bytes(value: int) -> bytes:
+    """The bytes of a leb(v), as few as it takes (docs/bitstream.md, clause 4)."""
     groups = [value & 0x7F]
     while value := value >> 7:
         groups.append(value & 0x7F)

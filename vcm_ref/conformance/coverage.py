@@ -9,11 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..bitstream.coder import TracedElement
 from ..bitstream.elements import ELEMENTS, VERSION, Element
-from ..bitstream.stream import BitstreamReader
 from ..decoder import Decoder
 from ..errors import VcmError
+from .generate.edit import elements as traced_elements
 from .manifest import Suite, Vector
 from .stored_file import read_stored
 
@@ -92,9 +91,7 @@ def measure(folder: Path, suite: Suite) -> Coverage:
 
 
 def _count_values(elements: Mapping[str, ElementCoverage], vector: Vector, data: bytes) -> None:
-    traced: list[TracedElement] = []
-    for _ in BitstreamReader(io.BytesIO(data), trace=traced.append).pictures():
-        pass
+    traced = traced_elements(data)
     for one in {element.name for element in traced}:
         elements[one].count += 1
     for element in traced:

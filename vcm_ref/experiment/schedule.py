@@ -408,8 +408,3 @@ def _result(future: Future) -> tuple[Any, str | None]:
     except Exception as error:
         told = " ".join(f"internal error: {type(error).__name__}: {error}".split())
         return TaskError(70, told), None
-
-
-def default_workers() -> int:
-    """One for each core that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

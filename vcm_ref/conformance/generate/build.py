@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import prod
@@ -11,7 +11,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from ...bitstream.digest import tensor_digest
+from ...bitstream.digest import LEVEL_POSITION, tensor_digest
 from ...bitstream.geometry import coded_size, inner_bit_depth
 from ...bitstream.levels import profile_for
 from ...bitstream.stream import BitstreamWriter, CodedPicture, locate_units
@@ -38,8 +38,7 @@ CODECS: dict[InnerCodecId, EncoderName] = {
     InnerCodecId.HEVC: "hevc",
     InnerCodecId.VVC: "vvenc",
 }
-#: Where level_idc stands in the payload of a stream header: four bits from bit 7 on.
-_LEVEL_SHIFT = 16 - 7 - 4
+_LEVEL_SHIFT = 16 - LEVEL_POSITION - 4
 
 
 @dataclass(frozen=True)
@@ -172,3 +171,10 @@ def samples(shape: Shape, bit_depth: int, seed: int) -> NDArray[np.uint16]:
     if prod(shape) > 1:
         found[0, 0, 0], found[-1, -1, -1] = 0, top
     return found
+
+
+def pseudo_random(state: int) -> Iterator[int]:
+    """Numbers of 31 bits that are the same anywhere, by C's old generator; their low bits are poor."""
+    while True:
+        state = (1103515245 * state + 12345) % 2**31
+        yield state

@@ -6,6 +6,7 @@ import io
 import math
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import islice
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from ...bitstream.stream import BitstreamWriter, CodedPicture
 from ...bitstream.syntax import LayerHeader, LayerPicture, PictureHeader, StreamHeader, Substream
 from ...bitstream.values import Allocation, Arrangement, Grid, Mode, RangeScope, ReorderCoding
 from ...codec.lossless import LosslessCodec
-from .build import Layer, Plan, Range, build
+from .build import Layer, Plan, Range, build, pseudo_random
 from .case import Variant, family
 
 NAME_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
@@ -280,11 +281,8 @@ def unit_sizes() -> Iterator[Variant]:
 def _noise(layer: Layer) -> bytes:
     """Samples that do not compress, so that the substream is of about their size."""
     _, height, width = layer.shape
-    state, found = 12345, bytearray()
-    while len(found) < height * width:
-        state = (1103515245 * state + 12345) % 2**31
-        found.append(state >> 16 & 255)
-    clip = np.frombuffer(bytes(found), np.uint8).reshape(1, height, width).astype(np.uint16)
+    noise = bytes(number >> 16 & 255 for number in islice(pseudo_random(12345), height * width))
+    clip = np.frombuffer(noise, np.uint8).reshape(1, height, width).astype(np.uint16)
     stream = LosslessCodec(8).encode(clip, Mode.AI, 0)
     file = io.BytesIO()
     writer = BitstreamWriter(file, StreamHeader(bit_depth=8, layers=[LayerHeader(layer.name, 1)]))

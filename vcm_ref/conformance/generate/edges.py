@@ -19,6 +19,13 @@ from .core import built, plain, pyramid
 _MOST_SAMPLES = 2**25
 
 
+def zeros(count: int) -> bytes:
+    """``count`` bytes of 0, compressed, without ever having them in memory."""
+    compressor, block = bz2.BZ2Compressor(), bytes(1 << 20)
+    part = b"".join(compressor.compress(block[: min(len(block), count - at)]) for at in range(0, count, len(block)))
+    return part + compressor.flush()
+
+
 @family("LEVEL", "level")
 def level_edges() -> Iterator[Variant]:
     """Exactly {} of the {} that level {} allows.
@@ -78,8 +85,7 @@ def limits() -> Iterator[Variant]:
     tiled = [LayerHeader("p2", 1), LayerHeader("p3", 1)]
     sizes = [[(side // 2, side), (side // 2 + 1, side)]]
     yield Variant("tiled", partial(_huge, tiled, sizes, Arrangement.TILED), ("by two layers, tiled",))
-    deep = StreamHeader(bit_depth=16)
-    yield Variant("16bits", partial(_huge, [layer], [[(side, over)]], bit_depth=deep.bit_depth), ("16-bit samples",))
+    yield Variant("16bits", partial(_huge, [layer], [[(side, over)]], bit_depth=16), ("16-bit samples",))
 
 
 def _huge(
@@ -96,14 +102,12 @@ def _huge(
         dims = [LayerPicture(height, width, [(0.0, 1.0)]) for height, width in picture]
         counts = [layer.channels * height * width for layer, (height, width) in zip(layers, picture, strict=True)]
         counts = [sum(counts)] if arrangement == Arrangement.TILED else counts
-        substreams = [Substream(lossless_data=_zeros(count, bit_depth)) for count in counts]
+        substreams = [Substream(lossless_data=_zero_samples(count, bit_depth)) for count in counts]
         writer.write(CodedPicture(PictureHeader(64, 64, [], dims), substreams))
     writer.close()
     return with_level(file.getvalue(), 4)
 
 
-def _zeros(count: int, bit_depth: int) -> bytes:
-    compressor, block = bz2.BZ2Compressor(), bytes(1 << 20)
-    part = b"".join(compressor.compress(block[: min(len(block), count - at)]) for at in range(0, count, len(block)))
-    part += compressor.flush()
+def _zero_samples(count: int, bit_depth: int) -> bytes:
+    part = zeros(count)
     return part if bit_depth <= 8 else len(part).to_bytes(4, "big") + part + part

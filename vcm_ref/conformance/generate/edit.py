@@ -7,13 +7,13 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ...bitstream.coder import TracedElement, Writer
-from ...bitstream.elements import ELEMENTS, Part
+from ...bitstream.coder import TracedElement, Writer, leb_bytes
+from ...bitstream.elements import ELEMENTS, SIGNATURE, Part
 from ...bitstream.stream import BitstreamReader, locate_units
 from ...bitstream.syntax import Unit, unit_header
 from ...bitstream.values import UnitType
 
-SIGNATURE = b"VCMF"
+SIGNATURE_BYTES = SIGNATURE.to_bytes(4, "big")
 
 
 class RawUnit(NamedTuple):
@@ -39,7 +39,7 @@ def raw_units(data: bytes) -> list[RawUnit]:
 
 def joined(units: Sequence[RawUnit]) -> bytes:
     """The bitstream of some units; the inverse of :func:`raw_units`."""
-    return SIGNATURE + b"".join(unit.coded() for unit in units)
+    return SIGNATURE_BYTES + b"".join(unit.coded() for unit in units)
 
 
 def elements(data: bytes) -> list[TracedElement]:
@@ -110,10 +110,7 @@ def bits_of(name: str, value: int | float | bytes, length: int) -> str:
     if kind == "u":
         return f"{number:0{length}b}"
     if kind == "leb":
-        groups = [number & 127]
-        while number := number >> 7:
-            groups.append(number & 127)
-        return "".join(f"{group | 128:08b}" for group in groups[:-1]) + f"{groups[-1]:08b}"
+        return "".join(f"{byte:08b}" for byte in leb_bytes(number))
     code = number if kind == "ue" else 2 * number - 1 if number > 0 else -2 * number
     return "0" * ((code + 1).bit_length() - 1) + f"{code + 1:b}"
 

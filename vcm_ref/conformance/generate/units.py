@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from ...bitstream.values import UnitType
 from .case import Variant, family
-from .edit import RawUnit, joined, raw_units
+from .edit import SIGNATURE_BYTES, RawUnit, joined, raw_units
 from .negative import BROKEN, base, beginning, broken
 
 
@@ -58,22 +58,22 @@ def unit_sizes() -> Iterator[Variant]:
     yield broken(partial(_resized, 2, 2**32 - 1), "4 GiB", label="largest")
     yield broken(partial(_long_size, 2), "with a leading zero byte", label="leadingzero")
     yield broken(partial(_long_size, 3), "in four bytes where one does", label="leadingzeros")
-    yield broken(partial(_raw_head, 2, bytes([3 << 4 | 5]) + bytes(5)), "in five bytes", label="fivebytes")
-    yield broken(partial(_raw_head, 2, bytes([3 << 4 | 15]) + bytes(15)), "in fifteen bytes", label="fifteenbytes")
-    yield broken(partial(_raw_head, 2, bytes([3 << 4])), "0, where a substream is", label="zero")
+    yield broken(partial(_with_head, 2, bytes([3 << 4 | 5]) + bytes(5)), "in five bytes", label="fivebytes")
+    yield broken(partial(_with_head, 2, bytes([3 << 4 | 15]) + bytes(15)), "in fifteen bytes", label="fifteenbytes")
+    yield broken(partial(_with_head, 2, bytes([3 << 4])), "0, where a substream is", label="zero")
 
 
-def _heads(number: int, head: bytes) -> bytes:
+def _with_head(number: int, head: bytes) -> bytes:
     units = raw_units(base())
     parts = [unit.coded() for unit in units]
     parts[number] = head + units[number].payload
-    return b"VCMF" + b"".join(parts)
+    return SIGNATURE_BYTES + b"".join(parts)
 
 
 def _resized(number: int, size: int) -> bytes:
     length = (size.bit_length() + 7) // 8
     kind = raw_units(base())[number].unit_type
-    return _heads(number, bytes([kind << 4 | length]) + size.to_bytes(length, "big"))
+    return _with_head(number, bytes([kind << 4 | length]) + size.to_bytes(length, "big"))
 
 
 def _padded(number: int) -> bytes:
@@ -84,11 +84,7 @@ def _padded(number: int) -> bytes:
 
 def _long_size(length: int) -> bytes:
     unit = raw_units(base())[2]
-    return _heads(2, bytes([unit.unit_type << 4 | length + 1]) + len(unit.payload).to_bytes(length + 1, "big"))
-
-
-def _raw_head(number: int, head: bytes) -> bytes:
-    return _heads(number, head)
+    return _with_head(2, bytes([unit.unit_type << 4 | length + 1]) + len(unit.payload).to_bytes(length + 1, "big"))
 
 
 @family("UNITORDER", "order of units", kind="negative", error=BROKEN)

@@ -7,13 +7,14 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 
 from ...bitstream.nal import escape
 from ...bitstream.parameter_sets import BitString, to_bit_string, to_nal_unit
 from ...bitstream.stream import BitstreamReader, BitstreamWriter, CodedPicture
 from ...bitstream.syntax import Substream
 from ...bitstream.values import Arrangement, Grid, InnerCodecId, Mode, RangeScope, ReorderCoding
-from .build import Layer, Plan, build
+from .build import Layer, Plan, build, pseudo_random
 from .case import UnavailableError, Variant, family
 from .core import built, pyramid
 
@@ -131,9 +132,9 @@ def several() -> Iterator[Variant]:
 Change = Callable[[Substream], Substream]
 
 
-def rewritten(data: bytes, change: Change) -> bytes:
-    """A bitstream whose substreams have been changed."""
-    reader = BitstreamReader(io.BytesIO(data))
+def changed(plan: Plan, change: Change) -> bytes:
+    """The bitstream of a plan, its substreams changed in what does not matter to the inner decoder."""
+    reader = BitstreamReader(io.BytesIO(build(plan)))
     file = io.BytesIO()
     writer = BitstreamWriter(file, reader.header)
     for picture in reader.pictures():
@@ -141,11 +142,6 @@ def rewritten(data: bytes, change: Change) -> bytes:
         writer.write(CodedPicture(picture.header, substreams, picture.digests))
     writer.close()
     return file.getvalue()
-
-
-def changed(plan: Plan, change: Change) -> bytes:
-    """The bitstream of a plan, its substreams changed in what does not matter to the inner decoder."""
-    return rewritten(build(plan), change)
 
 
 @family("PARAMETERSETS", "parameter sets")
@@ -179,10 +175,9 @@ def _leading(substream: Substream, count: int) -> Substream:
 
 def _foreign(substream: Substream) -> Substream:
     """With a picture parameter set of nuh_layer_id 63, which decoders of the base layer ignore (H.265, 7.4.2.2)."""
-    value, state, bits = 34 << 9 | 63 << 3 | 1, 1, 100
-    for _ in range(bits - 16):
-        state = (1103515245 * state + 12345) % 2**31
-        value = value << 1 | state >> 20 & 1
+    value, bits = 34 << 9 | 63 << 3 | 1, 100
+    for number in islice(pseudo_random(1), bits - 16):
+        value = value << 1 | number >> 20 & 1
     return Substream([*substream.parameter_sets, to_nal_unit(BitString(value, bits))], substream.nal_units)
 
 
@@ -196,8 +191,7 @@ def _with_extension(pps: bytes, bits: int, pattern: int) -> bytes:
     text = to_bit_string(pps)
     value, length = text.value, text.length
     assert not value & 1, "the set has an extension already"  # pps_extension_present_flag ends it
-    value, length = value | 1, length
-    value, length = value << 8 | 1, length + 8  # no known extension, and pps_extension_4bits says there is data
+    value, length = (value | 1) << 8 | 1, length + 8  # no known extension, and pps_extension_4bits says there is data
     extra = bits - length
     data = sum((pattern >> (place % 8) & 1) << place for place in range(extra))
     return to_nal_unit(text._replace(value=value << extra | data, length=bits))
