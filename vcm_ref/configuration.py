@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import yaml
 
 from .bitstream.values import Grid
-from .errors import ConfigError
+from .errors import ConfigError, reason
 from .schema import first_problem
 
 T = TypeVar("T")
@@ -120,7 +120,7 @@ def _load_onto(tree: Tree, path: Path, sources: dict[KeyPath, str], outer: tuple
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        raise ConfigError(f"{path}: cannot be read: {reason(error)}") from error
     own = _parse_yaml(text, str(path))
     if not isinstance(own, dict):
         raise ConfigError(f"{path}: is no mapping of keys to values")

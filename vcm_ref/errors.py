@@ -76,3 +76,8 @@ class DatasetError(VcmError):
     """An input picture, a feature file or a data set is missing or unreadable."""
 
     exit_code = 2
+
+
+def reason(error: Exception) -> str:
+    """What ``error`` says, for our own line about it: of the system's errors without their number and path."""
+    return getattr(error, "strerror", None) or str(error)

@@ -116,7 +116,7 @@ def test_drawing_and_allowing_what_is_missing(stub: dict[str, Any], capsys: pyte
         (["--data", "data/instances.json", "--network-option", "x"], "key=value"),
         (["--data", "data/instances.json", "--network-option", "x=["], "is not YAML"),
         (["--data", "data/instances.json", "--bitstreams", "none.bin"], "which picture is which"),
-        (["--data", "data/instances.json", "--features", "data"], "has no features of it"),
+        (["--data", "data/instances.json", "--features", "data"], "has no features named picture1 or 10"),
         (["--data", "data/instances.json", "-o", "none/r.json"], "cannot be written"),
     ],
 )

@@ -327,14 +327,30 @@ def test_missing_features_and_bitstreams(data: Path, tmp_path: Path) -> None:
     (tmp_path / "bitstreams" / "picture4.bin").unlink()
     for path in data.parent.glob("*.png"):
         path.unlink()  # nobody needs them
-    with pytest.raises(DatasetError, match=r"picture 10: .* has no features of it"):
+    with pytest.raises(DatasetError, match=r"picture 10: .* has no features named picture1 or 10"):
         evaluate(request(data, source=Features(tmp_path / "bitstreams")), tmp_path / "r.json")
     source = bitstreams(tmp_path / "bitstreams")
-    with pytest.raises(DatasetError, match=r"^picture 40: .* has no bitstream of it"):
+    with pytest.raises(DatasetError, match=r"^picture 40: .* has no bitstream named picture4 or 40"):
         evaluate(request(data, source=source), tmp_path / "r.json")
     document = evaluate(request(data, source=source, allow_missing=True), tmp_path / "r.json")
     assert document["pictures"]["evaluated"] == 4
     assert document["rate"]["pixels"] == PIXELS * 4 // 5
+
+
+def test_a_name_of_another_picture_is_not_taken_for_an_id(data: Path, tmp_path: Path) -> None:
+    """Pictures 10 to 50 are the files 20.png to 60.png; what is coded of picture 10, and so is 20.bin, is not 20's."""
+    document = json.loads(data.read_text())
+    for image in document["images"]:
+        image["file_name"] = f"{image['id'] + 10}.png"
+    data.write_text(json.dumps(document))
+    items = load_dataset(data).items
+    coded = [f"{item.id + 10}" for item in items if item.id != 20]
+    (tmp_path / "bitstreams").mkdir()
+    for name in coded:
+        (tmp_path / "bitstreams" / f"{name}.bin").touch()
+    (tmp_path / "all.bin.json").write_text(json.dumps({"pictures": [{"input": f"{name}.png"} for name in coded]}))
+    assert list(bitstreams(tmp_path / "bitstreams").missing(items)) == [20]
+    assert list(bitstreams(tmp_path / "all.bin").missing(items)) == [20]
 
 
 @pytest.mark.parametrize("workers", [1, 2])

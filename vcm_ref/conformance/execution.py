@@ -17,6 +17,7 @@ from enum import Enum
 from pathlib import Path
 from typing import IO
 
+from ..errors import reason
 from .errors import HarnessError
 from .process_tree import ProcessTree
 
@@ -89,7 +90,7 @@ def execute(command: Sequence[str], folder: Path, limits: RunLimits, cancelled: 
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
-        return Ending(Cause.NOT_STARTED, None, 0.0, 0, getattr(error, "strerror", None) or str(error))
+        return Ending(Cause.NOT_STARTED, None, 0.0, 0, reason(error))
     tree.lead(process.pid)
     tails: list[_Tail] = []
     watch = _Watch(tree, folder, limits, start)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from ..atomic import atomic_file
-from ..errors import ConfigError
+from ..errors import ConfigError, reason
 from ..schema import first_problem
 from .errors import SuiteError
 from .stored_file import StoredFile
@@ -131,7 +131,7 @@ def load_suite(folder: Path) -> Suite:
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file; name the suite's folder with --suite") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise SuiteError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        raise SuiteError(f"{path}: cannot be read: {reason(error)}") from error
     try:
         document = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:

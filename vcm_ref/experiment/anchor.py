@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ..atomic import atomic_file, atomic_folder
-from ..errors import DatasetError
+from ..errors import DatasetError, reason
 from ..provenance import versions
 from ..task.dataset import ImageId
 from .method import Method, Subject
@@ -75,7 +75,7 @@ def read_anchor(path: Path) -> Record:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DatasetError(f"{path}: is no anchor file: {error}") from error
+        raise DatasetError(f"{path}: is no anchor file: {reason(error)}") from error
     check_anchor(document, str(path))
     return dict(document)
 

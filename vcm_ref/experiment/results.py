@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ConfigError, DatasetError
+from ..errors import ConfigError, DatasetError, reason
 from ..render import save_png
 from ..source import read_picture
 from ..task.dataset import Dataset, ImageId, Result, Sizes, class_key
@@ -89,7 +89,9 @@ def _read_names(path: Path) -> dict[str, str]:
     try:
         rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"--labels {path}: is none of {', '.join(LABELS)}, and no readable file: {error}") from error
+        raise ConfigError(
+            f"--labels {path}: is none of {', '.join(LABELS)}, and no readable file: {reason(error)}"
+        ) from error
     bad = next((row for row in rows if len(row) != 2), None)
     if bad is not None:
         raise ConfigError(f"--labels {path}: the line {','.join(bad)!r} has no two fields")

@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,7 @@ from ..bitstream.elements import Part
 from ..configuration import Configuration
 from ..decoder import Backend, Decoder
 from ..encoder import Encoder
-from ..errors import DatasetError
+from ..errors import DatasetError, reason
 from ..feature_file import SUFFIXES, load_feature_file
 from ..network import Network
 from ..provenance import file_digest
@@ -145,7 +145,7 @@ class Features:
     kind = "features"
 
     def missing(self, items: Iterable[Item]) -> dict[ImageId, str]:
-        return {item.id: f"{self.folder}: has no features of it" for item in items if self._path(item) is None}
+        return _absent(items, self._path, self._nothing)
 
     def describe(self, items: Iterable[Item]) -> dict[str, Any]:
         paths = [path for path in map(self._path, items) if path]
@@ -157,12 +157,15 @@ class Features:
     def analyse(self, network: Network, item: Item) -> Analysed:
         path = self._path(item)
         if path is None:
-            raise DatasetError(f"{self.folder}: has no features of picture {item.id}")
+            raise DatasetError(f"picture {item.id}: {self._nothing(item)}")
         features = load_feature_file(path)
         return Analysed(features.height, features.width, network.analyse(features), file_digest(path))
 
     def _path(self, item: Item) -> Path | None:
         return _named(self.folder, item, SUFFIXES)
+
+    def _nothing(self, item: Item) -> str:
+        return f"{self.folder}: has no features named {_either(item)}"
 
 
 @dataclass
@@ -174,7 +177,7 @@ class Bitstreams:
     kind = "bitstreams"
 
     def missing(self, items: Iterable[Item]) -> dict[ImageId, str]:
-        return {item.id: f"{self.folder}: has no bitstream of it" for item in items if self._path(item) is None}
+        return _absent(items, self._path, self._nothing)
 
     def describe(self, items: Iterable[Item]) -> dict[str, Any]:
         paths = [path for path in map(self._path, items) if path]
@@ -186,7 +189,7 @@ class Bitstreams:
     def analyse(self, network: Network, item: Item) -> Analysed:
         path = self._path(item)
         if path is None:
-            raise DatasetError(f"{self.folder}: has no bitstream of picture {item.id}")
+            raise DatasetError(f"picture {item.id}: {self._nothing(item)}")
         with path.open("rb") as file:
             decoder = Decoder(file, backend=self.backend)
             if decoder.reader.picture_count != 1:
@@ -198,6 +201,9 @@ class Bitstreams:
 
     def _path(self, item: Item) -> Path | None:
         return _named(self.folder, item, BITSTREAM_SUFFIXES)
+
+    def _nothing(self, item: Item) -> str:
+        return f"{self.folder}: has no bitstream named {_either(item)}"
 
 
 class OneBitstream:
@@ -215,7 +221,7 @@ class OneBitstream:
             stems = [Path(picture["input"]).stem for picture in pictures]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DatasetError(
-                f"{record}: is no record of a bitstream, so nothing says which picture is which: {error}"
+                f"{record}: is no record of a bitstream, so nothing says which picture is which: {reason(error)}"
             ) from error
         self._places: Mapping[str, int] = {stem: place for place, stem in enumerate(stems)}
         if len(self._places) != len(stems):
@@ -229,7 +235,7 @@ class OneBitstream:
         unknown = set(self._places) - {name for item in known for name in _names(item)}
         if unknown:
             raise DatasetError(f"{self.path}: its picture {min(unknown)} is not in the data set, so it has no rate")
-        return {item.id: f"{self.path}: does not have it" for item in known if self._place(item) is None}
+        return _absent(known, self._name, lambda item: f"{self.path}: does not have it")
 
     def describe(self, items: Iterable[Item]) -> dict[str, Any]:
         return {"files": [[self.path.name, file_digest(self.path)]], "backend": self.backend}
@@ -238,9 +244,10 @@ class OneBitstream:
         return self.path.stat().st_size
 
     def analyse(self, network: Network, item: Item) -> Analysed:
-        place = self._place(item)
-        if place is None:
+        name = self._name(item)
+        if name is None:
             raise DatasetError(f"{self.path}: does not have picture {item.id}")
+        place = self._places[name]
         if self._decoder is None or place < self._next:
             self._digest = self._digest or file_digest(self.path)
             self._decoder, self._next = Decoder(self.path.open("rb"), backend=self.backend), 0
@@ -254,8 +261,8 @@ class OneBitstream:
         features = decoded.features
         return Analysed(features.height, features.width, network.analyse(features), self._digest, bits)
 
-    def _place(self, item: Item) -> int | None:
-        return next((self._places[name] for name in _names(item) if name in self._places), None)
+    def _name(self, item: Item) -> str | None:
+        return next((name for name in _names(item) if name in self._places), None)
 
 
 def bitstreams(path: Path, backend: Backend = "auto") -> Source:
@@ -269,6 +276,28 @@ def _by_name(bits: Counter[Part]) -> dict[str, int]:
 
 def _names(item: Item) -> tuple[str, str]:
     return item.path.stem, str(item.id)
+
+
+def _absent(
+    items: Iterable[Item], found: Callable[[Item], Path | str | None], nothing: Callable[[Item], str]
+) -> dict[ImageId, str]:
+    """The pictures that nothing is found for, and what is to be said of each.
+
+    What is found by a picture's id is not its own where another picture's file has that name.
+    """
+    known = list(items)
+    stems = {item.path.stem for item in known}
+    absent = {}
+    for item in known:
+        place = found(item)
+        name = place.stem if isinstance(place, Path) else place
+        if name is None or (name != item.path.stem and name in stems):
+            absent[item.id] = nothing(item)
+    return absent
+
+
+def _either(item: Item) -> str:
+    return " or ".join(dict.fromkeys(_names(item)))
 
 
 def _named(folder: Path, item: Item, suffixes: Iterable[str]) -> Path | None:

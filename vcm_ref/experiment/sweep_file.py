@@ -15,7 +15,7 @@ import yaml
 
 from ..configuration import Configuration, load_configuration
 from ..decoder import Backend
-from ..errors import ConfigError, DatasetError
+from ..errors import ConfigError, DatasetError, reason
 from ..task.dataset import Dataset, Item, load_dataset
 from .method import FeatureMethod, Method, method_of
 from .results import LABELS
@@ -228,7 +228,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        raise ConfigError(f"{path}: cannot be read: {reason(error)}") from error
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
     schema = json.loads(files(__package__).joinpath(SCHEMA).read_text())

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from vcm_ref.errors import DatasetError
+from vcm_ref.errors import DatasetError, reason
 from vcm_ref.task.dataset import ImageId, Item, Result, Sizes, content_digest, need_detections
 from vcm_ref.task.detections import Detections
 
@@ -138,7 +138,7 @@ def _document(instances: str | Path | Mapping[str, Any]) -> Document:
     try:
         document = json.loads(Path(instances).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DatasetError(f"annotations {instances} cannot be read: {error}") from error
+        raise DatasetError(f"annotations {instances} cannot be read: {reason(error)}") from error
     missing = [key for key in ("images", "annotations", "categories") if key not in document]
     if missing:
         raise DatasetError(f"annotations {instances} have no {missing[0]!r}; COCO's instances format is needed")

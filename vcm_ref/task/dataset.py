@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from vcm_ref.errors import DatasetError
+from vcm_ref.errors import DatasetError, reason
 from vcm_ref.task.classification import Classification
 from vcm_ref.task.detections import Detections
 
@@ -98,7 +98,7 @@ def _read_description(path: Path) -> dict[str, Any]:
     try:
         description = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DatasetError(f"data set {path} cannot be read: {error}") from error
+        raise DatasetError(f"data set {path} cannot be read: {reason(error)}") from error
     schema = json.loads(files(__package__).joinpath("dataset.schema.json").read_text())
     problem = best_match(Draft202012Validator(schema).iter_errors(description))
     if problem is not None:
@@ -112,7 +112,7 @@ def read_text(path: Path, what: str) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{what} {path} cannot be read: {error}") from error
+        raise DatasetError(f"{what} {path} cannot be read: {reason(error)}") from error
 
 
 def content_digest(parts: Iterable[str]) -> str:

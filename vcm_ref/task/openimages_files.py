@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vcm_ref.errors import DatasetError
+from vcm_ref.errors import DatasetError, reason
 from vcm_ref.task.dataset import class_key, read_text
 from vcm_ref.task.openimages_metric import Rle
 
@@ -139,7 +139,7 @@ def _png_mask(path: Path) -> NDArray[np.bool_]:
         with Image.open(path) as picture:
             return np.asarray(picture.convert("L")) > 0
     except (OSError, ValueError, SyntaxError) as error:
-        raise DatasetError(f"mask {path} cannot be read: {error}") from error
+        raise DatasetError(f"mask {path} cannot be read: {reason(error)}") from error
 
 
 def _inline_mask(row: Row) -> NDArray[np.bool_]:
@@ -152,5 +152,5 @@ def _inline_mask(row: Row) -> NDArray[np.bool_]:
         return np.asarray(coco_mask.decode([{"size": size, "counts": counts}])[..., 0], np.bool_)
     except (KeyError, ValueError, binascii.Error, zlib.error) as error:
         raise DatasetError(
-            f"mask of picture {row['ImageID']}, class {row['LabelName']}: cannot be read: {error}"
+            f"mask of picture {row['ImageID']}, class {row['LabelName']}: cannot be read: {reason(error)}"
         ) from error
