@@ -206,6 +206,16 @@ def test_a_stopped_run_goes_on(data: Path, tmp_path: Path) -> None:
     assert stopped[0] == straight[0].replace(b"straight.detections", b"r.detections")
 
 
+def test_what_would_fail_at_the_end_fails_after_the_first_picture(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("bright,nothing\ngrey,nothing\n")
+    network = CountingNetwork()
+    with pytest.raises(DatasetError, match="--labels"):
+        evaluate(request(data, lambda: network, labels=str(tmp_path / "labels.csv")), tmp_path / "r.json")
+    assert network.count == 1
+    evaluate(request(data, lambda: network), tmp_path / "r.json")
+    assert network.count == len(PICTURES)
+
+
 def test_an_interrupt_ends_the_workers_and_leaves_the_journal(data: Path, tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from experiment.test_evaluation import *; "

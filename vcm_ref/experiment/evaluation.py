@@ -22,7 +22,7 @@ from ..network import Network
 from ..provenance import file_digest, versions
 from ..task.dataset import Dataset, ImageId
 from .journal import Journal, Record
-from .results import Results, draw_results, write_results
+from .results import Results, check_drawable, draw_results, write_results
 from .sources import Source
 from .workers import analysts
 
@@ -77,12 +77,16 @@ def evaluate(
         stack.callback(journal.close)
         progress(len(journal))
         waiting = [item for item in dataset.items if item.id not in journal and item.id not in missing]
+        rehearsed = False
         for item, finished in crew.finish(waiting):
             if isinstance(finished, DatasetError):
                 problems.append(str(finished))
                 _tolerate([str(finished)], evaluation.allow_missing)
             else:
                 journal.add({"id": item.id, **finished})
+                if not rehearsed:
+                    _rehearse(evaluation, crew.network.class_names, item.id, finished, draw is not None)
+                    rehearsed = True
             progress(1)
         results = Results(journal, dataset, crew.network.class_names, evaluation.labels)
         document = _summary(evaluation, journal, results, sorted(problems), description)
@@ -95,6 +99,20 @@ def evaluate(
         _write(output, document, results)
         journal.remove()
     return document
+
+
+def _rehearse(
+    evaluation: Evaluation, class_names: Mapping[int, str], image_id: ImageId, record: Record, drawn: bool
+) -> None:
+    """Measure one picture, so that labels that do not match, or a package that is missing, are not told of at the end.
+
+    Raises what measuring all of them would.
+    """
+    results = Results({image_id: record}, evaluation.dataset, class_names, evaluation.labels)
+    sizes = {image_id: (record["height"], record["width"])}
+    evaluation.dataset.evaluate(results, sizes)
+    if drawn:
+        check_drawable(image_id, results[image_id])
 
 
 def _tolerate(problems: list[str], allowed: bool) -> None:

@@ -141,6 +141,13 @@ def _run_lengths(mask: NDArray[np.bool_]) -> dict[str, Any]:
     return {"size": list(mask.shape), "counts": encoded["counts"].decode("ascii")}
 
 
+def check_drawable(image_id: ImageId, result: Result) -> Detections:
+    """``result``, where there is something to draw; :class:`DatasetError` otherwise."""
+    if not isinstance(result, Detections):
+        raise DatasetError(f"picture {image_id}: is classified, so there is nothing to draw")
+    return result
+
+
 def draw_results(folder: Path, dataset: Dataset, results: Mapping[ImageId, Result], sizes: Sizes, least: float) -> None:
     """Draw the detections of at least the score ``least`` into a PNG each, named as the picture.
 
@@ -149,8 +156,7 @@ def draw_results(folder: Path, dataset: Dataset, results: Mapping[ImageId, Resul
     paths = {item.id: item.path for item in dataset.items}
     distinct = len({path.stem for path in paths.values()}) == len(paths)
     for image_id, result in results.items():
-        if not isinstance(result, Detections):
-            raise DatasetError(f"picture {image_id}: is classified, so there is nothing to draw")
+        result = check_drawable(image_id, result)
         path = paths[image_id]
         canvas = read_picture(path) if path.is_file() else np.full((*sizes[image_id], 3), _BLANK, np.uint8)
         if canvas.shape[:2] != sizes[image_id]:
