@@ -8,6 +8,7 @@ on the other (part 2, ``analyse``). torch and the like are imported only when a 
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -64,8 +65,8 @@ NETWORKS: dict[str, Entry] = {
     "detectron2": Entry(
         "vcm_ref.network.detectron2_fpn",
         "Detectron2Network",
-        f"{_TORCH} fvcore iopath omegaconf yacs pycocotools, and put a copy of the source of "
-        "github.com/facebookresearch/detectron2 on PYTHONPATH (docs/networks.md)",
+        f"{_TORCH} fvcore iopath omegaconf yacs pycocotools cloudpickle tabulate termcolor, and put a copy of the "
+        "source of github.com/facebookresearch/detectron2 on PYTHONPATH (docs/networks.md)",
     ),
     "onnx": Entry("vcm_ref.network.onnx_network", "OnnxNetwork", "pip install onnx onnxruntime"),
     "refnet": Entry("vcm_ref.network.refnet", "RefNet", _TORCH),
@@ -84,7 +85,9 @@ def load_network(name: str, **options: Any) -> Network:
         raise NetworkError(f"there is no network {name!r}; there are: {', '.join(sorted(NETWORKS))}")
     entry = NETWORKS[name]
     try:
-        maker = getattr(importlib.import_module(entry.module), entry.maker)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of one library about another
+            maker = getattr(importlib.import_module(entry.module), entry.maker)
     except ImportError as error:
         package = (error.name or str(error)).split(".")[0]
         if package == "vcm_ref":

@@ -19,7 +19,9 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import logging
 import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -70,6 +72,9 @@ class Detectron2Network:
         nms_threshold: float | None = None,
         max_detections: int | None = None,
     ) -> None:
+        # Detectron2 calls torch as torch was; what torch says of that is of no use to whoever runs it.
+        warnings.filterwarnings("ignore", message="torch.meshgrid")
+        logging.getLogger("torch.fx._symbolic_trace").setLevel(logging.ERROR)
         model = model.removesuffix(".yaml")
         self.name = f"detectron2 {model}"
         if split not in ("p", "c"):
