@@ -57,6 +57,8 @@ def analysts(
     try:
         yield _Workers(pool, workers)
         pool.shutdown()
+        for process in set(multiprocessing.active_children()) - others:  # a second shutdown waits for nobody
+            process.join()
     except BaseException as error:  # an interrupt too: nobody waits for pictures that have begun
         pool.shutdown(wait=False, cancel_futures=True)
         for process in set(multiprocessing.active_children()) - others:
