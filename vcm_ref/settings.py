@@ -90,14 +90,15 @@ def settings_for(configuration: Configuration, features: FeatureSet) -> CodingSe
         ],
         fixed_range=fixed_range or (0.0, 0.0),
     )
-    tiled = arrangement == Arrangement.TILED
+    qps = _qps(configuration, names, arrangement, inner_encoder.highest_qp)
+    substreams = 1 if arrangement == Arrangement.TILED else len(names)
     return CodingSettings(
         header=header,
         fixed_range=fixed_range,
         rounding=rounding,
         order_method=order_method,
-        modes=modes[:1] if tiled else modes,
-        qps=_qps(configuration, names, arrangement, inner_encoder.highest_qp),
+        modes=modes[:substreams],
+        qps=qps[:substreams],
         inner_encoder=inner_encoder,
         verifier=_verifier(configuration, inner_encoder) if header.digest_length else None,
     )
@@ -143,11 +144,9 @@ def _modes(configuration: Configuration, names: list[str], arrangement: Arrangem
 def _qps(configuration: Configuration, names: list[str], arrangement: Arrangement, highest: int) -> list[int]:
     base = configuration.get("codec.qp")
     offsets = configuration.per_layer("codec.qp_offset", names, 0)
-    if arrangement == Arrangement.TILED:
-        if len(set(offsets)) > 1:
-            raise configuration.error("codec.qp_offset", "the tiled arrangement codes all layers with one QP")
-        offsets = offsets[:1]
-    for name, offset in zip(names, offsets, strict=False):
+    if arrangement == Arrangement.TILED and len(set(offsets)) > 1:
+        raise configuration.error("codec.qp_offset", "the tiled arrangement codes all layers with one QP")
+    for name, offset in zip(names, offsets, strict=True):
         if not 0 <= base + offset <= highest:
             problem = f"the QP of layer {name} comes to {base + offset}, outside 0..{highest}"
             raise configuration.error("codec.qp_offset" if offset else "codec.qp", problem)
