@@ -216,6 +216,14 @@ def test_equal_scores_keep_the_detections_order(tmp_path: Path) -> None:
         assert only(tmp_path, [("i", "cat", A)], found) == 1.0
 
 
+def test_equal_scores_keep_the_detections_order_around_a_group(tmp_path: Path) -> None:
+    """A, which finds the group that it lies in, and a wrong one, both at 0.5: AP = 1; the other way round, 1/2."""
+    truth: list[Truth] = [("i", "cat", GROUP, True)]
+    in_group, wrong = ("cat", A, 0.5), ("cat", NOWHERE, 0.5)
+    assert only(tmp_path, truth, [in_group, wrong]) == 1.0
+    assert only(tmp_path, truth, [wrong, in_group]) == 0.5
+
+
 def test_no_detections(tmp_path: Path) -> None:
     """Nothing found of one object: AP = 0, and the class is in the mean."""
     assert measure(tmp_path, [("i", "cat", A)], {"i": []}) == {"mAP50": 0.0, "classes": 1, "AP50/cat": 0.0}
@@ -277,15 +285,24 @@ def measure_masks(
     truth: Sequence[Truth],
     masks: dict[int, NDArray[np.bool_]],
     found: Sequence[tuple[NDArray[np.bool_], float]],
+    more_masks: Sequence[Box] = (),
+    mask_groups: Sequence[bool] | None = None,
     **options: Any,
 ) -> dict[str, float]:
-    """Evaluate detections of cats by mask in picture i; ``masks`` are of the objects by their place in ``truth``."""
+    """Evaluate detections of cats by mask in picture i.
+
+    ``masks`` are of the objects by their place in ``truth``; ``more_masks``, full blocks, have a row of their own only.
+    ``mask_groups`` gives that table a column of groups.
+    """
     write_tables(folder, truth, [("i", "cat", 1)])
-    rows = ["MaskPath,ImageID,LabelName,BoxID,BoxXMin,BoxXMax,BoxYMin,BoxYMax,PredictedIoU,Clicks"]
-    for place, mask in masks.items():
-        x0, y0, x1, y1 = truth[place][2]
-        Image.fromarray(mask).save(folder / f"m{place}.png")
-        rows.append(f"m{place}.png,i,cat,{place},{x0 / SIDE:.6f},{x1 / SIDE:.6f},{y0 / SIDE:.6f},{y1 / SIDE:.6f},0.9,")
+    heading = "MaskPath,ImageID,LabelName,BoxID,BoxXMin,BoxXMax,BoxYMin,BoxYMax,PredictedIoU,Clicks"
+    rows = [heading + (",IsGroupOf" if mask_groups else "")]
+    given = [*((truth[place][2], mask) for place, mask in masks.items()), *((box, block(box)) for box in more_masks)]
+    for number, ((x0, y0, x1, y1), mask) in enumerate(given):
+        Image.fromarray(mask).save(folder / f"m{number}.png")
+        box = f"{x0 / SIDE:.6f},{x1 / SIDE:.6f},{y0 / SIDE:.6f},{y1 / SIDE:.6f}"
+        group = f",{int(mask_groups[number])}" if mask_groups else ""
+        rows.append(f"m{number}.png,i,cat,{number},{box},0.9,{group}")
     (folder / "masks.csv").write_text("\n".join(rows) + "\n")
     files = {name: folder / f"{name}.csv" for name in ("boxes", "labels", "masks")}
     data = OpenImagesDataset("case", folder, **files, **options)
@@ -361,6 +378,61 @@ def test_masks_join_boxes_by_six_decimals_or_exactly(tmp_path: Path) -> None:
     found = [(block(third), 0.9), (block(third), 0.8), (block(B), 0.7)]
     assert measure_masks(tmp_path, truth, masks, found)["mask_mAP50"] == pytest.approx(5 / 6)
     assert measure_masks(tmp_path, truth, masks, found, mask_join="exact")["mask_mAP50"] == 1.0
+
+
+def test_an_object_of_the_masks_table_alone_is_none_by_boxes(tmp_path: Path) -> None:
+    """A has a row in both tables, B in the masks' only, and both masks are found: by mask, two of two, AP = 1.
+
+    By boxes there is A, and the detections' boxes, the whole picture, do not fit it; without A, no cat.
+    """
+    found = [(block(A), 0.9), (block(B), 0.8)]
+    figures = measure_masks(tmp_path, [("i", "cat", A)], {0: block(A)}, found, [B])
+    by_mask = {"mask_mAP50": 1.0, "mask_classes": 1, "mask_AP50/cat": 1.0}
+    assert figures == {"mAP50": 0.0, "classes": 1, "AP50/cat": 0.0, **by_mask}
+    assert measure_masks(tmp_path, [], {}, found, [A, B]) == by_mask
+
+
+@pytest.mark.parametrize("how", ["rounded", "exact"])
+@pytest.mark.parametrize(("mask_group", "expected"), [(True, 1.0), (False, 0.5)])
+def test_a_group_s_mask_is_a_group_s(tmp_path: Path, how: str, mask_group: bool, expected: float) -> None:
+    """A group at A, and C. A quarter of A is detected at 0.9, C at 0.8.
+
+    The group's mask is a group's as well: both are found, AP = 1. The masks' table has an object instead: it is an
+    object of its own, a quarter of which is no match, but lies in the group without a mask, by its box, and so counts
+    neither way. C is one of two: AP = 1/2.
+    """
+    quarter = (0, 0, 16, 16)
+    truth: list[Truth] = [("i", "cat", A, True), ("i", "cat", C)]
+    masks, groups = {0: block(A), 1: block(C)}, [mask_group, False]
+    found = [(block(quarter), 0.9), (block(C), 0.8)]
+    figures = measure_masks(tmp_path, truth, masks, found, mask_groups=groups, mask_join=how)
+    assert figures["mask_mAP50"] == expected
+
+
+def test_equal_rows_are_joined_each_with_each_or_one_with_one(tmp_path: Path) -> None:
+    """A is twice among the boxes and once among the masks, and is found at 0.9.
+
+    Exactly joined, both have the mask, and one of two is found: AP = 1/2. Rounded, one has it and counts: AP = 1.
+    """
+    truth = [("i", "cat", A), ("i", "cat", A)]
+    found = [(block(A), 0.9)]
+    assert measure_masks(tmp_path, truth, {0: block(A)}, found, mask_join="exact")["mask_mAP50"] == 0.5
+    assert measure_masks(tmp_path, truth, {0: block(A)}, found)["mask_mAP50"] == 1.0
+
+
+def test_exactly_joined_objects_stand_by_their_coordinates(tmp_path: Path) -> None:
+    """Groups at 0..64 and 0..32, in this order. 0..16 lies in both; 48..64 in the large one only. 0.9 and 0.8.
+
+    The first detection is for the first of the groups that it lies in wholly. Exactly joined that is the small one, as
+    its XMax is less: each finds one, AP = 1. Rounded, it is the large one, where the second counts neither way; the
+    small one is missed: AP = 1/2.
+    """
+    large, small = (0, 0, 64, 64), (0, 0, 32, 32)
+    truth: list[Truth] = [("i", "cat", large, True), ("i", "cat", small, True)]
+    masks = {0: block(large), 1: block(small)}
+    found = [(block((0, 0, 16, 16)), 0.9), (block((48, 48, 64, 64)), 0.8)]
+    assert measure_masks(tmp_path, truth, masks, found, mask_join="exact")["mask_mAP50"] == 1.0
+    assert measure_masks(tmp_path, truth, masks, found)["mask_mAP50"] == 0.5
 
 
 # Files
@@ -454,6 +526,14 @@ def test_what_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     boxes.write_text(good.replace("0.25", "wide", 1))
     with pytest.raises(DatasetError, match=r"boxes\.csv, line 2: XMax is 'wide'"):
         OpenImagesDataset("case", tmp_path, boxes, labels)
+    boxes.write_text(good.replace(",0.0,", ",0.5,", 1))
+    with pytest.raises(DatasetError, match=r"boxes\.csv, line 2: the box ends before it begins"):
+        OpenImagesDataset("case", tmp_path, boxes, labels)
+    labels.write_text(labels.read_text() + "i,verification,cat,\n")
+    boxes.write_text(good)
+    with pytest.raises(DatasetError, match=r"labels\.csv, line 2: Confidence is ''"):
+        OpenImagesDataset("case", tmp_path, boxes, labels)
+    labels.write_text(labels.read_text().replace("cat,", "cat,1"))
     boxes.write_text(good + "i,xclick\n")
     with pytest.raises(DatasetError, match="line 3: has not as many fields"):
         OpenImagesDataset("case", tmp_path, boxes, labels)

@@ -7,10 +7,8 @@ ImageID, LabelName, the box as BoxXMin … or XMin …, and MaskPath or, in MPEG
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -18,7 +16,6 @@ from vcm_ref.errors import DatasetError
 from vcm_ref.task.dataset import ImageId, Item, Result, Sizes, content_digest, need_detections, read_text
 from vcm_ref.task.detections import Detections
 from vcm_ref.task.openimages_files import (
-    Coordinates,
     Row,
     encode_mask,
     is_group,
@@ -29,8 +26,10 @@ from vcm_ref.task.openimages_files import (
     read_descriptions,
     read_image_list,
     read_mask,
+    read_number,
     read_rows,
 )
+from vcm_ref.task.openimages_join import MaskJoin, Object, join_masks
 from vcm_ref.task.openimages_metric import (
     Judged,
     Rle,
@@ -38,20 +37,11 @@ from vcm_ref.task.openimages_metric import (
     average_precision,
     judge_boxes,
     judge_masks,
-    truth_count,
 )
 
-_TOLERANCES = {"exact": 0.0, "rounded": 1.001e-6}  # the masks' table has six decimals, however they were rounded
 PlacedRow = tuple[str, Row]
-
-
-@dataclass
-class _Object:
-    """One object: its box, whether that is around a group, and the row about its mask, if it has one."""
-
-    box: Coordinates
-    group: bool
-    mask: Row | None = None
+ObjectsOf = dict[str, dict[int, list[Object]]]
+"""Objects by picture and class."""
 
 
 class OpenImagesDataset:
@@ -59,8 +49,8 @@ class OpenImagesDataset:
 
     ``image_list`` selects pictures, one name a line, else all that the tables name are meant; ``classes`` selects and
     orders classes, one a line, else all that occur are meant; ``descriptions`` gives class labels (``/m/01g317``) their
-    names (``Person``). ``mask_join`` says when a mask's box and an object's box are one: alike to six decimals, as if
-    ``rounded``, or only where the tables have them ``exact``-ly alike.
+    names (``Person``). ``mask_join`` says how masks are given to the objects that have their boxes
+    (:mod:`~vcm_ref.task.openimages_join`).
     """
 
     def __init__(
@@ -73,7 +63,7 @@ class OpenImagesDataset:
         image_list: Path | None = None,
         masks: Path | None = None,
         mask_folder: Path | None = None,
-        mask_join: Literal["rounded", "exact"] = "rounded",
+        mask_join: MaskJoin = "rounded",
         descriptions: Path | None = None,
         classes: Path | None = None,
     ) -> None:
@@ -98,12 +88,21 @@ class OpenImagesDataset:
         }
 
         self._verified: dict[str, set[int]] = {image_id: set() for image_id in listed}
-        self._objects: dict[str, dict[int, list[_Object]]] = {image_id: {} for image_id in listed}
-        for where, row in self._selected(box_rows):
-            self._add(row, _Object(read_box(where, row), is_group(where, row)))
-        for _, row in self._selected(label_rows):
+        for where, row in self._selected(label_rows):
+            read_number(where, row, "Confidence")  # 1 or 0, there or not there: somebody has looked
             self._verified[row["ImageID"]].add(self._numbers[row["LabelName"]])
-        self._join_masks(self._selected(mask_rows), _TOLERANCES[mask_join])
+        self._boxed = self._collected(
+            (row, Object(read_box(where, row), is_group(where, row))) for where, row in self._selected(box_rows)
+        )
+        mask_objects = self._collected(self._mask_objects(mask_rows))
+        by_group = all("IsGroupOf" in row for _, row in (*box_rows[:1], *mask_rows[:1]))
+        self._joined: ObjectsOf = {
+            image_id: {
+                number: join_masks(boxed.get(number, []), mask_objects[image_id].get(number, []), mask_join, by_group)
+                for number in boxed.keys() | mask_objects[image_id].keys()
+            }
+            for image_id, boxed in self._boxed.items()
+        }
         chosen = [f"{item.id} {item.path.name}" for item in self.items], class_labels, [*self.classes.values()]
         self._digest = content_digest([*tables.values(), *("\n".join(part) for part in chosen), mask_join])
 
@@ -122,63 +121,68 @@ class OpenImagesDataset:
         by_masks = self.has_masks
         for image_id, result in results.items():
             found = need_detections(result, image_id)
+            self._judge_boxes(str(image_id), found, sizes[image_id], boxes)
             by_masks = by_masks and found.masks is not None
-            self._judge(str(image_id), found, sizes[image_id], boxes, masks if by_masks else None)
+            if by_masks:
+                self._judge_masks(str(image_id), found, sizes[image_id], masks)
         return {**boxes.metrics(""), **(masks.metrics("mask_") if by_masks else {})}
 
-    def _judge(
-        self, image_id: str, found: Detections, size: tuple[int, int], boxes: _Tally, masks: _Tally | None
-    ) -> None:
+    def _judge_boxes(self, image_id: str, found: Detections, size: tuple[int, int], tally: _Tally) -> None:
         """Count one picture's truth and detections, of its verified classes only: of others nothing is known."""
         height, width = size
         shares = found.boxes.astype(np.float64) / np.array([width, height, width, height], np.float64)
-        scores = found.scores.astype(np.float64)
-        objects = self._objects[image_id]
+        objects = self._boxed[image_id]
+        for number in sorted(self._verified[image_id] | objects.keys()):
+            mine = found.labels == number
+            truth = _truth(objects.get(number, []))
+            tally.add(number, len(truth.boxes), judge_boxes(shares[mine], found.scores[mine].astype(np.float64), truth))
+
+    def _judge_masks(self, image_id: str, found: Detections, size: tuple[int, int], tally: _Tally) -> None:
+        """The same by masks; objects that have a mask only are among the truth here."""
+        assert found.masks is not None
+        objects = self._joined[image_id]
         for number in sorted(self._verified[image_id] | objects.keys()):
             mine = np.flatnonzero(found.labels == number)
-            truth = self._truth(objects.get(number, []), size, with_masks=masks is not None)
-            boxes.add(number, truth_count(truth, by_masks=False), judge_boxes(shares[mine], scores[mine], truth))
-            if masks is not None and found.masks is not None:
-                encoded = [encode_mask(found.masks[index]) for index in mine]
-                masks.add(number, truth_count(truth, by_masks=True), judge_masks(encoded, scores[mine], truth))
+            own = objects.get(number, [])
+            truth = _truth(own, [self._mask(one, size) for one in own])
+            encoded = [encode_mask(found.masks[index]) for index in mine]
+            count = sum(mask is not None for mask in truth.masks)
+            tally.add(number, count, judge_masks(encoded, found.scores[mine].astype(np.float64), truth))
 
-    def _truth(self, objects: list[_Object], size: tuple[int, int], with_masks: bool) -> TruthOfClass:
-        boxes = np.array([item.box for item in objects], np.float64).reshape(-1, 4)
-        group = np.array([item.group for item in objects], np.bool_)
-        return TruthOfClass(boxes, group, [self._mask(item, size) for item in objects] if with_masks else [])
-
-    def _mask(self, item: _Object, size: tuple[int, int]) -> Rle | None:
+    def _mask(self, one: Object, size: tuple[int, int]) -> Rle | None:
         from pycocotools import mask as coco_mask
 
-        if item.mask is None:
+        if one.mask is None:
             return None
-        mask = read_mask(self._mask_folder, item.mask, size)
+        mask = read_mask(self._mask_folder, one.mask, size)
         return mask if coco_mask.area(mask) else None
 
     def _selected(self, rows: Iterable[PlacedRow]) -> Iterator[PlacedRow]:
         """The rows about the data set's pictures and classes."""
         for where, row in rows:
-            if row["ImageID"] in self._objects and row["LabelName"] in self._numbers:
+            if row["ImageID"] in self._verified and row["LabelName"] in self._numbers:
                 yield where, row
 
-    def _add(self, row: Row, item: _Object) -> None:
-        self._objects[row["ImageID"]].setdefault(self._numbers[row["LabelName"]], []).append(item)
+    def _collected(self, objects: Iterable[tuple[Row, Object]]) -> ObjectsOf:
+        """Objects, each with its row, by picture and class."""
+        collected: ObjectsOf = {image_id: {} for image_id in self._verified}
+        for row, one in objects:
+            collected[row["ImageID"]].setdefault(self._numbers[row["LabelName"]], []).append(one)
+        return collected
 
-    def _join_masks(self, rows: Iterable[PlacedRow], tolerance: float) -> None:
-        """Give each mask to the object with its box; a mask without one is an object of its own."""
-        for where, row in rows:
+    def _mask_objects(self, rows: Iterable[PlacedRow]) -> Iterator[tuple[Row, Object]]:
+        for where, row in self._selected(rows):
             path = mask_path(self._mask_folder, row)
             if path is not None and not path.is_file():
                 self.problems.append(f"picture {row['ImageID']}: its mask {path} is missing")
-                continue
-            box = read_box(where, row, "Box" if "BoxXMin" in row else "")
-            objects = self._objects[row["ImageID"]].get(self._numbers[row["LabelName"]], [])
-            waiting = [item for item in objects if item.mask is None]
-            nearest = min(waiting, key=lambda item: _difference(item.box, box), default=None)
-            if nearest is not None and _difference(nearest.box, box) <= tolerance:
-                nearest.mask = row
             else:
-                self._add(row, _Object(box, is_group(where, row), row))
+                box = read_box(where, row, "Box" if "BoxXMin" in row else "")
+                yield row, Object(box, is_group(where, row), row)
+
+
+def _truth(objects: Sequence[Object], masks: Sequence[Rle | None] = ()) -> TruthOfClass:
+    boxes = np.array([one.box for one in objects], np.float64).reshape(-1, 4)
+    return TruthOfClass(boxes, np.array([one.group for one in objects], np.bool_), masks)
 
 
 class _Tally:
@@ -203,10 +207,6 @@ class _Tally:
         if not each:
             return {}
         return {f"{prefix}mAP50": sum(each.values()) / len(each), f"{prefix}classes": len(each), **each}
-
-
-def _difference(first: Coordinates, second: Coordinates) -> float:
-    return max(abs(one - other) for one, other in zip(first, second, strict=True))
 
 
 def _values(rows: Iterable[Row], column: str) -> list[str]:

@@ -43,17 +43,20 @@ def read_rows(path: Path, text: str, needed: Collection[str]) -> Iterator[tuple[
 
 
 def read_box(where: str, row: Row, prefix: str = "") -> Coordinates:
-    """The box of a row, whose columns' names begin with ``prefix``."""
-    x0, y0, x1, y1 = (_number(where, row, prefix + name) for name in ("XMin", "YMin", "XMax", "YMax"))
+    """The box of a row, whose columns' names begin with ``prefix``; :class:`DatasetError` where it is inside out."""
+    x0, y0, x1, y1 = (read_number(where, row, prefix + name) for name in ("XMin", "YMin", "XMax", "YMax"))
+    if x0 > x1 or y0 > y1:
+        raise DatasetError(f"{where}: the box ends before it begins")
     return x0, y0, x1, y1
 
 
 def is_group(where: str, row: Row) -> bool:
     """Whether a row is about a group of objects; a file without the column has none."""
-    return "IsGroupOf" in row and _number(where, row, "IsGroupOf") != 0
+    return "IsGroupOf" in row and read_number(where, row, "IsGroupOf") != 0
 
 
-def _number(where: str, row: Row, name: str) -> float:
+def read_number(where: str, row: Row, name: str) -> float:
+    """The finite number in a row's column ``name``. Raises :class:`DatasetError`."""
     text = row.get(name, "")
     try:
         value = float(text)

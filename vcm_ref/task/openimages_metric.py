@@ -52,8 +52,8 @@ def judge_boxes(boxes: NDArray[np.float64], scores: NDArray[np.float64], truth: 
     boxes, scores = boxes[order], scores[order]
     objects, groups = truth.boxes[~truth.group], truth.boxes[truth.group]
     hits = _match_objects(_box_iou(boxes, objects))
-    absorbed, best = _match_groups(_box_ioa(boxes, groups), ~hits, scores)
-    return _judged(scores, hits, ~absorbed, best)
+    absorbed, finds = _match_groups(_box_ioa(boxes, groups), ~hits, scores)
+    return _judged(scores, hits | finds, absorbed & ~finds)
 
 
 def judge_masks(masks: Sequence[Rle], scores: NDArray[np.float64], truth: TruthOfClass) -> Judged:
@@ -76,17 +76,12 @@ def judge_masks(masks: Sequence[Rle], scores: NDArray[np.float64], truth: TruthO
     objects = [mask for mask, is_group in zip(with_mask, group, strict=True) if not is_group]
     groups = [mask for mask, is_group in zip(with_mask, group, strict=True) if is_group]
     hits = _match_objects(_mask_overlap(found, objects, by_detection=False))
-    absorbed, best = _match_groups(_mask_overlap(found, groups, by_detection=True), ~hits, scores)
+    absorbed, finds = _match_groups(_mask_overlap(found, groups, by_detection=True), ~hits, scores)
 
     only_boxes, only_groups = truth.boxes[~has_mask & ~truth.group], truth.boxes[~has_mask & truth.group]
     ignored = _match_objects(_box_iou(boxes, only_boxes), ~hits & ~absorbed)
     beside, _ = _match_groups(_box_ioa(boxes, only_groups), ~hits & ~absorbed & ~ignored, scores)
-    return _judged(scores, hits, ~(absorbed | ignored | beside), best)
-
-
-def truth_count(truth: TruthOfClass, by_masks: bool) -> int:
-    """How many detections could be right: a group counts once; by masks, only what has one counts."""
-    return sum(mask is not None for mask in truth.masks) if by_masks else len(truth.boxes)
+    return _judged(scores, hits | finds, (absorbed & ~finds) | ignored | beside)
 
 
 def average_precision(judged: Iterable[Judged], count: int) -> float:
@@ -127,27 +122,24 @@ def _match_objects(overlap: Overlaps, open_to: NDArray[np.bool_] | None = None) 
 
 def _match_groups(
     overlap: Overlaps, open_to: NDArray[np.bool_], scores: NDArray[np.float64]
-) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Which detections lie in a group, and the best score in each group that any lies in: ``overlap`` is (N, M).
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which detections, best first, lie in a group, and which of them are the best in theirs: ``overlap`` is (N, M).
 
     A detection of score 0 lies in its group but does not find it: so it is in the evaluator that is followed.
     """
-    absorbed = np.zeros(len(overlap), np.bool_)
-    best = np.zeros(overlap.shape[1])
+    absorbed, finds = np.zeros(len(overlap), np.bool_), np.zeros(len(overlap), np.bool_)
+    found = np.zeros(overlap.shape[1], np.bool_)
     if overlap.size:
         for index, target in enumerate(np.argmax(overlap, axis=1)):
             if open_to[index] and overlap[index, target] >= THRESHOLD:
                 absorbed[index] = True
-                best[target] = max(best[target], scores[index])
-    return absorbed, best[best > 0]
+                if scores[index] > 0 and not found[target]:
+                    finds[index] = found[target] = True
+    return absorbed, finds
 
 
-def _judged(
-    scores: NDArray[np.float64], hits: NDArray[np.bool_], counts: NDArray[np.bool_], groups: NDArray[np.float64]
-) -> Judged:
-    return Judged(
-        np.concatenate([scores[counts], groups]), np.concatenate([hits[counts], np.ones(len(groups), np.bool_)])
-    )
+def _judged(scores: NDArray[np.float64], hits: NDArray[np.bool_], left_out: NDArray[np.bool_]) -> Judged:
+    return Judged(scores[~left_out], hits[~left_out])
 
 
 def _areas(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
