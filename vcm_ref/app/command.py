@@ -128,11 +128,14 @@ def progress_bar(total: int, description: str) -> Iterator[Callable[[float], Non
 
     Yields its update.
     """
+    if not sys.stderr.isatty():  # where tqdm would be silent as well, but only after it has been imported
+        yield lambda share: None
+        return
     from tqdm import tqdm
 
     tqdm.monitor_interval = 0  # else every bar has a thread, which warns where it cannot be started
     layout = "{desc}: {percentage:3.0f}% |{bar}| {n:.1f}/{total} [{elapsed}<{remaining}]"
-    with tqdm(total=total, desc=description, delay=1, disable=None, leave=False, bar_format=layout) as bar:
+    with tqdm(total=total, desc=description, delay=1, leave=False, bar_format=layout) as bar:
 
         def advance(share: float) -> None:
             bar.update(share)
