@@ -87,10 +87,11 @@ def picture_size(path: Path, apply_orientation: bool = True) -> tuple[int, int]:
     """
     with _opened(path, None) as picture:
         width, height = picture.size
-        orientation = _orientation(picture, path.read_bytes() if picture.format == "PNG" else b"")
         turned_already = picture.format == "TIFF"
-        if orientation in _SWAP_SIDES and apply_orientation != turned_already:
-            height, width = width, height
+        if apply_orientation != turned_already:
+            orientation = _orientation(picture, path.read_bytes() if picture.format == "PNG" else b"")
+            if orientation in _SWAP_SIDES:
+                height, width = width, height
     return height, width
 
 
