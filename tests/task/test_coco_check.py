@@ -402,7 +402,9 @@ boxes_of = st.lists(
 
 
 @settings(max_examples=25, deadline=None)
-@given(truth=st.tuples(boxes_of, boxes_of), found=st.tuples(boxes_of, boxes_of), crowd=st.booleans(), first=st.booleans())
+@given(
+    truth=st.tuples(boxes_of, boxes_of), found=st.tuples(boxes_of, boxes_of), crowd=st.booleans(), first=st.booleans()
+)
 def test_ids_in_any_order_give_pycocotools_figures(
     tmp_path_factory: pytest.TempPathFactory, truth: Any, found: Any, crowd: bool, first: bool
 ) -> None:

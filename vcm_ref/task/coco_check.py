@@ -216,7 +216,8 @@ class _Annotations:
         if not isinstance(box, list) or len(box) != 4 or not all(map(_finite, box)):
             self._faults.add(where, _told(entry, "bbox", "four numbers: x, y, width, height"))
             return None
-        area, crowd = entry.get("area"), entry.get("iscrowd", 0)
+        area: Any = entry.get("area")
+        crowd = entry.get("iscrowd", 0)
         if not _finite(area) or area < 0:
             self._faults.add(where, _told(entry, "area", "the object's area in pixels"))
         if type(crowd) not in (int, float, bool) or crowd not in (0, 1):
@@ -294,7 +295,9 @@ def _fault_of_segmentation(given: Any, image: Image) -> str | None:
         if not isinstance(polygon, list) or not {type(value) for value in polygon} <= _NUMBERS:
             return f"segmentation has {shown(polygon)}, which is not a list of numbers x0, y0, x1, y1, …"
         if len(polygon) < 6 or len(polygon) % 2:
-            return f"segmentation has a polygon of {len(polygon)} numbers; three points or more, of two each, are needed"
+            return (
+                f"segmentation has a polygon of {len(polygon)} numbers; three points or more, of two each, are needed"
+            )
         for side, values in ((image.width, polygon[::2]), (image.height, polygon[1::2])):
             if not all(-side <= value <= 2 * side for value in values):
                 return f"segmentation has a polygon that is far outside the picture, {image.width}x{image.height}"

@@ -26,16 +26,17 @@ def fault_of_runs(counts: Any, height: int, width: int) -> str | None:
     if isinstance(counts, list):
         if not {type(run) for run in counts} <= {int}:
             return "a run length is not an integer"
-        runs: NDArray[np.int64] | list[int] | None = counts
+        runs: list[int] = counts
     elif isinstance(counts, (str, bytes)):
-        runs = _decompressed(counts.encode("utf-8", "replace") if isinstance(counts, str) else counts)
-        if runs is None:
+        read = _decompressed(counts.encode("utf-8", "replace") if isinstance(counts, str) else counts)
+        if read is None:
             return "the compressed run lengths are damaged"
+        runs = read.tolist()
     else:
         return "counts are neither a list of run lengths nor a text"
-    if len(runs) and min(runs) < 0:
+    if runs and min(runs) < 0:
         return "a run length is negative"
-    total = int(sum(runs))
+    total = sum(runs)
     return None if total == height * width else f"the run lengths add up to {total}, not {width} x {height}"
 
 
