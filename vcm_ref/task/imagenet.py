@@ -38,7 +38,8 @@ class ImageNetDataset:
             names = names or ClassNames([(folder_name,) for folder_name in class_folders(folder)])
             self._labels = in_folders(folder, names)
         if not self._labels:
-            raise DatasetError(f"data set {name}: there are no pictures in {image_list or images}")
+            where = f"in the list {image_list}" if image_list else f"in folders in {images}, a folder a class"
+            raise DatasetError(f"data set {name}: there are no pictures {where}")
         self._named = names is not None
         self.classes: Mapping[int, str] = (
             dict(enumerate(names.shown)) if names else {label: str(label) for label in sorted({*self._labels.values()})}

@@ -22,6 +22,8 @@ _HEADINGS = {"imageid", "image", "filename", "file", "path", "picture"}
 _OF_BOXES = "predictionstring"
 _FORM = "a line is a picture and its class, with a tab, a comma or a space between them"
 
+_NO_NAMES = "an index from 0 (a name needs a list of classes, 'classes' of the data set's description)"
+
 
 class ClassNames:
     """The classes of a list in the network's order, each with all names by which a line may call it."""
@@ -150,8 +152,10 @@ def _parted(where: str, line: str, files: PictureFiles, names: ClassNames) -> tu
         if last == picture or not names.indices(last) or files(picture).is_file():
             return picture, label
     if found:
-        raise DatasetError(f"{where}: is {shown(line)}, which can be parted in several ways: part it by a tab")
-    known = f"0 to {len(names.shown) - 1} or a name of the list of classes" if names.shown else "an index from 0"
+        raise DatasetError(
+            f"{where}: is {shown(line)}, which can be parted in several ways: write one class, behind a tab"
+        )
+    known = f"0 to {len(names.shown) - 1} or a name of the list of classes" if names.shown else _NO_NAMES
     raise DatasetError(f"{where}: is {shown(line)}; {_FORM}: {known}")
 
 
@@ -202,7 +206,8 @@ class PictureFiles:
     def _names(self, folder: Path) -> dict[str, list[str]]:
         """Give the names of the pictures in ``folder`` by their names without ending."""
         if folder not in self._by_stem:
-            self._by_stem[folder] = names = {}
+            names: dict[str, list[str]] = {}
+            self._by_stem[folder] = names
             for path in _entries(folder):
                 if path.suffix.lower() in PICTURE_SUFFIXES:
                     names.setdefault(path.stem, []).append(path.name)
