@@ -432,3 +432,39 @@ def test_ids_in_any_order_give_pycocotools_figures(
     figures = data.evaluate(detections, {})
     expected = by_pycocotools(content, detections)
     assert [figures.get(name, -1.0) for name in ("AP", "AP50", "AP75")] == pytest.approx(expected)
+
+
+ODD: list[Any] = [
+    None, True, False, 0, 1, -1, 2, 0.5, 1.0, 1e999, float("nan"), 2**63, 10**30, "", "1", "x", "\ud800", [], [0], [[]],
+    [[0]], [1, 2, 3, 4], ["a", "b", "c", "d"], [[1, 2, 3, 4, 5, 6]], [None], {}, {"id": 1}, {"size": [60, 80]},
+    {"size": [60, 80], "counts": [4800]}, {"size": [60, 80], "counts": "1"},
+    {"size": [60, 80], "counts": [10**30]}, {"size": None, "counts": None},
+]  # fmt: skip
+
+
+def places(content: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Give the path of every value in a document."""
+    inner = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    return [*([path] if path else []), *(place for key, value in inner for place in places(value, (*path, key)))]
+
+
+def test_any_value_in_any_place_is_refused_or_measured(tmp_path: Path) -> None:
+    """No value in the place of any other ends in another error, and no figure leaves 0 … 1."""
+    refusals = 0
+    for path in places(document()):
+        for odd in ODD:
+            content = document()
+            inner: Any = content
+            for key in path[:-1]:
+                inner = inner[key]
+            inner[path[-1]] = odd
+            try:
+                data = load(tmp_path, content)
+                image_id = data.items[0].id
+                figures = data.evaluate(both_found(image_id), {image_id: (HEIGHT, WIDTH)})
+            except DatasetError as error:
+                refusals += 1
+                assert str(error).isprintable(), (path, odd)
+            else:
+                assert all(0 <= value <= 1 for value in figures.values()), (path, odd, figures)
+    assert refusals > 500

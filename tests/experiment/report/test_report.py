@@ -209,7 +209,7 @@ def test_notes_are_data() -> None:
     assert (note.kind, note.side, note.curve) == (Kind.BEATEN, "test", "anchor falls over")
     assert note.point is not None
     assert note.other is not None
-    assert (note.point.qp, note.point.bpp, note.other.qp) == (42, 3.0, 22)
+    assert (note.point.qp, note.point.bpp, note.other.qp) == (42, 3.0, 37)
 
 
 def test_what_was_done_to_the_anchor_is_said_once() -> None:
