@@ -146,6 +146,8 @@ def _allowed(found: Any) -> str:
         return f"allowed are {', '.join(map(_plain, wanted))}"
     if rule == "type":
         return f"must be {_kinds(wanted)}"
+    if rule in ("minItems", "minProperties", "minLength") and wanted == 1 and not described:
+        return "must not be empty"
     if rule in _BOUNDS and (rule in _OF_NUMBERS or not described):
         return _BOUNDS[rule].format(_plain(wanted))
     if rule == "uniqueItems" and not described:
