@@ -202,10 +202,10 @@ def test_the_generated_scenes_are_a_data_set(tmp_path: Path) -> None:
     [
         ("a.json", "{}", "has no 'images'"),
         ("a.json", '{"images": [{}], "annotations": [], "categories": []}', "images\\[0\\]: it has no id"),
-        ("a.yaml", "kind: voc", "'voc' is not one of"),
+        ("a.yaml", "kind: voc", "kind: is 'voc'; allowed are coco, openimages, imagenet"),
         ("a.yaml", "kind: coco\nannotation: x", "annotation"),
-        ("a.yaml", "kind: [", "cannot be read"),
-        ("a.csv", "kind,coco", "is not of type 'object'"),
+        ("a.yaml", "kind: [", "is not YAML"),
+        ("a.csv", "kind,coco", "must be a mapping of keys to values"),
     ],
 )
 def test_a_data_set_that_is_none_is_an_error(tmp_path: Path, name: str, content: str, message: str) -> None:

@@ -76,9 +76,9 @@ def refused(folder: Path, content: Document | str) -> str:
     with pytest.raises(DatasetError) as caught:
         load(folder, content)
     message = str(caught.value)
-    assert message.startswith(f"annotations {folder / 'gt.json'}")
+    assert message.startswith(str(folder / "gt.json"))
     assert "\n" not in message
-    return message.removeprefix(f"annotations {folder / 'gt.json'}")
+    return message.removeprefix(str(folder / "gt.json"))
 
 
 Change = Callable[[Document], Any]
@@ -119,9 +119,9 @@ REFUSED: list[tuple[Change, str]] = [
     (in_first(bbox=["10", 10, 30, 20]), f'bbox is ["10", 10, 30, 20], not {BOX}'),
     (in_first(bbox=[10, 10, 30, None]), f"not {BOX}"),
     (in_first(bbox=[10, 10, 30, True]), f"not {BOX}"),
-    (in_first(bbox=[10, 10, 30, float("nan")]), f"bbox is [10, 10, 30, NaN], not {BOX}"),
-    (in_first(bbox=[10, 10, float("inf"), 20]), f"bbox is [10, 10, Infinity, 20], not {BOX}"),
-    (in_first(bbox=[10, 10, 10**400, 20]), f"not {BOX}"),
+    (in_first(bbox=[10, 10, 30, float("nan")]), "annotations.0.bbox.3: a number must be finite (annotation 1)"),
+    (in_first(bbox=[10, 10, float("inf"), 20]), "annotations.0.bbox.2: a number must be finite (annotation 1)"),
+    (in_first(bbox=[10, 10, 10**400, 20]), "annotations.0.bbox.2: an integer must be from"),
     (in_first(bbox={"x": 1}), f'bbox is {{"x": 1}}, not {BOX}'),
     (in_first(bbox="10 10 30 20"), f"not {BOX}"),
     (in_first(bbox=[10, 10, -30, 20]), "annotation 1: bbox [10, 10, -30, 20] has a negative width or height"),
@@ -132,18 +132,18 @@ REFUSED: list[tuple[Change, str]] = [
     (in_first(area=None), "annotation 1: area is null, not the object's area in pixels"),
     (in_first(area="600"), 'area is "600", not'),
     (in_first(area=-1), "area is -1, not"),
-    (in_first(area=float("nan")), "area is NaN, not"),
+    (in_first(area=float("nan")), "annotations.0.area: a number must be finite (annotation 1)"),
     (in_first(area=True), "area is true, not"),
     (in_first(iscrowd=2), "annotation 1: iscrowd is 2, not 0 or 1"),
     (in_first(iscrowd="0"), 'iscrowd is "0", not 0 or 1'),
     (in_first(iscrowd=None), "iscrowd is null, not 0 or 1"),
-    (in_first(iscrowd=float("nan")), "iscrowd is NaN, not 0 or 1"),
+    (in_first(iscrowd=float("nan")), "a number must be finite (annotation 1)"),
     # ids
     (in_first(id=2), "annotation 2: another annotation has the same id"),
     (in_first(id="1"), 'annotation "1": id is "1", not an integer'),
     (in_first(id=True), "annotations[0]: id is true, not an integer"),
     (in_first(id=1.5), "annotation 1.5: id is 1.5, not an integer"),
-    (in_first(id=10**400), "not an integer"),
+    (in_first(id=10**400), "annotations.0.id: an integer must be from"),
     (without("id"), "annotations[0]: it has no id; it needs an integer"),
     (in_first(image_id=True), "annotation 1: image_id is true, not the id of an image"),
     (in_first(image_id=[1]), "image_id is [1], not the id of an image"),
@@ -160,7 +160,10 @@ REFUSED: list[tuple[Change, str]] = [
     (in_first(segmentation=[[[10, 10], [40, 10], [40, 30]]]), "which is not a list of numbers"),
     (in_first(segmentation=[["10", 10, 40, 10, 40, 30]]), "which is not a list of numbers"),
     (in_first(segmentation=[None]), "segmentation has null, which is not a list of numbers"),
-    (in_first(segmentation=[[10, 10, 40, 10, 40, float("nan")]]), "a polygon that is far outside the picture, 80x60"),
+    (
+        in_first(segmentation=[[10, 10, 40, 10, 40, float("nan")]]),
+        "segmentation.0.5: a number must be finite",
+    ),
     (in_first(segmentation=[[10, 10, 40, 10, 1e9, 30]]), "a polygon that is far outside the picture, 80x60"),
     (in_first(segmentation="none"), 'segmentation is "none", not polygons or run lengths'),
     (mask([0, 4800], (WIDTH, HEIGHT)), "annotation 1: its mask has the size [80, 60], its picture [60, 80]"),
@@ -185,8 +188,8 @@ REFUSED: list[tuple[Change, str]] = [
     (lambda content: content["images"][0].pop("file_name"), "image 1: it has no file_name"),
     (in_image(file_name=7), "image 1: file_name is 7, not the name of a file"),
     (in_image(file_name=""), 'file_name is "", not'),
-    (in_image(file_name="a\0b"), "file_name is"),
-    (in_image(file_name="\ud800.png"), "file_name is"),
+    (in_image(file_name="a\0b"), "images.0.file_name: the text holds a NUL"),
+    (in_image(file_name="\ud800.png"), "images.0.file_name: the text holds half of"),
     (lambda content: content["images"].append({**content["images"][0], "file_name": "x.png"}), "has the same id"),
     (lambda content: content["images"].append({**content["images"][0], "id": 2}), 'file_name "p1.png" is also that of'),
     (
@@ -224,11 +227,11 @@ def test_what_pycocotools_would_take_wrongly_is_refused(tmp_path: Path, change: 
     [
         ("[]", ": it is not a JSON object"),
         ("null", ": it is not a JSON object"),
-        ("", " cannot be read: "),
-        ('{"images": []', " cannot be read: "),
-        ('{"images": [], "images": [], "annotations": [], "categories": []}', 'has the key "images" twice'),
-        ("[" * 100_000, " cannot be read: "),
-        ('{"images": ' + "9" * 5000 + "}", " cannot be read: "),
+        ("", ": is empty"),
+        ('{"images": []', ", line 1: is not JSON"),
+        ('{"images": [], "images": [], "annotations": [], "categories": []}', "has the key images twice"),
+        ("[" * 100_000, "may be nested"),
+        ('{"images": ' + "9" * 5000 + "}", "a number has too many digits"),
     ],
 )
 def test_a_text_that_is_not_a_document_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -238,7 +241,7 @@ def test_a_text_that_is_not_a_document_is_refused(tmp_path: Path, text: str, mes
 def test_text_of_another_encoding_is_refused_and_a_byte_order_mark_accepted(tmp_path: Path) -> None:
     path = tmp_path / "gt.json"
     path.write_text(json.dumps(document()), encoding="utf-16")
-    with pytest.raises(DatasetError, match="cannot be read"):
+    with pytest.raises(DatasetError, match="is not a text in UTF-8"):
         load_dataset(path)
     path.write_text(json.dumps(document()), encoding="utf-8-sig")
     assert load_dataset(path).evaluate(both_found(), {})["AP"] == pytest.approx(1)
@@ -291,7 +294,7 @@ ACCEPTED: list[Change] = [
     in_first(iscrowd=False),
     without("iscrowd"),
     in_first(bbox=[10.0, 10, 30.0, 20]),
-    in_first(extra="α", attributes={"x": float("nan")}),
+    in_first(extra="α", attributes={"x": None}),
     in_image(id=1.0, width=80.0),
     in_category(supercategory="animal"),
     mask([610, 20, *[40, 20] * 29, HEIGHT * WIDTH - 610 - 20 - 60 * 29]),

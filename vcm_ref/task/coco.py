@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from vcm_ref.errors import DatasetError, reason
+from vcm_ref.errors import DatasetError
+from vcm_ref.files.document import load
+from vcm_ref.files.tree import ParseError
 from vcm_ref.task.coco_check import Document, Instances, check_instances
 from vcm_ref.task.dataset import (
     ImageId,
@@ -42,7 +44,7 @@ class CocoDataset:
         """
         self.name = name
         document = _document(annotations)
-        self._instances = check_instances(document, f"annotations {annotations}")
+        self._instances = check_instances(document, str(annotations))
         if images is None:
             beside = annotations.parent / "images"
             images = beside if beside.is_dir() else annotations.parent
@@ -106,7 +108,7 @@ def evaluate_boxes(instances: str | Path | Mapping[str, Any], detections: Mappin
     """
     is_file = not isinstance(instances, Mapping)
     document = _document(Path(instances)) if isinstance(instances, (str, Path)) else dict(instances)
-    checked = check_instances(document, f"annotations {instances}" if is_file else "annotations", with_files=False)
+    checked = check_instances(document, str(instances) if is_file else "annotations", with_files=False)
     entries = [entry for image_id, found in detections.items() for entry in _results(image_id, found)]
     metrics = _evaluate(checked, entries, list(detections), "bbox")
     return {name: metrics.get(name, -1.0) for name in ("AP", "AP50")}
@@ -145,20 +147,18 @@ def _evaluate(instances: Instances, entries: list[Document], pictures: list[Any]
 
 
 def _document(path: Path) -> Any:
-    """Read a JSON file, with or without a byte order mark; numbers that are none are left to the checks."""
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_object)
-    except (OSError, ValueError, RecursionError) as error:
-        raise DatasetError(f"annotations {path} cannot be read: {reason(error)}") from error
+        return load(path, "json", error=DatasetError).value
+    except DatasetError as error:
+        raise DatasetError(f"{error}{_annotation(path, error.__cause__)}") from error
 
 
-def _object(pairs: list[tuple[str, Any]]) -> Document:
-    content = dict(pairs)
-    if len(content) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"one object has the key {shown(twice)} twice")
-    return content
+def _annotation(path: Path, problem: BaseException | None) -> str:
+    """Name the annotation that a loaded document's problem is in, in brackets; empty if it is in none."""
+    if not isinstance(problem, ParseError) or problem.path[:1] != ("annotations",) or len(problem.path) < 2:
+        return ""
+    entry = json.loads(path.read_text(encoding="utf-8-sig"))["annotations"][problem.path[1]]
+    return f" (annotation {shown(entry['id'])})" if isinstance(entry, dict) and "id" in entry else ""
 
 
 def _results(image_id: ImageId, found: Detections) -> Iterable[Document]:

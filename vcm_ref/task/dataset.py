@@ -7,13 +7,13 @@ One file a kind: :mod:`~vcm_ref.task.coco` (the generated scenes are of this kin
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from vcm_ref.errors import DatasetError, reason
+from vcm_ref.files.document import load
+from vcm_ref.files.schema import packaged
 from vcm_ref.printable import printable
 from vcm_ref.task.classification import Classification
 from vcm_ref.task.detections import Detections
@@ -137,20 +137,7 @@ def _kinds() -> dict[str, Callable[..., Dataset]]:
 
 
 def _read_description(path: Path) -> dict[str, Any]:
-    import yaml
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-
-    try:
-        description = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DatasetError(f"data set {path} cannot be read: {reason(error)}") from error
-    schema = json.loads(files(__package__).joinpath("dataset.schema.json").read_text())
-    problem = best_match(Draft202012Validator(schema).iter_errors(description))
-    if problem is not None:
-        where = ".".join(str(key) for key in problem.absolute_path)
-        raise DatasetError(f"data set {path}: {f'{where}: ' if where else ''}{problem.message}")
-    return dict(description)
+    return dict(load(path, "yaml", packaged("vcm_ref.task", "dataset.schema.json"), DatasetError).value)
 
 
 def read_text(path: Path, what: str) -> str:
