@@ -188,6 +188,8 @@ REFUSED: list[tuple[Change, str]] = [
     (lambda content: content["images"][0].pop("file_name"), "image 1: it has no file_name"),
     (in_image(file_name=7), "image 1: file_name is 7, not the name of a file"),
     (in_image(file_name=""), 'file_name is "", not'),
+    (in_image(file_name="a" * 256), "image 1: file_name is"),
+    (in_image(file_name="a/" * 2048), "image 1: file_name is"),
     (in_image(file_name="a\0b"), "images.0.file_name: the text holds a NUL"),
     (in_image(file_name="\ud800.png"), "images.0.file_name: the text holds half of"),
     (lambda content: content["images"].append({**content["images"][0], "file_name": "x.png"}), "has the same id"),

@@ -105,7 +105,8 @@ def test_the_digest_is_of_paths_and_classes(tmp_path: Path) -> None:
         ("a +1\n", "line 1"),
         ("a \u0663\n", "line 1"),  # a digit, but not one of ours
         ("ImageId,PredictionString\na,n01440764 1 2 3 4\n", "line 2: .*a class that is known"),
-        ("a\0b 1\n", "line 1: holds a NUL"),
+        ("a\0b 1\n", "line 1: .* cannot be the name of a file"),
+        ("a" * 256 + " 1\n", "line 1: .* cannot be the name of a file"),
     ],
 )
 def test_a_list_that_is_none_is_an_error(tmp_path: Path, text: str, message: str) -> None:

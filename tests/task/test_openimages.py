@@ -597,6 +597,7 @@ MASKS = "ImageID,LabelName,BoxXMin,BoxXMax,BoxYMin,BoxYMax,ImageWidth,ImageHeigh
         ({"descriptions": "cat,Cat\npuma,cat\n", "classes": "CAT\n"}, "'CAT' is the name of cat and puma: write the"),
         ({"image_list": "i.jpg\nj.jpg\ni.png\n"}, 'line 3: picture "i" is listed twice'),
         ({"image_list": "\n"}, "is empty"),
+        ({"boxes": BOXES + "i" * 300 + ",cat,0,1,0,1,0\n"}, "cannot be the name of a picture's file"),
         ({"image_list": "k.jpg\n"}, "the tables have no row for any picture of"),
     ],
 )

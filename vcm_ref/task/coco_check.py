@@ -14,7 +14,7 @@ from math import isfinite
 from typing import Any
 
 from vcm_ref.task.dataset import ImageId, class_key
-from vcm_ref.task.faults import Faults, shown
+from vcm_ref.task.faults import Faults, can_name_file, shown
 from vcm_ref.task.run_lengths import fault_of_runs
 
 Document = dict[str, Any]
@@ -104,7 +104,7 @@ def _images(entries: list[Any], faults: Faults, with_files: bool) -> dict[ImageI
     ids_of_files: dict[str, str] = {}
     for where, entry in _entries("images", entries, faults):
         number = entry.get("id")
-        image_id = number if isinstance(number, str) and _encodable(number) else whole_number(number)
+        image_id = number if isinstance(number, str) and can_name_file(number) else whole_number(number)
         height, width = whole_number(entry.get("height")), whole_number(entry.get("width"))
         file_name = entry.get("file_name") if with_files else ""
         if image_id is None:
@@ -114,7 +114,7 @@ def _images(entries: list[Any], faults: Faults, with_files: bool) -> dict[ImageI
         for key, side in (("height", height), ("width", width)):
             if side is None or side <= 0:
                 faults.add(where, _told(entry, key, "a number of pixels"))
-        if with_files and not (isinstance(file_name, str) and file_name and _encodable(file_name)):
+        if with_files and not (isinstance(file_name, str) and file_name and can_name_file(file_name)):
             faults.add(where, _told(entry, "file_name", "the name of a file"))
             continue
         if file_name:
@@ -130,11 +130,6 @@ def _images(entries: list[Any], faults: Faults, with_files: bool) -> dict[ImageI
     return images
 
 
-def _encodable(text: str) -> bool:
-    """Say whether ``text`` can be a file's name: it is Unicode, and it does not hold NUL."""
-    return "\0" not in text and not any(0xD800 <= ord(letter) < 0xE000 for letter in text)
-
-
 def _categories(entries: list[Any], faults: Faults) -> dict[int, str]:
     categories: dict[int, str] = {}
     for where, entry in _entries("categories", entries, faults):
@@ -143,7 +138,7 @@ def _categories(entries: list[Any], faults: Faults) -> dict[int, str]:
             faults.add(where, _told(entry, "id", "an integer"))
         elif number in categories:
             faults.add(where, "another category has the same id")
-        elif not (isinstance(name, str) and name.strip() and _encodable(name)):
+        elif not (isinstance(name, str) and name.strip() and can_name_file(name)):
             faults.add(where, _told(entry, "name", "a text"))
         else:
             categories[number] = name

@@ -10,6 +10,7 @@ from vcm_ref.printable import printable
 
 _SHOWN = 3
 _LETTERS = 60
+_LONGEST_NAME, _LONGEST_PATH = 255, 2048  # bytes; Linux allows 4,095 for a path, and the folder is a part of it
 
 
 class Faults:
@@ -38,3 +39,13 @@ def shown(value: Any) -> str:
     except (TypeError, ValueError, RecursionError):
         text = type(value).__name__
     return printable(text if len(text) <= _LETTERS else f"{text[:_LETTERS]}…")
+
+
+def can_name_file(text: str) -> bool:
+    """Say whether ``text`` can be the path of a file: Unicode, without NUL, and no longer than Linux allows."""
+    try:
+        parts = text.encode().split(b"/")
+    except UnicodeEncodeError:
+        return False
+    short = max(map(len, parts)) <= _LONGEST_NAME and sum(map(len, parts)) < _LONGEST_PATH
+    return short and "\0" not in text

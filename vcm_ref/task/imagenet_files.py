@@ -11,7 +11,7 @@ from pathlib import Path
 from vcm_ref.errors import DatasetError
 from vcm_ref.picture_file import PICTURE_SUFFIXES
 from vcm_ref.task.dataset import read_text
-from vcm_ref.task.faults import shown
+from vcm_ref.task.faults import can_name_file, shown
 
 _SYNSET = re.compile(r"(n[0-9]{8})(?:[\s,]+(\S.*))?")
 _INDEX = re.compile(r"[0-9]{1,9}")
@@ -101,7 +101,7 @@ def in_folders(images: Path, names: ClassNames) -> dict[str, int]:
 
 
 def _entries(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else []
+    return sorted(path for path in folder.iterdir() if not path.name.startswith(".")) if os.path.isdir(folder) else []
 
 
 def read_list(path: Path, images: Path, names: ClassNames) -> dict[str, int]:
@@ -123,8 +123,10 @@ def read_list(path: Path, images: Path, names: ClassNames) -> dict[str, int]:
     for number, line in lines:
         where = f"{path}, line {number}"
         picture, label = _line_of_boxes(where, line, names) if kaggle else _parted(where, line, files, names)
-        if "\\" in picture and not (images / picture).is_file():
+        if "\\" in picture and not os.path.isfile(images / picture):
             picture = picture.replace("\\", "/")  # written on Windows
+        if not can_name_file(picture):
+            raise DatasetError(f"{where}: {shown(picture)} cannot be the name of a file")
         if os.path.normpath(picture) in paths:
             raise DatasetError(f"{where}: {shown(picture)} is listed twice")
         paths.add(os.path.normpath(picture))
@@ -135,8 +137,6 @@ def read_list(path: Path, images: Path, names: ClassNames) -> dict[str, int]:
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(read_text(path, "list of pictures").split("\n"), start=1):
         if line.strip():
-            if "\0" in line:
-                raise DatasetError(f"{path}, line {number}: holds a NUL character, so it is not a text")
             yield number, line.strip()
 
 
@@ -144,12 +144,12 @@ def _parted(where: str, line: str, files: PictureFiles, names: ClassNames) -> tu
     """Part a line where its right side is a class; names of files and of classes may hold the separator."""
     found = _readings(where, line, _TAB if "\t" in line else _GAP, names)
     if len(found) > 1:  # one reading is right if its picture is there
-        there = [(picture, label) for picture, label in found if files(picture).is_file()]
+        there = [(picture, label) for picture, label in found if os.path.isfile(files(picture))]
         found = there if len(there) == 1 else found
     if len(found) == 1:
         picture, label = found[0]
         last = re.split(r"[\t, ]+", picture)[-1]
-        if last == picture or not names.indices(last) or files(picture).is_file():
+        if last == picture or not names.indices(last) or os.path.isfile(files(picture)):
             return picture, label
     if found:
         raise DatasetError(
@@ -194,7 +194,7 @@ class PictureFiles:
     def __call__(self, picture: str) -> Path:
         """Give a picture's file. Raises :class:`DatasetError` where files of several endings are there."""
         path = self._folder / picture
-        if path.suffix.lower() in PICTURE_SUFFIXES or path.is_file():
+        if path.suffix.lower() in PICTURE_SUFFIXES or os.path.isfile(path):
             return path
         found = self._names(path.parent).get(path.name, [])
         if len(found) > 1:

@@ -7,6 +7,7 @@ ImageID, LabelName, the box as BoxXMin … or XMin …, and MaskPath or, in MPEG
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import numpy as np
 from vcm_ref.errors import DatasetError
 from vcm_ref.task.dataset import ImageId, Item, Result, Sizes, content_digest, need_detections, read_text
 from vcm_ref.task.detections import Detections, MasksSeen
+from vcm_ref.task.faults import can_name_file, shown
 from vcm_ref.task.openimages_files import (
     Row,
     check_mask,
@@ -84,6 +86,9 @@ class OpenImagesDataset:
         listed = read_image_list(image_list) if image_list else dict.fromkeys(_values(everything, "ImageID"))
         if not listed.keys() & {row["ImageID"] for row in everything}:
             raise DatasetError(f"data set {name}: the tables have no row for any picture of {image_list or 'theirs'}")
+        for image_id, file in listed.items():
+            if not can_name_file(file or f"{image_id}.jpeg"):
+                raise DatasetError(f"data set {name}: {shown(image_id)} cannot be the name of a picture's file")
         self.items = [Item(image_id, picture_path(images, image_id, file)) for image_id, file in listed.items()]
         described = read_descriptions(descriptions) if descriptions else {}
         occurring = _values(everything, "LabelName")
@@ -181,7 +186,7 @@ class OpenImagesDataset:
     def _mask_objects(self, rows: Iterable[PlacedRow]) -> Iterator[tuple[Row, Object]]:
         for where, row in without_repeats(self._selected(rows), self.problems):
             path = mask_path(self._mask_folder, row)
-            if path is not None and not path.is_file():
+            if path is not None and not os.path.isfile(path):
                 self.problems.append(f"picture {row['ImageID']}: its mask {path} is missing")
             else:
                 check_mask(where, self._mask_folder, row)

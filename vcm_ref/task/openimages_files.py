@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import csv
+import os.path
 import sys
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -205,7 +206,7 @@ def mask_path(folder: Path, row: Row) -> Path | None:
     if not row.get("MaskPath"):
         raise DatasetError(f"mask of picture {row['ImageID']}, class {row['LabelName']}: has neither MaskPath nor Mask")
     flat = folder / row["MaskPath"]
-    return flat if flat.is_file() else folder / row["ImageID"][:1].upper() / row["MaskPath"]
+    return flat if os.path.isfile(flat) else folder / row["ImageID"][:1].upper() / row["MaskPath"]
 
 
 def check_mask(where: str, folder: Path, row: Row) -> None:
