@@ -7,6 +7,7 @@ One file a kind: :mod:`~vcm_ref.task.coco` (the generated scenes are of this kin
 from __future__ import annotations
 
 import hashlib
+import os.path
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -65,7 +66,7 @@ def check_picture_files(items: Iterable[Item]) -> None:
     from vcm_ref.picture_file import picture_size
 
     for item in items:
-        if item.size is None or not item.path.is_file():
+        if item.size is None or not os.path.isfile(item.path):
             continue
         try:
             size = picture_size(item.path, apply_orientation=False)
@@ -164,7 +165,7 @@ def class_key(name: str) -> str:
 
 
 def match_names(wanted: Mapping[int, str], classes: Mapping[int, str]) -> dict[int, int]:
-    """The class of the data set for each of a network's labels whose name in ``wanted`` is that of a class.
+    """Give the class of the data set for each of a network's labels whose name in ``wanted`` is that of a class.
 
     ``classes`` has the names by class id; names are compared by :func:`class_key`. Raises
     :class:`~vcm_ref.errors.DatasetError` where a wanted name is that of several classes.

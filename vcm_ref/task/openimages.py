@@ -8,6 +8,7 @@ ImageID, LabelName, the box as BoxXMin … or XMin …, and MaskPath or, in MPEG
 from __future__ import annotations
 
 import os.path
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -85,7 +86,8 @@ class OpenImagesDataset:
 
         listed = read_image_list(image_list) if image_list else dict.fromkeys(_values(everything, "ImageID"))
         if not listed.keys() & {row["ImageID"] for row in everything}:
-            raise DatasetError(f"data set {name}: the tables have no row for any picture of {image_list or 'theirs'}")
+            which = f"for any picture of {image_list}" if image_list else "at all"
+            raise DatasetError(f"data set {name}: the tables have no row {which}")
         for image_id, file in listed.items():
             if not can_name_file(file or f"{image_id}.jpeg"):
                 raise DatasetError(f"data set {name}: {shown(image_id)} cannot be the name of a picture's file")
@@ -225,9 +227,9 @@ class _Tally:
 
 def _distinct(classes: Mapping[int, str], labels: Sequence[str]) -> dict[int, str]:
     """Give each class a name of its own: where several labels have one name, with the label behind it."""
-    names = [*classes.values()]
+    times = Counter(classes.values())
     return {
-        number: f"{name} ({label})" if names.count(name) > 1 else name
+        number: f"{name} ({label})" if times[name] > 1 else name
         for (number, name), label in zip(classes.items(), labels, strict=True)
     }
 
