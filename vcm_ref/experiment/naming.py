@@ -19,7 +19,7 @@ from ..provenance import file_digest, versions
 _PACKAGE = Path(__file__).parents[1]
 #: The part of this package that each stage is made of, as files and folders.
 STAGES: dict[str, tuple[str, ...]] = {
-    "extract": ("network", "feature_set.py", "source.py"),
+    "extract": ("network", "feature_set.py", "picture_file.py", "source.py"),
     "code": ("bitstream", "conversion", "codec", "encoder.py", "settings.py", "side_information.py"),
     "analyse": ("bitstream", "conversion", "codec", "decoder.py", "side_information.py", "network"),
     "measure": ("task", "experiment/results.py"),
