@@ -110,7 +110,7 @@ def check_features(features: FeatureSet) -> None:
         raise DatasetError(f"there are {len(features.layers)} layers; a bitstream has 1 to {MAX_LAYERS}")
     for name, layer in features.layers.items():
         if not 1 <= len(name) <= MAX_NAME or not name.isascii() or not NAME_CHARACTERS.issuperset(name.encode()):
-            raise DatasetError(f"layer {name!r}: a name is 1 to {MAX_NAME} characters of A-Z a-z 0-9 _ . -")
+            raise DatasetError(f"layer {name!r}: a name is 1 to {MAX_NAME} characters of A-Z a-z 0-9 _ . -; rename it")
         if len(layer) > MAX_CHANNELS or max(layer.shape) > MAX_SIZE:
             shape = "x".join(map(str, layer.shape))
             raise DatasetError(f"layer {name} is {shape}; a bitstream has up to {MAX_CHANNELS}x{MAX_SIZE}x{MAX_SIZE}")
