@@ -193,11 +193,12 @@ def test_other_types_of_safetensors_are_named(tmp_path: Path, kind: str, length:
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_numbers_that_are_not_finite_are_named(tmp_path: Path, suffix: str, value: float) -> None:
     """With layer and place."""
+    told = "NaN" if np.isnan(value) else "infinity"
     for dtype in (np.float32, np.float16, np.float64):
         array = MAPS.astype(dtype)
         array[1, 2, 3] = value
         path = saved(tmp_path / f"x{suffix}", {"p2": array}, picture_height=12, picture_width=34)
-        with pytest.raises(DatasetError, match=rf"x{suffix}: layer p2 holds {value} at channel 1, row 2, column 3"):
+        with pytest.raises(DatasetError, match=rf"x{suffix}: layer p2 holds {told} at channel 1, row 2, column 3"):
             load_feature_file(path)
 
 

@@ -34,12 +34,15 @@ def as_layer(name: str, array: NDArray[Any]) -> NDArray[np.float32]:
         layer = np.ascontiguousarray(array, np.float32)
         changed = _changed(layer, array)
     if changed is not None and changed.any():
+        place = _first(changed)
         raise ValueError(
-            f"layer {name} holds {array.dtype.name} numbers that float32 does not have, {_first(changed, array)} "
+            f"layer {name} holds {array.dtype.name} numbers that float32 does not have, {array[place]} {_at(place)} "
             "the first; convert them with .astype(numpy.float32)"
         )
     if not np.isfinite(layer).all():
-        raise ValueError(f"layer {name} holds {_first(~np.isfinite(layer), array)}; features must be finite")
+        place = _first(~np.isfinite(layer))
+        found = "NaN" if np.isnan(layer[place]) else "infinity"
+        raise ValueError(f"layer {name} holds {found} {_at(place)}; features must be finite")
     return layer
 
 
@@ -50,11 +53,13 @@ def _changed(layer: NDArray[np.float32], array: NDArray[Any]) -> NDArray[np.bool
     return None if array.dtype.itemsize <= 2 else (array > _EXACT_INTEGERS) | (array < -_EXACT_INTEGERS)
 
 
-def _first(marked: NDArray[np.bool_], array: NDArray[Any]) -> str:
-    """The first marked sample in the order of memory, with its place."""
-    place = tuple(int(index) for index in np.unravel_index(int(marked.argmax()), marked.shape))
-    channel, row, column = place
-    return f"{array[place]} at channel {channel}, row {row}, column {column}"
+def _first(marked: NDArray[np.bool_]) -> tuple[int, ...]:
+    """The place of the first marked sample in the order of memory."""
+    return tuple(int(index) for index in np.unravel_index(int(marked.argmax()), marked.shape))
+
+
+def _at(place: tuple[int, ...]) -> str:
+    return "at channel {}, row {}, column {}".format(*place)
 
 
 def whole_number(name: str, value: Any, highest: int) -> int:
