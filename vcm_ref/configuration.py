@@ -64,7 +64,9 @@ class Configuration:
         unknown = [name for name in value if name not in layers and name != ALL_OTHERS and not _PLACE.fullmatch(name)]
         if unknown:
             known = ", ".join(layers)
-            raise self.error(dotted, f"there is no layer {unknown[0]}; the layers are {known}, or layer 1, layer 2, ...")
+            raise self.error(
+                dotted, f"there is no layer {unknown[0]}; the layers are {known}, or layer 1, layer 2, ..."
+            )
         keys = [(name, f"layer {place}", ALL_OTHERS) for place, name in enumerate(layers, 1)]
         return [next((value[key] for key in choice if key in value), default) for choice in keys]
 

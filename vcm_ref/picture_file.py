@@ -99,7 +99,7 @@ def _opened(path: Path, file: BinaryIO | None) -> Iterator[Image]:
     """The opened picture, its size checked; what Pillow raises until it is closed becomes DatasetError."""
     from PIL import Image, UnidentifiedImageError
 
-    limit = _pixel_limit()
+    limit = pixel_limit()
     try:
         with warnings.catch_warnings(), _no_limit_of_pillow():
             warnings.simplefilter("ignore")  # of damaged metadata, and of transparency, which is dropped
@@ -126,7 +126,8 @@ def _no_limit_of_pillow() -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = before
 
 
-def _pixel_limit() -> int:
+def pixel_limit() -> int:
+    """Give the most pixels that a picture may have. Raises ConfigError where the variable does not hold a number."""
     text = os.environ.get(PIXELS_VARIABLE, str(_MAX_PIXELS))
     if not (text.isascii() and text.isdigit() and 0 < len(text) < 19 and int(text)):
         raise ConfigError(f"environment variable {PIXELS_VARIABLE}: is {text[:40]!r}; it must be a number of pixels")

@@ -43,7 +43,7 @@ from torch import Tensor, nn
 
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
-from vcm_ref.network.checks import check_layers, picture_size
+from vcm_ref.network.checks import check_layers, check_resized, checked, picture_size
 from vcm_ref.network.torch_parts import as_layer, as_tensor, exact_inference, model_with_weights
 from vcm_ref.network.weights_files import DEFAULT, detectron2_files, files_digest, zoo_configuration, zoo_places
 from vcm_ref.task.detections import Detections
@@ -121,7 +121,7 @@ class Detectron2Network:
         height, width = picture_size(image, self.name)
         with exact_inference():
             found = self.model([{"image": self._pixels(image), "height": height, "width": width}])
-        return self._detections(found[0]["instances"])
+        return checked(self._detections(found[0]["instances"]), height, width, self.class_names, self.name)
 
     def extract(self, image: NDArray[np.uint8]) -> FeatureSet:
         """Part 1: give p2 … p5, each (256, H, W) float32, or c2 … c5, of ``image`` (H, W, 3) uint8 RGB."""
@@ -156,10 +156,12 @@ class Detectron2Network:
             proposals, _ = self.model.proposal_generator(pictures, pyramid, None)
             found, _ = self.model.roi_heads(pictures, pyramid, proposals, None)
             original = [{"height": height, "width": width}]
-            return self._detections(GeneralizedRCNN._postprocess(found, original, [size])[0]["instances"])
+            found = GeneralizedRCNN._postprocess(found, original, [size])[0]["instances"]
+            return checked(self._detections(found), height, width, self.class_names, self.name)
 
     def _pixels(self, image: NDArray[np.uint8]) -> Tensor:
         """``image`` (H, W, 3) RGB resized as detectron2's own predictor does it: (3, H, W) float32, 0 to 255."""
+        self._network_size(*image.shape[:2])  # refuses what is too narrow
         ordered = image[:, :, ::-1] if self.cfg.INPUT.FORMAT == "BGR" else image
         resized = self._resize.get_transform(ordered).apply_image(np.ascontiguousarray(ordered))
         return torch.as_tensor(resized.astype("float32").transpose(2, 0, 1).copy())
@@ -169,6 +171,7 @@ class Detectron2Network:
         sides = ResizeShortestEdge.get_output_shape(
             height, width, self.cfg.INPUT.MIN_SIZE_TEST, self.cfg.INPUT.MAX_SIZE_TEST
         )
+        check_resized((height, width), (int(sides[0]), int(sides[1])), self.name)
         return int(sides[0]), int(sides[1])
 
     def _padded(self, size: tuple[int, int]) -> tuple[int, int]:

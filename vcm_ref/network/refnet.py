@@ -36,6 +36,7 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
+from vcm_ref.network.checks import checked
 from vcm_ref.network.torch_parts import exact_inference
 from vcm_ref.network.weights_files import REFNET_WEIGHTS
 from vcm_ref.provenance import file_digest
@@ -213,7 +214,9 @@ class RefNet:
         proposals, _ = cast(RegionProposalNetwork, self.model.rpn)(pictures, pyramid)
         found, _ = cast(RoIHeads, self.model.roi_heads)(pyramid, proposals, [size])
         scale = torch.tensor([width / size[1], height / size[0]] * 2, dtype=torch.float32)
-        return Detections((found[0]["boxes"] * scale).numpy(), found[0]["scores"].numpy(), found[0]["labels"].numpy())
+        boxes = (found[0]["boxes"] * scale).numpy()
+        detections = Detections(boxes, found[0]["scores"].numpy(), found[0]["labels"].numpy())
+        return checked(detections, height, width, CLASS_NAMES, self.name)
 
 
 def _size(image: NDArray[np.uint8]) -> tuple[int, int]:
