@@ -95,6 +95,11 @@ def test_default_weights_are_downloaded_once_and_checked(
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "cache"))
     monkeypatch.setattr(torch.hub, "download_url_to_file", download)
+    with pytest.raises(NetworkError, match=r"f37072fd\.pth: are not those published under this name; delete the file"):
+        load("resnet18", layer=13)  # ours only bear the published name
+    asked.clear()
+    (tmp_path / "cache" / "checkpoints" / "resnet18-f37072fd.pth").unlink()
+    monkeypatch.setattr("vcm_ref.network.torch_parts.file_digest", lambda path: "f37072fd" + 56 * "0")
     first, second = load("resnet18", layer=13), load("resnet18", layer=13, weights="default")
     assert asked == [("https://download.pytorch.org/models/resnet18-f37072fd.pth", "f37072fd")]
     assert first.describe() == second.describe()

@@ -27,6 +27,13 @@ def check_options(make: Callable[..., Any], options: Mapping[str, Any], network:
         raise NetworkError(f"network {network!r}: {error}; its options are: {', '.join(known)}") from error
 
 
+def number(option: str, value: Any, low: float, high: float) -> float:
+    """Return ``value`` if it is a number from ``low`` to ``high``. Raises `NetworkError` that names ``option``."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        raise NetworkError(f"network.{option}: is {value!r}; it must be a number from {low:g} to {high:g}")
+    return value
+
+
 def picture_size(image: NDArray[np.uint8], network: str) -> tuple[int, int]:
     """The height and width of ``image``. Raises `NetworkError` unless it is (H, W, 3) uint8 with samples in it."""
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
