@@ -11,7 +11,7 @@ from ..configuration import load_configuration
 from ..errors import ConfigError
 from ..experiment.anchor import anchor_document, write_anchor, write_bitstreams
 from ..experiment.method import method_of
-from ..experiment.store import Record
+from ..experiment.records import Record
 from ..experiment.sweep import Sweep
 from ..experiment.sweep_file import DEFAULT_QPS, check_names, check_qps, first_items, labels_path
 from ..task.dataset import load_dataset

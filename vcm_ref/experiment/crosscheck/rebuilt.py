@@ -12,11 +12,10 @@ from ...configuration import NO_PATHS, Configuration
 from ...decoder import Backend
 from ...errors import ConfigError
 from ..method import Method, method_of
+from ..naming import MACHINE_KEYS
+from ..records import Record
 from ..results import LABELS
-from ..store import Record
 
-#: What a machine needs to be told, and no bitstream depends on; everything else is the anchor's.
-MACHINE_KEYS = ("network.weights", "codec.threads", "codec.time_limit")
 _WEIGHTS = MACHINE_KEYS[0]
 #: Fills the places of an anchor's configuration that it has no need of.
 _COMPLETION: Record = {
