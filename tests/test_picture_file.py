@@ -238,7 +238,7 @@ def test_the_content_decides_the_format(tmp_path: Path) -> None:
     Image.fromarray(COLOUR).save(tmp_path / "gif.png", "GIF")
     Image.fromarray(COLOUR).save(tmp_path / "eps.png", "EPS")
     for name in ("gif.png", "eps.png"):
-        with pytest.raises(DatasetError, match=f"{name}: not a readable picture of one of the formats PNG, JPEG"):
+        with pytest.raises(DatasetError, match=f"{name}: is not a readable picture of one of the formats PNG, JPEG"):
             read_picture(tmp_path / name)
 
 
@@ -250,7 +250,7 @@ def test_ghostscript_is_not_started(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     trap.chmod(0o755)
     monkeypatch.setenv("PATH", f"{trap.parent}{os.pathsep}{os.environ['PATH']}")
     (tmp_path / "x.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n")
-    with pytest.raises(DatasetError, match=r"x\.png: not a readable picture"):
+    with pytest.raises(DatasetError, match=r"x\.png: is not a readable picture"):
         read_picture(tmp_path / "x.png")
     assert not (tmp_path / "sprung").exists()
 
@@ -260,7 +260,7 @@ def test_a_picture_that_is_cut_off_is_refused(tmp_path: Path) -> None:
     Image.fromarray(np.kron(COLOUR, np.ones((32, 32, 1), np.uint8))).save(tmp_path / "x.jpg")
     data = (tmp_path / "x.jpg").read_bytes()
     (tmp_path / "x.jpg").write_bytes(data[: len(data) * 9 // 10])
-    with pytest.raises(DatasetError, match=r"x\.jpg: cannot be read as a picture: .*truncated"):
+    with pytest.raises(DatasetError, match=r"x\.jpg: is not a readable picture: .*truncated"):
         read_picture(tmp_path / "x.jpg")
 
 
@@ -294,7 +294,7 @@ def test_a_limit_that_is_not_a_number(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_picture_that_is_not_there(tmp_path: Path) -> None:
     """With its name."""
-    with pytest.raises(DatasetError, match=r"absent\.png: cannot be read as a picture: No such file"):
+    with pytest.raises(DatasetError, match=r"absent\.png: is not a readable picture: No such file"):
         read_picture(tmp_path / "absent.png")
 
 

@@ -108,10 +108,10 @@ def _opened(path: Path, file: BinaryIO | None) -> Iterator[Image]:
                 yield picture
     except UnidentifiedImageError as error:
         kinds = ", ".join(FORMATS)
-        raise DatasetError(f"{path}: not a readable picture of one of the formats {kinds}") from error
+        raise DatasetError(f"{path}: is not a readable picture of one of the formats {kinds}") from error
     except _UNREADABLE as error:
         told = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-        raise DatasetError(f"{path}: cannot be read as a picture: {told}") from error
+        raise DatasetError(f"{path}: is not a readable picture: {told}") from error
 
 
 @contextmanager
