@@ -212,7 +212,7 @@ def test_the_documented_example_works() -> None:
 def test_models_and_options_that_there_are_not_are_named() -> None:
     with pytest.raises(NetworkError, match=r"network\.model: torchvision's 'ssd300_vgg16' is not among .*, resnet18$"):
         load("ssd300_vgg16")
-    with pytest.raises(NetworkError, match=r"'torchvision': missing a required argument: 'model'"):
+    with pytest.raises(NetworkError, match=r"network\.model: network 'torchvision' needs it"):
         load_network("torchvision")
     with pytest.raises(NetworkError, match=r"torchvision resnet18.*'shortest_side'; its options are: model, layer"):
         load("resnet18", layer=13, shortest_side=100)

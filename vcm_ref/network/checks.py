@@ -20,6 +20,9 @@ _FAR = 100  # a box further outside than so many times the longer side is not on
 def check_options(make: Callable[..., Any], options: Mapping[str, Any], network: str) -> None:
     """Raise `NetworkError` unless ``make`` can be called with ``options``; the error names those that there are."""
     signature = inspect.signature(make)
+    for name, option in signature.parameters.items():
+        if option.default is option.empty and option.kind is option.POSITIONAL_OR_KEYWORD and name not in options:
+            raise NetworkError(f"network.{name}: network {network!r} needs it; give it, as in --set network.{name}=...")
     try:
         signature.bind(**options)
     except TypeError as error:
