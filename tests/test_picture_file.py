@@ -164,6 +164,20 @@ def test_orientation(tmp_path: Path, suffix: str, orientation: int) -> None:
         assert np.abs(picture - expected).max() <= (60 if suffix == ".jpg" else 0)
 
 
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize("mode", ["L", "I;16", "RGBA"])
+def test_orientation_of_a_tiff(tmp_path: Path, mode: str, compression: str | None) -> None:
+    """Pillow turns it as it decodes, by another way for each of these."""
+    data = Image.Exif()
+    data[0x0112] = 6
+    stored = {"L": GREY, "I;16": GREY16, "RGBA": np.dstack([COLOUR, GREY])}[mode]
+    Image.fromarray(stored).save(tmp_path / "x.tif", exif=data, compression=compression)
+    right = COLOUR if mode == "RGBA" else np.repeat(GREY[:, :, None], 3, axis=2)
+    assert (read_picture(tmp_path / "x.tif", apply_orientation=False) == right).all()
+    assert (read_picture(tmp_path / "x.tif") == right[::-1].swapaxes(0, 1)).all()
+    assert picture_size(tmp_path / "x.tif") == (4, 3)
+
+
 @pytest.mark.parametrize("place", ["before", "after"])
 def test_orientation_of_a_png_before_and_behind_its_pixels(tmp_path: Path, place: str) -> None:
     """Both places are allowed (PNG, third edition, 11.3.4.5); size and samples agree about it."""
