@@ -192,6 +192,13 @@ def test_a_vector_is_no_layer(tmp_path: Path) -> None:
         ({"fit": "zoom"}, "network.fit: is 'zoom'"),
         ({"fit": "crop", "shortest_side": 32}, "network.shortest_side: must be at least 64"),
         ({"classes": "imagenet"}, "network.classes: is 'imagenet'"),
+        ({"cut": 5}, "network.cut: is 5; write a list of names"),
+        ({"cut": "p3"}, "network.cut: is 'p3'; write a list of names"),
+        ({"cut": {"a": 5}}, "network.cut: is .*; write a list of names"),
+        ({"outputs": 5}, "network.outputs: is 5; write a list of names"),
+        ({"size": 64}, "network.size: is 64; write width x height"),
+        ({"size": "9" * 30 + "x64"}, "network.size: is '9"),
+        ({"classes": {"a": "cat"}}, "network.classes: .*; write a mapping of whole numbers to names"),
         ({"longest_side": 100}, "'longest_side'; its options are: weights, cut, head"),
     ],
 )

@@ -70,7 +70,7 @@ def yolox_detections(
             sizes = np.exp(sizes) * strides[chosen]
     halves = sizes / np.float32(2)
     boxes = np.concatenate((centres - halves, centres + halves), axis=1).astype(np.float32)
-    check_extent(boxes, max(input_size), "yolox")
+    check_extent(boxes, max(input_size), "network.head yolox")
     kept = suppress(boxes, scores[chosen], classes[chosen], selection)
     labels = np.asarray(category_ids, np.int64)[classes[chosen][kept]]
     return Detections(place.to_picture(boxes[kept]), scores[chosen][kept], labels)

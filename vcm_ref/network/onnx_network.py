@@ -16,8 +16,9 @@ of cores; workers, each with a network of its own, use more.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +30,7 @@ from numpy.typing import NDArray
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
 from vcm_ref.network.checks import check_layer_names, checked, number, picture_size
-from vcm_ref.network.coco_classes import COCO_CLASSES
+from vcm_ref.network.coco_classes import COCO_CLASSES, COCO_LABELS
 from vcm_ref.network.onnx_cut import cut_model
 from vcm_ref.network.onnx_heads import Selection, box_detections, logits_classification, yolox_detections
 from vcm_ref.network.onnx_pictures import Fit, Preprocessing, three_numbers
@@ -179,6 +180,8 @@ def _one_line(error: Exception) -> str:
 
 def _layer_names(cut: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
     """Layer name to tensor, in coding order."""
+    for names in (cut, cut.values()) if isinstance(cut, Mapping) else (cut,):
+        _check_names("cut", names)
     pairs = list(cut.items()) if isinstance(cut, Mapping) else [(re.sub(r"[^A-Za-z0-9_.-]", "_", x), x) for x in cut]
     named = dict(pairs)
     wrong = [name for name in named if not re.fullmatch(r"[A-Za-z0-9_.-]+", name)]
@@ -188,11 +191,18 @@ def _layer_names(cut: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
     return named
 
 
+def _check_names(option: str, names: Any) -> None:
+    """Raise `NetworkError` unless ``names`` is a list of text."""
+    if isinstance(names, str) or not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
+        raise NetworkError(f"network.{option}: is {names!r}; write a list of names of tensors")
+
+
 def _head_outputs(head: str, outputs: Sequence[str] | None, given: Sequence[str]) -> list[str]:
     """The graph's outputs that ``head`` takes, in its order; those asked for, else the graph's first ones."""
     count = {"yolox": 1, "yolox_decoded": 1, "boxes": 3, "logits": 1}.get(head)
     if count is None:
         raise NetworkError(f"network.head: is {head!r}; allowed are yolox, yolox_decoded, boxes, logits")
+    _check_names("outputs", outputs or [])
     wanted = list(outputs) if outputs is not None else list(given[:count])
     unknown = [name for name in wanted if name not in given]
     if unknown or len(wanted) != count:
@@ -234,7 +244,7 @@ def _asked_size(text: str | None) -> tuple[int, int] | None:
     """``WIDTHxHEIGHT`` as height and width."""
     if text is None:
         return None
-    match = re.fullmatch(r"([1-9][0-9]*)x([1-9][0-9]*)", text)
+    match = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", str(text))
     if match is None:
         raise NetworkError(f"network.size: is {text!r}; write width x height, as in 640x480")
     return int(match[2]), int(match[1])
@@ -264,12 +274,15 @@ def _input_size(given: Any, asked: tuple[int, int] | None, fit: str) -> tuple[in
 def _class_names(classes: Mapping[int, str] | str | None, head: str, shape: Sequence[Any]) -> Mapping[int, str]:
     """Category id to name. For yolox and logits the n-th entry is the network's n-th class."""
     if isinstance(classes, Mapping):
-        return {int(key): str(name) for key, name in classes.items()}
+        try:
+            return {int(key): str(name) for key, name in classes.items()}
+        except (TypeError, ValueError) as error:
+            raise NetworkError(f"network.classes: {error}; write a mapping of whole numbers to names") from error
     if classes not in ("coco", None):
         raise NetworkError(f"network.classes: is {classes!r}; write coco, or a mapping of ids to names")
     if head == "logits" and classes is None:
-        count = shape[-1] if shape else None
-        if not isinstance(count, int):
+        sides = shape[1:] if len(shape) > 1 else shape
+        if not sides or not all(isinstance(side, int) for side in sides):
             raise NetworkError("network.classes: the graph does not say how many there are; give ids and names")
-        return {index: str(index) for index in range(count)}
-    return COCO_CLASSES
+        return {index: str(index) for index in range(prod(sides))}
+    return COCO_LABELS if head == "boxes" else COCO_CLASSES

@@ -29,7 +29,7 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from vcm_ref.feature_set import FeatureSet
 from vcm_ref.network.checks import check_layers, check_resized, checked, picture_size
-from vcm_ref.network.coco_classes import COCO_CLASSES
+from vcm_ref.network.coco_classes import COCO_LABELS
 from vcm_ref.network.torch_parts import as_layer, as_tensor, exact_inference, model_with_weights
 from vcm_ref.network.weights_files import DEFAULT
 from vcm_ref.task.detections import Detections
@@ -44,9 +44,6 @@ MODELS = (
 LAYERS = ("p2", "p3", "p4", "p5")
 """The coded layers, finest first; torchvision calls them 0 to 3."""
 
-CLASS_NAMES = {label: COCO_CLASSES.get(label, "N/A") for label in range(1, 91)}
-"""COCO's category ids, with the gaps in them, which these networks have outputs for all the same."""
-
 STRIDES = {"p2": 4, "p3": 8, "p4": 16, "p5": 32}
 CHANNELS = 256
 
@@ -59,7 +56,7 @@ class TorchvisionDetector:
     """
 
     layers = LAYERS
-    class_names = CLASS_NAMES
+    class_names = COCO_LABELS
 
     def __init__(
         self,
