@@ -23,3 +23,6 @@ COCO_CLASSES: dict[int, str] = dict(
     zip(_IDS, (name.strip() for name in _NAMES.replace("\n", " ").split(",")), strict=True)
 )
 """Category id to name, in ascending order of ids."""
+
+COCO_LABELS: dict[int, str] = {label: COCO_CLASSES.get(label, "N/A") for label in range(1, 91)}
+"""COCO's category ids with the gaps among them, for which torchvision's detectors have outputs all the same."""

@@ -16,8 +16,9 @@ of cores; workers, each with a network of its own, use more.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,16 +29,17 @@ from numpy.typing import NDArray
 
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
-from vcm_ref.network.checks import check_layer_names, picture_size
-from vcm_ref.network.coco_classes import COCO_CLASSES
+from vcm_ref.network.checks import check_layer_names, checked, number, picture_size
+from vcm_ref.network.coco_classes import COCO_CLASSES, COCO_LABELS
 from vcm_ref.network.onnx_cut import cut_model
 from vcm_ref.network.onnx_heads import Selection, box_detections, logits_classification, yolox_detections
-from vcm_ref.network.onnx_pictures import Fit, Preprocessing
-from vcm_ref.provenance import file_digest
+from vcm_ref.network.onnx_pictures import Fit, Preprocessing, three_numbers
+from vcm_ref.network.weights_files import external_data, files_digest
 from vcm_ref.task.classification import Classification
 from vcm_ref.task.detections import Detections
 
 Array = NDArray[Any]
+_LONGEST_ERROR = 300  # characters of a library's own message that are passed on
 
 
 class OnnxNetwork:
@@ -54,7 +56,7 @@ class OnnxNetwork:
         self,
         weights: str | Path,
         cut: Sequence[str] | Mapping[str, str],
-        head: Literal["yolox", "boxes", "logits"],
+        head: Literal["yolox", "yolox_decoded", "boxes", "logits"],
         outputs: Sequence[str] | None = None,
         classes: Mapping[int, str] | Literal["coco"] | None = None,
         size: str | None = None,
@@ -70,8 +72,7 @@ class OnnxNetwork:
         max_detections: int = 100,
     ) -> None:
         path = Path(weights)
-        self._model = _read_model(path)
-        self._weights = {"weights": path.name, "weights_sha256": file_digest(path)}
+        self._model, self._weights = _read_model(path)
         self._tensors = _layer_names(cut)
         self.layers = tuple(self._tensors)
         given = [item.name for item in self._model.graph.output]
@@ -86,15 +87,19 @@ class OnnxNetwork:
         self._preprocessing = Preprocessing(
             size=_input_size(self._input, _asked_size(size), fit),
             fit=fit,
-            shortest_side=shortest_side,
-            fill=fill,
+            shortest_side=None if shortest_side is None else int(number("shortest_side", shortest_side, 1, 65536)),
+            fill=int(number("fill", fill, 0, 255)),
             channels=channels,
-            mean=tuple(mean),
-            std=tuple(std),
+            mean=three_numbers("mean", mean),
+            std=three_numbers("std", std),
             antialias=antialias,
         )
         self._head = head
-        self._selection = Selection(score_threshold, nms_threshold, max_detections)
+        self._selection = Selection(
+            number("score_threshold", score_threshold, 0, 1),
+            number("nms_threshold", nms_threshold, 0, 1),
+            int(number("max_detections", max_detections, 1, 10**9)),
+        )
         self.class_names = _class_names(classes, head, self._part2.get_outputs()[0].shape)
 
     def describe(self) -> dict[str, str]:
@@ -115,10 +120,10 @@ class OnnxNetwork:
         height, width = picture_size(image, self.name)
         found = _run(self._part1, list(self._tensors.values()), {self._input.name: self._preprocessing(image)})
         for (layer, tensor), values in zip(self._tensors.items(), found, strict=True):
-            if values.ndim != 4 or len(values) != 1 or values.dtype != np.float32:
+            if values.ndim != 4 or len(values) != 1 or values.dtype != np.float32 or 0 in values.shape:
                 raise NetworkError(
                     f"network.cut: layer {layer} is to be (1, C, H, W) float32; tensor {tensor} is {values.shape} "
-                    f"{values.dtype}"
+                    f"{values.dtype} for a picture of {width}x{height}"
                 )
         return FeatureSet(height, width, {layer: values[0] for layer, values in zip(self.layers, found, strict=True)})
 
@@ -140,28 +145,43 @@ class OnnxNetwork:
 
     def _result(self, found: list[Array], height: int, width: int) -> Detections | Classification:
         if self._head == "logits":
-            return logits_classification(found[0])
+            return logits_classification(found[0], len(self.class_names))
         place = self._preprocessing.place(height, width)
-        if self._head == "boxes":
-            return box_detections(found[0], found[1], found[2], place, self._selection)
         size = self._preprocessing.input_size(height, width)
-        return yolox_detections(found[0], size, place, list(self.class_names), self._selection)
+        if self._head == "boxes":
+            detections = box_detections(found[0], found[1], found[2], size, place, self._selection)
+        else:
+            decoded = self._head == "yolox_decoded"
+            detections = yolox_detections(found[0], size, place, list(self.class_names), self._selection, decoded)
+        return checked(detections, height, width, self.class_names, self.name)
 
 
-def _read_model(path: Path) -> onnx.ModelProto:
+def _read_model(path: Path) -> tuple[onnx.ModelProto, dict[str, str]]:
+    """The model with its external data, and for a record the name and the SHA-256 of all its files."""
+    if not path.is_file():
+        raise NetworkError(f"weights {path}: there is no such file")
     try:
-        model = onnx.load(path)
-        onnx.checker.check_model(model)
-    except FileNotFoundError as error:
-        raise NetworkError(f"weights {path}: there is no such file") from error
+        model = onnx.load(path, load_external_data=False)
     except Exception as error:  # protobuf's and onnx's own kinds
-        told = (str(error) or repr(error)).splitlines()[0]
-        raise NetworkError(f"weights {path}: are no ONNX model: {told}") from error
-    return model
+        raise NetworkError(f"weights {path}: not an ONNX model: {_one_line(error)}") from error
+    others = external_data(model, path)
+    try:
+        onnx.load_external_data_for_model(model, str(path.parent))
+        onnx.checker.check_model(model)
+    except Exception as error:
+        raise NetworkError(f"weights {path}: not a usable ONNX model: {_one_line(error)}") from error
+    names = {"external_data": ", ".join(file.relative_to(path.parent).as_posix() for file in others)} if others else {}
+    return model, {"weights": path.name, **names, "weights_sha256": files_digest([path, *others])}
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:_LONGEST_ERROR] or type(error).__name__
 
 
 def _layer_names(cut: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
     """Layer name to tensor, in coding order."""
+    for names in (cut, cut.values()) if isinstance(cut, Mapping) else (cut,):
+        _check_names("cut", names)
     pairs = list(cut.items()) if isinstance(cut, Mapping) else [(re.sub(r"[^A-Za-z0-9_.-]", "_", x), x) for x in cut]
     named = dict(pairs)
     wrong = [name for name in named if not re.fullmatch(r"[A-Za-z0-9_.-]+", name)]
@@ -171,11 +191,18 @@ def _layer_names(cut: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
     return named
 
 
+def _check_names(option: str, names: Any) -> None:
+    """Raise `NetworkError` unless ``names`` is a list of text."""
+    if isinstance(names, str) or not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
+        raise NetworkError(f"network.{option}: is {names!r}; write a list of names of tensors")
+
+
 def _head_outputs(head: str, outputs: Sequence[str] | None, given: Sequence[str]) -> list[str]:
     """The graph's outputs that ``head`` takes, in its order; those asked for, else the graph's first ones."""
-    count = {"yolox": 1, "boxes": 3, "logits": 1}.get(head)
+    count = {"yolox": 1, "yolox_decoded": 1, "boxes": 3, "logits": 1}.get(head)
     if count is None:
-        raise NetworkError(f"network.head: is {head!r}; allowed are yolox, boxes, logits")
+        raise NetworkError(f"network.head: is {head!r}; allowed are yolox, yolox_decoded, boxes, logits")
+    _check_names("outputs", outputs or [])
     wanted = list(outputs) if outputs is not None else list(given[:count])
     unknown = [name for name in wanted if name not in given]
     if unknown or len(wanted) != count:
@@ -194,14 +221,14 @@ def _session(model: onnx.ModelProto, what: str) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own kinds have no common class
-        raise NetworkError(f"onnxruntime cannot run {what}: {str(error).splitlines()[0]}") from error
+        raise NetworkError(f"onnxruntime cannot run {what}: {_one_line(error)}") from error
 
 
 def _run(session: onnxruntime.InferenceSession, outputs: list[str], given: dict[str, Array]) -> list[Array]:
     try:
         found: list[Array] = session.run(outputs, given)
     except Exception as error:  # likewise
-        raise NetworkError(f"onnxruntime: {str(error).splitlines()[0]}") from error
+        raise NetworkError(f"onnxruntime: {_one_line(error)}") from error
     return found
 
 
@@ -217,7 +244,7 @@ def _asked_size(text: str | None) -> tuple[int, int] | None:
     """``WIDTHxHEIGHT`` as height and width."""
     if text is None:
         return None
-    match = re.fullmatch(r"([1-9][0-9]*)x([1-9][0-9]*)", text)
+    match = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", str(text))
     if match is None:
         raise NetworkError(f"network.size: is {text!r}; write width x height, as in 640x480")
     return int(match[2]), int(match[1])
@@ -226,7 +253,9 @@ def _asked_size(text: str | None) -> tuple[int, int] | None:
 def _input_size(given: Any, asked: tuple[int, int] | None, fit: str) -> tuple[int, int] | None:
     """The height and width of the network's input: the graph's own, else those asked for; `None` for the picture's."""
     shape = list(given.shape)
-    if len(shape) != 4 or (isinstance(shape[1], int) and shape[1] != 3):
+    if len(shape) != 4 or any(
+        isinstance(have, int) and have != want for have, want in zip(shape, (1, 3), strict=False)
+    ):
         raise NetworkError(f"input {given.name} is to be (1, 3, H, W); the graph has {tuple(shape)}")
     height, width = (side if isinstance(side, int) else None for side in shape[2:])
     if asked is not None and (height or asked[0], width or asked[1]) != asked:
@@ -245,12 +274,15 @@ def _input_size(given: Any, asked: tuple[int, int] | None, fit: str) -> tuple[in
 def _class_names(classes: Mapping[int, str] | str | None, head: str, shape: Sequence[Any]) -> Mapping[int, str]:
     """Category id to name. For yolox and logits the n-th entry is the network's n-th class."""
     if isinstance(classes, Mapping):
-        return {int(key): str(name) for key, name in classes.items()}
+        try:
+            return {int(key): str(name) for key, name in classes.items()}
+        except (TypeError, ValueError) as error:
+            raise NetworkError(f"network.classes: {error}; write a mapping of whole numbers to names") from error
     if classes not in ("coco", None):
         raise NetworkError(f"network.classes: is {classes!r}; write coco, or a mapping of ids to names")
     if head == "logits" and classes is None:
-        count = shape[-1] if shape else None
-        if not isinstance(count, int):
+        sides = shape[1:] if len(shape) > 1 else shape
+        if not sides or not all(isinstance(side, int) for side in sides):
             raise NetworkError("network.classes: the graph does not say how many there are; give ids and names")
-        return {index: str(index) for index in range(count)}
-    return COCO_CLASSES
+        return {index: str(index) for index in range(prod(sides))}
+    return COCO_LABELS if head == "boxes" else COCO_CLASSES
