@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import struct
 import zlib
 from collections.abc import Callable
@@ -28,31 +27,6 @@ _UNREADABLE = (
 SUFFIXES = (*PICTURE_SUFFIXES, *feature_file.SUFFIXES)
 
 
-def find_inputs(text: str) -> list[Path]:
-    """The files that a path, a folder or a glob stands for, sorted by name.
-
-    In a folder, and under a glob, files of other kinds are passed over. Raises :class:`DatasetError` where nothing is
-    found, or where a file named outright is of a kind that cannot be read.
-    """
-    path = Path(text)
-    if path.is_file():
-        if path.suffix.lower() not in SUFFIXES:
-            raise DatasetError(f"{text}: is no kind of input; these are {', '.join(SUFFIXES)}")
-        return [path]
-    if path.is_dir():
-        try:
-            candidates, nothing = list(path.iterdir()), "holds no picture and no feature file"
-        except OSError as error:
-            raise DatasetError(f"{text}: cannot be read: {error.strerror}") from error
-    else:  # glob, not Path.glob: the pattern may be absolute
-        candidates = [Path(found) for found in glob.glob(text, recursive=True)]
-        nothing = "there is no such file, and as a glob it finds nothing"
-    found = sorted(found for found in candidates if found.suffix.lower() in SUFFIXES and found.is_file())
-    if not found:
-        raise DatasetError(f"{text}: {nothing}")
-    return found
-
-
 def read_picture(path: Path, file: BinaryIO | None = None) -> NDArray[np.uint8]:
     """A picture as RGB samples, uint8 ``(H, W, 3)``, turned upright where its Exif orientation says so.
 
@@ -76,6 +50,11 @@ class Source:
         self._make_network = make_network
         self._network: Network | None = None
         self._picture_size = picture_size
+
+    @property
+    def network(self) -> Network | None:
+        """The network; ``None`` as long as no picture has needed it."""
+        return self._network
 
     def features(self, path: Path) -> FeatureSet:
         """The feature set of one input. Raises :class:`DatasetError` or :class:`~vcm_ref.errors.NetworkError`."""
