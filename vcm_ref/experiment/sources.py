@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -19,13 +18,16 @@ from ..bitstream.elements import Part
 from ..configuration import Configuration
 from ..decoder import Backend, Decoder
 from ..encoder import Encoder
-from ..errors import DatasetError, reason
+from ..errors import DatasetError
 from ..feature_file import SUFFIXES, load_feature_file
+from ..files.document import load
+from ..files.schema import packaged
 from ..network import Network
 from ..provenance import file_digest
 from ..source import read_picture
 from ..task.dataset import ImageId, Item, Result
 
+RECORD_SCHEMA = "record.schema.json"
 BITSTREAM_SUFFIXES = (".bin", ".vcm")
 _MACHINE = ("threads", "time_limit")
 
@@ -216,13 +218,8 @@ class OneBitstream:
         self.path = path
         self.backend: Backend = backend
         record = path.with_name(path.name + ".json")
-        try:
-            pictures = json.loads(record.read_text(encoding="utf-8"))["pictures"]
-            stems = [Path(picture["input"]).stem for picture in pictures]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DatasetError(
-                f"{record}: is no record of a bitstream, so nothing says which picture is which: {reason(error)}"
-            ) from error
+        description = load(record, "json", packaged(__package__, RECORD_SCHEMA), DatasetError)
+        stems = [Path(picture["input"]).stem for picture in description.value["pictures"]]
         self._places: Mapping[str, int] = {stem: place for place, stem in enumerate(stems)}
         if len(self._places) != len(stems):
             raise DatasetError(f"{record}: two of the pictures have the same name")

@@ -262,10 +262,10 @@ def test_names_that_occur_twice(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("{", "is no JSON"),
+        ("{", "is not JSON"),
         ("[]", "is neither a curve nor an anchor"),
-        ('{"kind": "anchor", "name": "x"}', "is a required property"),
-        (json.dumps(anchor("x")).replace("0.58,", "NaN,", 1), "NaN is no number"),
+        ('{"kind": "anchor", "name": "x"}', "is missing"),
+        (json.dumps(anchor("x")).replace("0.58,", "NaN,", 1), "points.0.metrics.AP: a number must be finite"),
         (
             json.dumps(anchor("x")).replace('"AP": 0.58', '"AP": 58', 1),
             "points.0.metrics.AP must be a number from 0 to 1, not 58",
