@@ -192,7 +192,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NetworkError, match=r"no\.onnx: there is no such file"):
         load(str(path))
     path.write_bytes(b"no model at all")
-    with pytest.raises(NetworkError, match=r"no\.onnx: are no ONNX model"):
+    with pytest.raises(NetworkError, match=r"no\.onnx: not an ONNX model"):
         load(str(path))
 
 

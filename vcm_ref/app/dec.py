@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from ..atomic import atomic_file, atomic_folder, check_outputs, companion
 from ..bitstream.limits import DecoderLimits
@@ -21,6 +21,9 @@ from .arguments import real_number, whole_number
 from .command import DRAWN_SCORE, argument_parser, check_needed, check_useless, progress_bar, run
 from .inputs import STANDARD_STREAM, existing, open_input
 from .record import RecordError, read_record
+
+if TYPE_CHECKING:
+    from .detect import Detector
 
 
 class Output(NamedTuple):
@@ -230,33 +233,41 @@ def _outputs(arguments: argparse.Namespace, file: BinaryIO, several: bool) -> li
                 allowed = " or ".join(SUFFIXES) if tier == "t2" else ".raw"
                 raise ConfigError(f"-o {path}: with --tier {tier} the file ends in {allowed}")
         outputs.append(Output(path, suffix, partial(_write_features, tier)))
-    if arguments.detect is not None:
-        outputs.append(_detections(arguments, file, several))
-    _check_files(arguments, outputs, several)
-    return outputs
+    paths = [output.path for output in outputs]
+    companions = [companion(output.path) for output in outputs if output.suffix == ".raw" and not several]
+    if arguments.detect is None:
+        _check_files(arguments, [*paths, *companions])
+        return outputs
+    drawing = _drawing(arguments, several)
+    _check_files(arguments, [*paths, *companions, drawing])
+    return [*outputs, Output(drawing, ".png", _detector(arguments, file).write)]
 
 
-def _detections(arguments: argparse.Namespace, file: BinaryIO, several: bool) -> Output:
+def _drawing(arguments: argparse.Namespace, several: bool) -> Path:
+    """The file, or for ``several`` pictures the folder, that detections are drawn into."""
+    if several:
+        check_useless(arguments, ("--picture",), "several pictures in the bitstream")
+    default: Path = arguments.bitstream.with_suffix(".detections" if several else ".detections.png")
+    path: Path = arguments.detect if arguments.detect.name else default
+    if not several and path.suffix.lower() != ".png":
+        raise ConfigError(f"--detect {path}: the file ends in .png")
+    return path
+
+
+def _detector(arguments: argparse.Namespace, file: BinaryIO) -> Detector:
     from .detect import Detector
     from .network_choice import choose_network
 
-    if several:
-        check_useless(arguments, ("--picture",), "several pictures in the bitstream")
-    default = arguments.bitstream.with_suffix(".detections" if several else ".detections.png")
-    path = arguments.detect if arguments.detect.name else default
-    if not several and path.suffix.lower() != ".png":
-        raise ConfigError(f"--detect {path}: the file ends in .png")
-    threshold = DRAWN_SCORE if arguments.threshold is None else arguments.threshold
     record = None if arguments.config else read_record(arguments.bitstream, file)
     choice = choose_network(arguments.config, arguments.set, record)
-    return Output(path, ".png", Detector(choice, arguments.picture, threshold, arguments.quiet).write)
+    threshold = DRAWN_SCORE if arguments.threshold is None else arguments.threshold
+    return Detector(choice, arguments.picture, threshold, arguments.quiet)
 
 
-def _check_files(arguments: argparse.Namespace, outputs: Sequence[Output], several: bool) -> None:
+def _check_files(arguments: argparse.Namespace, outputs: Sequence[Path]) -> None:
     """No output is an input, or another output."""
-    read = (arguments.bitstream, companion(arguments.bitstream), arguments.picture, arguments.planes, *arguments.config)
-    companions = [companion(output.path) for output in outputs if output.suffix == ".raw" and not several]
-    check_outputs([*(output.path for output in outputs), *companions], existing(read))
+    given = [path for path in (arguments.bitstream, arguments.picture, arguments.planes) if path is not None]
+    check_outputs(outputs, [*given, *arguments.config, *existing([companion(arguments.bitstream)])])
 
 
 def _write_features(tier: str, path: Path, picture: DecodedPicture) -> None:

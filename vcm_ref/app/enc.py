@@ -19,6 +19,7 @@ from ..atomic import atomic_file, check_outputs, companion
 from ..configuration import COMMAND_LINE, NO_PATHS, Configuration, load_configuration, parse_size
 from ..encoder import Encoder
 from ..errors import ConfigError, VcmError
+from ..feature_layers import looks_channels_last
 from ..network import Network, load_network
 from ..provenance import content_digest, file_digest, versions
 from ..report import PictureReport, picture_table, totals_table
@@ -26,6 +27,8 @@ from ..source import Source
 from .arguments import whole_number
 from .command import argument_parser, check_needed, check_useless, progress_bar, run
 from .inputs import STANDARD_STREAM, Inputs, existing, find_inputs
+
+_CHANNELS_LAST = "note: are its layers (H, W, C)? They must be (C, H, W); transpose them with .transpose(2, 0, 1)"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -101,14 +104,15 @@ def source_for(arguments: argparse.Namespace, configuration: Configuration) -> t
     if given == [None]:
         raise ConfigError("there is no input; name it with -i")
     inputs = find_inputs(given)
-    if all(path.suffix.lower() not in feature_file.SUFFIXES for path in inputs.paths):
+    if all(path.suffix.lower() not in feature_file.READ_SUFFIXES for path in inputs.paths):
         check_needed(arguments, ("--picture-size",), "feature files as inputs")
 
     def make_network() -> Network:
         return load_network(**configuration.get("network"))
 
     size = configuration.get("picture_size")
-    return inputs, Source(make_network, parse_size(size)[::-1] if size else None)
+    upright = configuration.get("apply_exif_orientation", True)
+    return inputs, Source(make_network, parse_size(size)[::-1] if size else None, upright)
 
 
 def files_read(arguments: argparse.Namespace, configuration: Configuration, inputs: Inputs) -> list[Path]:
@@ -145,10 +149,13 @@ def _work(arguments: argparse.Namespace) -> None:
 
 def _encode(encoder: Encoder, source: Source, paths: Sequence[Path], quiet: bool) -> list[PictureReport]:
     """Code the inputs, one after another."""
-    reports = []
+    reports: list[PictureReport] = []
     for path in paths:
         try:
-            reports.append(encoder.encode(source.features(path)))
+            features = source.features(path)
+            if not reports and looks_channels_last(features):
+                print(f"vcm_enc: {path}: {_CHANNELS_LAST}", file=sys.stderr)
+            reports.append(encoder.encode(features))
         except VcmError as error:
             error.where = str(path)
             raise

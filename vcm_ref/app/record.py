@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..atomic import companion
-from ..errors import ConfigError, reason
+from ..errors import ConfigError
+from ..files.document import load
 from ..provenance import content_digest
 
 _MAX_NAME_BYTES = 200  # leaves room for a suffix in the 255 bytes that file systems have
-_MAX_BYTES = 1 << 28
 
 
 class RecordError(ConfigError):
@@ -68,12 +67,7 @@ def read_record(bitstream: Path, file: BinaryIO) -> Record | None:
     path = companion(bitstream)
     if not path.is_file():
         return None
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise ValueError("it is too large")
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise RecordError(f"{path}: is not a record of a bitstream: {reason(error)}") from error
+    document = load(path, "json", error=RecordError).value
     noted = document.get("bitstream") if isinstance(document, dict) else None
     if not isinstance(noted, dict) or "sha256" not in noted:
         raise RecordError(f"{path}: is not a record of a bitstream")

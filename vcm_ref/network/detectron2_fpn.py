@@ -44,7 +44,8 @@ from torch import Tensor, nn
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
 from vcm_ref.network.checks import check_layers, picture_size
-from vcm_ref.network.torch_parts import DEFAULT, as_layer, as_tensor, exact_inference, model_with_weights
+from vcm_ref.network.torch_parts import as_layer, as_tensor, exact_inference, model_with_weights
+from vcm_ref.network.weights_files import DEFAULT, detectron2_files, files_digest, zoo_configuration, zoo_places
 from vcm_ref.task.detections import Detections
 
 _OUTSIDE_MODEL = ("anchor_generator.cell_anchors", "pixel_mean", "pixel_std")
@@ -89,6 +90,7 @@ class Detectron2Network:
         self._settings = {key: value for key, value in settings.items() if value is not None}
         self._split = split
         self.cfg = _configuration(model, self._settings)
+        self._configuration_digest = files_digest(detectron2_files({"model": model}))
         self.model, self._weights = model_with_weights(
             lambda: _build(self.cfg, model, split), weights, seed, lambda: _address(model), ignored=_OUTSIDE_MODEL
         )
@@ -109,6 +111,7 @@ class Detectron2Network:
             "network": self.name,
             "split": self._split,
             **self._weights,
+            "configuration_sha256": self._configuration_digest,
             **options,
             "detectron2": detectron2.__version__,
         }
@@ -180,13 +183,10 @@ class Detectron2Network:
 
 def _configuration(model: str, settings: dict[str, Any]) -> Any:
     """The model's configuration from detectron2's folder of them: inside an installed copy, beside a source one."""
-    package = Path(detectron2.__file__).parent
-    places = (package / "model_zoo" / "configs", package.parent / "configs")
-    path = next((place / f"{model}.yaml" for place in places if (place / f"{model}.yaml").is_file()), None)
+    path = zoo_configuration(model)
     if path is None:
-        raise NetworkError(
-            f"network.model: detectron2's zoo has no configuration {model!r} in {' or '.join(map(str, places))}"
-        )
+        places = " or ".join(map(str, zoo_places(model)))
+        raise NetworkError(f"network.model: detectron2's zoo has no configuration {model!r}; looked for {places}")
     cfg = get_cfg()
     cfg.merge_from_file(str(path))
     cfg.MODEL.DEVICE = "cpu"

@@ -33,7 +33,7 @@ from vcm_ref.network.coco_classes import COCO_CLASSES
 from vcm_ref.network.onnx_cut import cut_model
 from vcm_ref.network.onnx_heads import Selection, box_detections, logits_classification, yolox_detections
 from vcm_ref.network.onnx_pictures import Fit, Preprocessing
-from vcm_ref.provenance import file_digest
+from vcm_ref.network.weights_files import external_data, files_digest
 from vcm_ref.task.classification import Classification
 from vcm_ref.task.detections import Detections
 
@@ -70,8 +70,7 @@ class OnnxNetwork:
         max_detections: int = 100,
     ) -> None:
         path = Path(weights)
-        self._model = _read_model(path)
-        self._weights = {"weights": path.name, "weights_sha256": file_digest(path)}
+        self._model, self._weights = _read_model(path)
         self._tensors = _layer_names(cut)
         self.layers = tuple(self._tensors)
         given = [item.name for item in self._model.graph.output]
@@ -148,16 +147,26 @@ class OnnxNetwork:
         return yolox_detections(found[0], size, place, list(self.class_names), self._selection)
 
 
-def _read_model(path: Path) -> onnx.ModelProto:
+def _read_model(path: Path) -> tuple[onnx.ModelProto, dict[str, str]]:
+    """The model with its external data, and for a record the name and the SHA-256 of all its files."""
+    if not path.is_file():
+        raise NetworkError(f"weights {path}: there is no such file")
     try:
-        model = onnx.load(path)
-        onnx.checker.check_model(model)
-    except FileNotFoundError as error:
-        raise NetworkError(f"weights {path}: there is no such file") from error
+        model = onnx.load(path, load_external_data=False)
     except Exception as error:  # protobuf's and onnx's own kinds
-        told = (str(error) or repr(error)).splitlines()[0]
-        raise NetworkError(f"weights {path}: are no ONNX model: {told}") from error
-    return model
+        raise NetworkError(f"weights {path}: not an ONNX model: {_first_line(error)}") from error
+    others = external_data(model, path)
+    try:
+        onnx.load_external_data_for_model(model, str(path.parent))
+        onnx.checker.check_model(model)
+    except Exception as error:
+        raise NetworkError(f"weights {path}: not a usable ONNX model: {_first_line(error)}") from error
+    names = {"external_data": ", ".join(file.relative_to(path.parent).as_posix() for file in others)} if others else {}
+    return model, {"weights": path.name, **names, "weights_sha256": files_digest([path, *others])}
+
+
+def _first_line(error: Exception) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _layer_names(cut: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
@@ -194,14 +203,14 @@ def _session(model: onnx.ModelProto, what: str) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own kinds have no common class
-        raise NetworkError(f"onnxruntime cannot run {what}: {str(error).splitlines()[0]}") from error
+        raise NetworkError(f"onnxruntime cannot run {what}: {_first_line(error)}") from error
 
 
 def _run(session: onnxruntime.InferenceSession, outputs: list[str], given: dict[str, Array]) -> list[Array]:
     try:
         found: list[Array] = session.run(outputs, given)
     except Exception as error:  # likewise
-        raise NetworkError(f"onnxruntime: {str(error).splitlines()[0]}") from error
+        raise NetworkError(f"onnxruntime: {_first_line(error)}") from error
     return found
 
 

@@ -23,7 +23,8 @@ from torchvision.models import get_model_weights
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
 from vcm_ref.network.checks import check_layers, picture_size
-from vcm_ref.network.torch_parts import DEFAULT, as_layer, as_tensor, exact_inference, model_with_weights
+from vcm_ref.network.torch_parts import as_layer, as_tensor, exact_inference, model_with_weights
+from vcm_ref.network.weights_files import DEFAULT
 from vcm_ref.task.classification import Classification
 
 

@@ -30,7 +30,8 @@ from torchvision.ops import FrozenBatchNorm2d
 from vcm_ref.feature_set import FeatureSet
 from vcm_ref.network.checks import check_layers, picture_size
 from vcm_ref.network.coco_classes import COCO_CLASSES
-from vcm_ref.network.torch_parts import DEFAULT, as_layer, as_tensor, exact_inference, model_with_weights
+from vcm_ref.network.torch_parts import as_layer, as_tensor, exact_inference, model_with_weights
+from vcm_ref.network.weights_files import DEFAULT
 from vcm_ref.task.detections import Detections
 
 MODELS = (
