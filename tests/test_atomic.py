@@ -73,9 +73,9 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     for name in ("folder", "pipe"):
-        with pytest.raises(OutputError, match="no regular file"), atomic_file(tmp_path / name):
+        with pytest.raises(OutputError, match="not a regular file"), atomic_file(tmp_path / name):
             pass
-    with pytest.raises(OutputError, match="no regular file"), atomic_file(Path(os.devnull)):
+    with pytest.raises(OutputError, match="not a regular file"), atomic_file(Path(os.devnull)):
         pass
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
     assert sorted(os.listdir(tmp_path)) == ["folder", "pipe"]

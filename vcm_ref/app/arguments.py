@@ -19,13 +19,13 @@ _SHOWN = 40  # characters of a wrong value
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that takes no abbreviated options, and no option twice that holds one value."""
+    """A parser that takes no abbreviated options, and no list of values twice."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         defaults = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
         super().__init__(*arguments, **{**defaults, **options})
         for action in (None, "store"):
-            self.register("action", action, _StoreOnce)
+            self.register("action", action, _StoreListOnce)
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse ``args``; an argument too many ends the program with one line and exit code 2."""
@@ -47,15 +47,15 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(status)
 
 
-class _StoreOnce(argparse.Action):
-    """Store the value; a second one for the same option would replace the first, and is refused."""
+class _StoreListOnce(argparse.Action):
+    """Store the value; a second list for the same option would drop the first, and is refused."""
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
     ) -> None:
         given = namespace.__dict__.setdefault("_given", set())
-        if option is not None and self.dest in given:
-            parser.error(f"argument {option}: given twice; give it once")
+        if self.nargs == "+" and self.dest in given:
+            parser.error(f"argument {option}: given twice; give all its values at once")
         given.add(self.dest)
         setattr(namespace, self.dest, values)
 

@@ -157,7 +157,7 @@ def decoder_limits(settings: list[str]) -> DecoderLimits:
     for setting in settings:
         name, _, text = setting.partition("=")
         if name not in known:
-            raise ConfigError(f"--limit {name}: there is no such limit; the limits are {', '.join(known)}")
+            raise ConfigError(f"--limit {setting}: there is no limit {name}; the limits are {', '.join(known)}")
         if name in values:
             raise ConfigError(f"--limit {name}: given twice; give it once")
         try:

@@ -67,7 +67,7 @@ def _found(text: str) -> tuple[list[Path], list[Path]]:
     if not text or (path.exists() and not path.is_dir()):
         check_regular(path if text else Path("''"))
         if path.suffix.lower() not in SUFFIXES:
-            raise DatasetError(f"{text}: is not a supported input; supported are {', '.join(SUFFIXES)}")
+            raise DatasetError(f"{text}: unsupported kind of input; supported are {', '.join(SUFFIXES)}")
         return [path], []
     if path.is_dir():
         try:
@@ -76,7 +76,7 @@ def _found(text: str) -> tuple[list[Path], list[Path]]:
             raise DatasetError(f"{text}: cannot be read: {reason(error)}") from error
     else:  # glob, not Path.glob: the pattern may be absolute
         candidates = [Path(found) for found in glob.glob(text, recursive=True)]
-        nothing = "there is no such file" + (", and no file matches it as a pattern" if glob.has_magic(text) else "")
+        nothing = "no such file, and no file matches it as a pattern"
     files = sorted(path for path in candidates if not path.is_dir())
     found = [path for path in files if path.suffix.lower() in SUFFIXES and path.is_file()]
     if not found:
