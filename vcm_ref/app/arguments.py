@@ -39,6 +39,10 @@ class Parser(argparse.ArgumentParser):
         print(f"{self.prog}: {' '.join(message.split())}; see {self.prog} --help", file=sys.stderr)
         self.exit(ConfigError.exit_code)
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Write the help. Raises :class:`OSError`, which argparse would hide."""
+        (file or sys.stderr).write(message)
+
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """End the program. Raises :class:`OSError` where standard output cannot take the help."""
         if message:
