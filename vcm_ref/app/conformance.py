@@ -256,8 +256,11 @@ def _verify(arguments: argparse.Namespace) -> None:
 def _validate(arguments: argparse.Namespace) -> None:
     from ..conformance.validate import validate
     from .dec import decoder_limits
+    from .inputs import check_regular
 
     limits = decoder_limits(arguments.limit)
+    if arguments.bitstream.exists():
+        check_regular(arguments.bitstream)
     with progress_bar(1, "validating") as advance:
         verdict = validate(arguments.bitstream, limits=limits, backend=arguments.backend, progress=advance)
     rows = {

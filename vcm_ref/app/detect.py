@@ -41,7 +41,10 @@ class Detector:
         """
         features = decoded.features
         canvas = self._canvas(features.height, features.width)
-        detections = self.network.analyse(features)
+        try:
+            detections = self.network.analyse(features)
+        except NetworkError as error:
+            raise NetworkError(f"{error}; name the network that made the features with -c") from error
         if not isinstance(detections, Detections):
             raise NetworkError(f"network {self.network.name} classifies pictures; it gives no boxes to draw")
         if not self.quiet:

@@ -69,7 +69,7 @@ def choose_network(configurations: Sequence[Path], settings: Sequence[str], reco
         return NetworkChoice(_options(configurations, settings), named_by)
     if record is None:
         options: dict[str, Any] = DEFAULT
-        named_by, digests = "default: there is no record beside the bitstream", {}
+        named_by, digests = "default, as there is no record beside the bitstream", {}
     else:
         options, named_by, digests = record.network, str(record.path), record.network_digests
     if not settings:
