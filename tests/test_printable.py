@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vcm_ref.printable import printable
+from vcm_ref.printable import printable, spreadsheet_cell
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,25 @@ def test_the_result_is_one_line_that_every_program_can_write(text: str) -> None:
     assert not any(ord(letter) < 32 or 0x7F <= ord(letter) < 0xA0 for letter in shown)
     assert printable(shown) == shown
     assert len(shown.splitlines()) <= 1
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ('=HYPERLINK("x")', '\'=HYPERLINK("x")'),
+        ("+1+2", "'+1+2"),
+        ("-2+3|cmd", "'-2+3|cmd"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        (" =1+1", "' =1+1"),
+        ("\uff1d1+1", "'\uff1d1+1"),
+        ("\t=1+1", "\\t=1+1"),
+        ("\r=1+1", "\\r=1+1"),
+        ("fframe = good", "fframe = good"),
+        ("a\x1b[2Jb", "a\\x1b[2Jb"),
+        (-12.5, -12.5),
+        (-3, -3),
+        (None, None),
+    ],
+)
+def test_no_cell_is_a_formula_and_numbers_stay_numbers(value: object, cell: object) -> None:
+    assert spreadsheet_cell(value) == cell
