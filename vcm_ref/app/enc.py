@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from .. import feature_file
 from ..atomic import atomic_file, check_outputs, companion
-from ..configuration import COMMAND_LINE, NO_PATHS, Configuration, load_configuration, parse_size
+from ..configuration import NO_PATHS, Configuration, load_configuration, parse_size
 from ..encoder import Encoder
 from ..errors import ConfigError, VcmError
 from ..feature_layers import looks_channels_last
@@ -117,7 +117,7 @@ def source_for(arguments: argparse.Namespace, configuration: Configuration) -> t
 
 def files_read(arguments: argparse.Namespace, configuration: Configuration, inputs: Inputs) -> list[Path]:
     """All files that coding reads: no output may take the place of one."""
-    sources = {source for source in configuration.sources.values() if source != COMMAND_LINE}
+    sources = set(configuration.sources.values())  # "the command line" among them, which is not a file
     weights = configuration.get("network.weights")
     own = [Path(weights)] if weights is not None and weights not in NO_PATHS else []
     return [*inputs.paths, *existing([*arguments.config, *map(Path, sorted(sources)), *own])]
