@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vcm_ref.atomic import OutputError, atomic_file, atomic_folder
+from vcm_ref.atomic import OutputError, atomic_file, atomic_folder, check_outputs
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path: Path) -> None:
@@ -73,9 +73,9 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     for name in ("folder", "pipe"):
-        with pytest.raises(OutputError, match="no regular file"), atomic_file(tmp_path / name):
+        with pytest.raises(OutputError, match="not a regular file"), atomic_file(tmp_path / name):
             pass
-    with pytest.raises(OutputError, match="no regular file"), atomic_file(Path(os.devnull)):
+    with pytest.raises(OutputError, match="not a regular file"), atomic_file(Path(os.devnull)):
         pass
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
     assert sorted(os.listdir(tmp_path)) == ["folder", "pipe"]
@@ -136,3 +136,44 @@ def test_a_full_disk_leaves_nothing(tiny_disk: Path, size: int) -> None:
     with pytest.raises(OutputError, match="No space left"), atomic_folder(tiny_disk / "folder") as folder:
         (folder / "a").write_bytes(b"x" * size)
     assert os.listdir(tiny_disk) == ["out.bin"]
+
+
+def test_a_replaced_file_keeps_its_mode(tmp_path: Path) -> None:
+    """A private result stays private, also through a link, which stays a link."""
+    (tmp_path / "private").write_bytes(b"old")
+    (tmp_path / "private").chmod(0o600)
+    (tmp_path / "link").symlink_to("private")
+    (tmp_path / "folder").mkdir(0o700)
+    with atomic_file(tmp_path / "link") as file:
+        file.write(b"new")
+    with atomic_folder(tmp_path / "folder") as folder:
+        (folder / "a").touch()
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "private").read_bytes() == b"new"
+    assert stat.S_IMODE((tmp_path / "private").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "folder").stat().st_mode) == 0o700
+
+
+def test_outputs_are_checked_against_inputs_and_each_other(tmp_path: Path) -> None:
+    """Other spellings, links, companions; a missing folder; a name that is not one."""
+    given = tmp_path / "a"
+    given.touch()
+    (tmp_path / "s").symlink_to(given)
+    (tmp_path / "h").hardlink_to(given)
+    (tmp_path / "f").mkdir()
+    check_outputs([tmp_path / "b", tmp_path / "b.json"], [given, tmp_path / "missing"])
+    for output in (given, tmp_path / "f" / ".." / "a", tmp_path / "s", tmp_path / "h"):
+        with pytest.raises(OutputError, match="would be overwritten, and is an input"):
+            check_outputs([output], [given])
+    with pytest.raises(OutputError, match="written twice"):
+        check_outputs([tmp_path / "b", tmp_path / "f" / ".." / "b"], [])
+    for output in (Path("."), Path(".."), Path("-"), tmp_path / "a\0b", tmp_path / "none" / "b"):
+        with pytest.raises(OutputError):
+            check_outputs([output], [])
+
+
+def test_a_long_name_can_be_written(tmp_path: Path) -> None:
+    """The name of the temporary file is not longer."""
+    with atomic_file(tmp_path / ("ä" * 125)) as file:
+        file.write(b"a")
+    assert os.listdir(tmp_path) == ["ä" * 125]

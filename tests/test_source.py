@@ -10,10 +10,9 @@ from conftest import make_features, save_features
 from numpy.typing import NDArray
 from PIL import Image
 
-from vcm_ref.errors import DatasetError
 from vcm_ref.feature_set import FeatureSet
 from vcm_ref.network import Network
-from vcm_ref.source import Source, find_inputs
+from vcm_ref.source import Source
 
 
 class Stub:
@@ -32,41 +31,6 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "notes.txt").write_text("no input")
     (tmp_path / "d.png").mkdir()
     return tmp_path
-
-
-def names(found: list[Path]) -> list[str]:
-    """Of some paths."""
-    return [path.name for path in found]
-
-
-def test_a_folder_gives_its_inputs_by_name(folder: Path) -> None:
-    """Other files and folders are passed over."""
-    assert names(find_inputs(str(folder))) == ["a.JPG", "b.png", "c.npz"]
-
-
-def test_a_glob_gives_what_it_finds_by_name(folder: Path) -> None:
-    """Also through folders."""
-    (folder / "d.png" / "e.png").write_bytes((folder / "b.png").read_bytes())
-    assert names(find_inputs(str(folder / "*.png"))) == ["b.png"]
-    assert names(find_inputs(str(folder / "*"))) == ["a.JPG", "b.png", "c.npz"]
-    assert names(find_inputs(str(folder / "**" / "*.png"))) == ["b.png", "e.png"]
-
-
-def test_a_file_stands_for_itself(folder: Path) -> None:
-    """One of another kind does not."""
-    assert find_inputs(str(folder / "b.png")) == [folder / "b.png"]
-    with pytest.raises(DatasetError, match=r"notes\.txt: unsupported kind of input; supported are \.png"):
-        find_inputs(str(folder / "notes.txt"))
-
-
-def test_nothing_found_is_an_error(tmp_path: Path) -> None:
-    """It names what was looked for."""
-    with pytest.raises(DatasetError, match="holds no picture and no feature file"):
-        find_inputs(str(tmp_path))
-    with pytest.raises(DatasetError, match=r"absent\.png: no such file"):
-        find_inputs(str(tmp_path / "absent.png"))
-    with pytest.raises(DatasetError, match="no file matches it as a pattern"):
-        find_inputs(str(tmp_path / "*.png"))
 
 
 def test_the_network_is_made_when_a_picture_needs_it(folder: Path) -> None:

@@ -123,9 +123,9 @@ def test_several_pictures_of_different_sizes(tmp_path: Path) -> None:
         save_features(tmp_path / "in" / f"{index}.npz", features)
     assert encode(LOSSLESS, tmp_path / "in", tmp_path / "x.bin") == 0
     assert decode(tmp_path / "x.bin", "-o", tmp_path / "out", "--format", "npz") == 0
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [f"{n:06d}.npz" for n in range(3)]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [f"{n}.npz" for n in range(3)]
     for index, features in enumerate(given):
-        found = load_feature_file(tmp_path / "out" / f"{index:06d}.npz")
+        found = load_feature_file(tmp_path / "out" / f"{index}.npz")
         assert (found.height, found.width) == (features.height, features.width)
         assert {k: v.shape for k, v in found.layers.items()} == {k: v.shape for k, v in features.layers.items()}
         alone = tmp_path / f"{index}.bin"
@@ -244,15 +244,14 @@ def test_the_record_beside_the_bitstream(lossless: Path, small: Path) -> None:
 
 
 def test_tables_and_quiet(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A row a layer and the totals; with -q the encoder prints totals only, the decoder nothing."""
+    """A row a layer and the totals; with -q neither executable prints anything."""
     encode(LOSSLESS, small, tmp_path / "x.bin")
     assert {"p2", "p3", "p4", "p5", "headers", "total"} <= {
         line.split()[0] for line in capsys.readouterr().out.splitlines() if line
     }
     encode([*LOSSLESS, "-q"], small, tmp_path / "x.bin")
-    assert "p2" not in capsys.readouterr().out
     assert decode(tmp_path / "x.bin", "-q", "-o", tmp_path / "x.npz") == 0
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr() == ("", "")
 
 
 def weights_missing() -> str | None:

@@ -60,10 +60,10 @@ def test_combinations(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "message"),
     [
         (["none.json"], "none.json: cannot be read: No such file"),
-        (["text.json"], "text.json: is no JSON"),
+        (["text.json"], "text.json, line 1: is not JSON"),
         (["list.json"], "list.json: is neither a curve nor an anchor"),
         (["again.json", "r"], "again.json and r/0.json are both named 'usual'"),
-        (["r", "."], "text.json: is no JSON"),
+        (["r", "."], "text.json, line 1: is not JSON"),
         (["r", "--anchor", "none"], "no result is named 'none'; there are usual, half, paper"),
         (["r", "--metric", "AP99"], "no metric 'AP99'"),
         (["r", "-o", "text.json"], "text.json: is no folder"),

@@ -114,8 +114,8 @@ def test_what_running_out_of_memory_looks_like() -> None:
         message, code = describe(error)
         assert message.startswith("not enough memory")
         assert code == 12
-    for error in (RuntimeError("oh"), FileNotFoundError(errno.ENOENT, "No such file", "x")):
-        assert describe(error)[1] == 70
+    assert describe(RuntimeError("oh"))[1] == 70
+    assert describe(FileNotFoundError(errno.ENOENT, "No such file", "x")) == ("x: cannot be used: No such file", 2)
 
 
 def test_no_descriptor_is_free(tmp_path: Path, video: bytes) -> None:

@@ -281,7 +281,7 @@ def patched(data: bytes, bit: int, bits: str) -> bytes:
 @pytest.mark.parametrize(
     ("bit", "bits", "name"),
     [
-        (0, "11111111", "signature"),
+        (0, "11111111", 'does not begin with "VCMF"'),
         (32, "0000", "unit_type"),
         (32, "0110", "unit_type"),
         (32, "1111", "unit_type"),

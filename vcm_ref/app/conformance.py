@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..atomic import OutputError, check_output
+from ..atomic import OutputError, check_output, check_outputs
 from ..conformance.errors import HarnessError, NothingRunError, NotPassedError
 from ..conversion.parallel import core_count
 from ..errors import ConfigError, VcmError
+from .arguments import whole_number
 from .command import argument_parser, progress_bar, run
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ..conformance.selection import Selection
 
 _KINDS = ("positive", "negative", "limit")
+_MOST_JOBS = 10_000
 _REPORTS = (".md", ".json", ".csv", ".xml")
 
 
@@ -47,7 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     list_command = commands.add_parser("list", help="list vectors")
     list_command.set_defaults(work=_list)
-    list_command.add_argument("--format", choices=("table", "ids", "json"), default="table")
+    list_command.add_argument(
+        "--format", choices=("table", "ids", "json"), default="table", help="how to list them (default: table)"
+    )
     _add_selection_arguments(list_command)
 
     verify_command = commands.add_parser("verify", help="check the suite's files against its manifest")
@@ -55,19 +59,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     validate_command = commands.add_parser("validate", help="tell whether one bitstream is conformant, and why not")
     validate_command.set_defaults(work=_validate)
-    validate_command.add_argument("bitstream", type=Path)
-    validate_command.add_argument("--backend", choices=("auto", "ffmpeg", "vtm"), default="auto", help="as vcm_dec's")
-    validate_command.add_argument("--limit", action="append", default=[], metavar="NAME=VALUE", help="as vcm_dec's")
+    validate_command.add_argument("bitstream", type=Path, metavar="BITSTREAM", help="the file to check")
+    validate_command.add_argument(
+        "--backend", choices=("auto", "ffmpeg", "vtm"), default="auto", help="the VVC decoder (default: auto)"
+    )
+    validate_command.add_argument(
+        "--limit", action="append", default=[], metavar="NAME=VALUE", help="a limit of the decoder, as in frames=64"
+    )
 
     compare_command = commands.add_parser("compare", help="compare two decoders' outputs sample by sample")
     compare_command.set_defaults(work=_compare)
-    compare_command.add_argument("first", type=Path, help=".raw, .npz, .safetensors, or a folder of them")
-    compare_command.add_argument("second", type=Path, help="likewise")
+    compare_command.add_argument(
+        "first", type=Path, metavar="FIRST", help="one output: .raw, .npz, .safetensors, or a folder of them"
+    )
+    compare_command.add_argument("second", type=Path, metavar="SECOND", help="the other output, of the same form")
     compare_command.add_argument("--vector", metavar="ID", help="whose outputs they are: says the shapes in .raw files")
 
     generate_command = commands.add_parser("generate", help="make the suite again")
     generate_command.set_defaults(work=_generate)
-    generate_command.add_argument("--only", action="append", default=[], metavar="GLOB", help="of these ids only")
+    generate_command.add_argument(
+        "--only", action="append", default=[], metavar="GLOB", help="vectors with these ids only (default: all)"
+    )
 
     fluster_command = commands.add_parser("fluster", help="write the positive vectors as a test suite of fluster's")
     fluster_command.set_defaults(work=_fluster)
@@ -76,26 +88,34 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     for command in (run_command, list_command, verify_command, compare_command, generate_command, fluster_command):
         command.add_argument(
-            "--suite", type=Path, default=Path("conformance"), metavar="FOLDER", help="where the suite is"
+            "--suite",
+            type=Path,
+            default=Path("conformance"),
+            metavar="FOLDER",
+            help="where the suite is (default: conformance)",
         )
     return run(parser, lambda arguments: arguments.work(arguments), argv)
 
 
 def _add_decoder_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("adaptor", type=Path, metavar="ADAPTOR", help="the YAML file that says how the decoder is run")
-    parser.add_argument("-j", "--jobs", type=int, metavar="N", help="decoders at a time (default: one for each core)")
     parser.add_argument(
-        "--time-factor", type=float, default=1.0, metavar="X", help="multiply time limits, as for a slow machine"
+        "-j", "--jobs", type=whole_number(), metavar="N", help="decoders at a time (default: one for each core)"
+    )
+    parser.add_argument(
+        "--time-factor", type=float, default=1.0, metavar="X", help="multiply time limits by X (default: 1)"
     )
 
 
 def _add_selection_arguments(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("selection; each may be repeated")
-    group.add_argument("--kind", choices=_KINDS, action="append", default=[])
-    group.add_argument("--feature", action="append", default=[], metavar="NAME")
-    group.add_argument("--profile", action="append", default=[], metavar="NAME")
-    group.add_argument("--level", type=int, action="append", default=[], metavar="N")
-    group.add_argument("--id", action="append", default=[], metavar="GLOB", help="ids, as 'GRID_*'")
+    group = parser.add_argument_group("selection; each may be repeated (default: all vectors)")
+    group.add_argument("--kind", choices=_KINDS, action="append", default=[], help="vectors of this kind")
+    group.add_argument("--feature", action="append", default=[], metavar="NAME", help="vectors of this feature")
+    group.add_argument("--profile", action="append", default=[], metavar="NAME", help="vectors of this profile")
+    group.add_argument(
+        "--level", type=whole_number(0), action="append", default=[], metavar="N", help="vectors of this level"
+    )
+    group.add_argument("--id", action="append", default=[], metavar="GLOB", help="vectors with these ids, as 'GRID_*'")
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -156,9 +176,10 @@ def _check_reports(arguments: argparse.Namespace) -> None:
     for path in arguments.output:
         if path.suffix not in _REPORTS:
             raise ConfigError(f"-o {path}: a report ends in {', '.join(_REPORTS)}")
-        check_output(path)
         if path.is_dir() or path.resolve() == (arguments.suite / "manifest.json").resolve():
             raise OutputError(f"-o {path}: would be replaced; name another")
+    suite = (path for path in arguments.suite.rglob("*") if path.is_file())
+    check_outputs(arguments.output, [arguments.adaptor, *suite])
 
 
 def _write_reports(paths: Sequence[Path], report: Report) -> None:
@@ -176,8 +197,8 @@ def _plan(arguments: argparse.Namespace, mode: Any) -> Plan:
     from ..conformance.runner import Plan
 
     jobs = core_count() if arguments.jobs is None else arguments.jobs
-    if jobs < 1:
-        raise ConfigError(f"--jobs {jobs}: must be at least 1")
+    if not 1 <= jobs <= _MOST_JOBS:
+        raise ConfigError(f"--jobs {jobs}: must be at least 1 and at most {_MOST_JOBS}")
     if not 0 < arguments.time_factor < float("inf"):
         raise ConfigError(f"--time-factor {arguments.time_factor}: must be above 0")
     return Plan(arguments.suite, load_adaptor(arguments.adaptor), mode, jobs, arguments.time_factor)
@@ -235,8 +256,11 @@ def _verify(arguments: argparse.Namespace) -> None:
 def _validate(arguments: argparse.Namespace) -> None:
     from ..conformance.validate import validate
     from .dec import decoder_limits
+    from .inputs import check_regular
 
     limits = decoder_limits(arguments.limit)
+    if arguments.bitstream.exists():
+        check_regular(arguments.bitstream)
     with progress_bar(1, "validating") as advance:
         verdict = validate(arguments.bitstream, limits=limits, backend=arguments.backend, progress=advance)
     rows = {

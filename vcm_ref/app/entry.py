@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 
@@ -29,7 +30,8 @@ def start(name: str) -> int:
 
 def _quit(name: str, signal_number: int, frame: object) -> None:
     """There is nothing to clean up yet. An exception would not do: imports turn it into one of their own."""
-    os.write(sys.stderr.fileno(), f"vcm_{name}: interrupted\n".encode())
+    with suppress(OSError):  # standard error may be closed
+        os.write(2, f"vcm_{name}: interrupted\n".encode())
     os._exit(128 + signal_number)
 
 

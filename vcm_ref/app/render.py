@@ -10,38 +10,52 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic import atomic_folder
+from ..atomic import atomic_folder, check_outputs
 from ..bitstream.geometry import inner_bit_depth
 from ..bitstream.syntax import StreamHeader
 from ..bitstream.values import Arrangement
 from ..decoder import Decoder
 from ..encoder import Encoder
+from ..errors import VcmError
 from ..render import contact_sheet, save_png
 from .command import argument_parser, progress_bar, run
-from .enc import add_configuration_arguments, configuration_from, source_for
+from .enc import add_configuration_arguments, configuration_from, files_read, source_for
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``vcm_render``; returns the exit code."""
     parser = argument_parser("vcm_render", "Render feature frames, before and after coding, into PNG files.")
     add_configuration_arguments(parser)
-    parser.add_argument("-o", "--output", type=Path, default=Path("frames"), help="the new folder (default: frames)")
-    parser.add_argument("--stretch", action="store_true", help="stretch the contrast to what the samples use")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("frames"), metavar="FOLDER", help="a new folder (default: frames)"
+    )
+    parser.add_argument(
+        "--stretch",
+        action="store_true",
+        help="stretch the contrast to the samples' range (default: all of black to white)",
+    )
     return run(parser, _work, argv)
 
 
 def _work(arguments: argparse.Namespace) -> None:
     configuration = configuration_from(arguments)
-    inputs, source = source_for(configuration)
+    inputs, source = source_for(arguments, configuration)
+    check_outputs([arguments.output], files_read(arguments, configuration, inputs))
+    if inputs.skipped:
+        print(inputs.skipped_line())
     bitstream = io.BytesIO()
     written = []
-    with atomic_folder(arguments.output) as folder, progress_bar(2 * len(inputs), "rendering") as progress:
+    with atomic_folder(arguments.output) as folder, progress_bar(2 * len(inputs.paths), "rendering") as progress:
         encoder = Encoder(configuration, bitstream, progress)
-        for index, path in enumerate(inputs):
-            features = source.features(path)
-            before = encoder.convert(features).frames
-            written += _save(folder, f"{index:06d}", "before", encoder.settings.header, before, arguments.stretch)
-            encoder.encode(features)
+        for index, path in enumerate(inputs.paths):
+            try:
+                features = source.features(path)
+                before = encoder.convert(features).frames
+                written += _save(folder, f"{index:06d}", "before", encoder.settings.header, before, arguments.stretch)
+                encoder.encode(features)
+            except VcmError as error:
+                error.where = str(path)
+                raise
         encoder.close()
         decoder = Decoder(bitstream, progress=progress)
         for index, picture in enumerate(decoder.pictures()):

@@ -22,14 +22,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="RESULT",
         help="anchor files, curves, folders of them; or one file of combinations of grids",
     )
-    parser.add_argument("-o", "--output", required=True, type=Path, metavar="FOLDER", help="may hold an earlier report")
+    parser.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        type=Path,
+        metavar="FOLDER",
+        help="the report's folder; it may hold an earlier report",
+    )
     parser.add_argument("--anchor", metavar="NAME", help="the method to compare with (default: the first)")
     parser.add_argument("--metric", metavar="NAME", help="as AP50 (default: each file's main metric)")
-    parser.add_argument("--title", metavar="TEXT", help="the report's heading")
+    parser.add_argument("--title", metavar="TEXT", help="the report's heading (default: one that names its kind)")
     parser.add_argument(
         "--allow-different",
         action="store_true",
-        help="report on different data, pictures, networks or metrics, with a warning",
+        help="report on different data, pictures, networks or metrics, with a warning (default: refuse)",
     )
     return run(parser, _work, argv)
 

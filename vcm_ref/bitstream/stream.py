@@ -11,7 +11,7 @@ from ..errors import BitstreamError
 from . import syntax
 from .coder import Coder, Reader, Trace, Writer
 from .digest import header_digest
-from .elements import Part
+from .elements import SIGNATURE, Part
 from .geometry import substream_geometries
 from .levels import Level, check_level, check_profile, level_for, needs_of
 from .limits import DecoderLimits
@@ -129,8 +129,10 @@ def locate_units(file: BinaryIO, trace: Trace | None = None) -> Iterator[UnitLoc
     """
     end = file.seek(0, 2)
     file.seek(0)
-    reader = Reader(file.read(SIGNATURE_BYTES), trace=trace)
-    syntax.signature(reader)
+    signature = file.read(SIGNATURE_BYTES)
+    if signature and not SIGNATURE.to_bytes(SIGNATURE_BYTES, "big").startswith(signature):
+        raise BitstreamError('not a vcm_ref bitstream: it does not begin with "VCMF"', clause="6.2", bit_offset=0)
+    syntax.signature(Reader(signature, trace=trace))
     offset = SIGNATURE_BYTES
     while True:
         file.seek(offset)
