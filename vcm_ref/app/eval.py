@@ -74,10 +74,8 @@ def _work(arguments: argparse.Namespace) -> None:
     if arguments.threads is None and arguments.workers > 1:
         arguments.threads = max(1, core_count() // arguments.workers)
     configuration = _configuration(arguments)
-    if not arguments.encode:
-        check_needed(arguments, ("--qp",), "--encode")
-        if arguments.bitstreams is None:
-            check_needed(arguments, ("--backend",), "--encode or --bitstreams")
+    if not arguments.encode and arguments.bitstreams is None:
+        check_needed(arguments, ("--backend",), "--encode or --bitstreams")
     if arguments.draw is None:
         check_needed(arguments, ("--threshold",), "--draw")
     name, options = _network(arguments, configuration)
@@ -98,24 +96,14 @@ def _work(arguments: argparse.Namespace) -> None:
     _print(document, arguments)
 
 
-#: Fills the place of the coding in a configuration that is wanted for its network alone.
-_NO_CODING: dict[str, Any] = {
-    "bitstream": "none",
-    "quantisation": {"bit_depth": 10, "range": "layer", "rounding": "nearest"},
-    "order": {"method": "none", "coding": "exact"},
-    "arrangement": {"method": "frames", "allocation": "spatial"},
-    "codec": {"name": "lossless", "qp": 0, "mode": "AI"},
-    "digest_length": 0,
-}
-
-
 def _configuration(arguments: argparse.Namespace) -> Configuration | None:
     if not arguments.config:
         if arguments.encode or arguments.set or arguments.qp is not None:
             raise ConfigError("--encode, --set and --qp need a configuration; name it with -c")
         return None
     if not arguments.encode:
-        return load_configuration(arguments.config, arguments.set, _NO_CODING)
+        check_needed(arguments, ("--qp",), "--encode")
+        return load_configuration(arguments.config, arguments.set)
     flags = {"codec": {"qp": arguments.qp}} if arguments.qp is not None else {}
     return load_configuration(arguments.config, arguments.set, flags)
 

@@ -265,13 +265,6 @@ def _code_name(features: str, part: str) -> str:
     return task_name("code", features=features, part=part)
 
 
-class _Checked(Configuration):
-    """A configuration that has been checked: of the hundreds of a sweep, each check takes milliseconds."""
-
-    def _check(self) -> None:
-        pass
-
-
 @cache
 def _parts_of(text: str, layers: tuple[str, ...], qp: int) -> list[_Part]:
     """The parts of a configuration, as JSON, at a QP."""
@@ -281,7 +274,7 @@ def _parts_of(text: str, layers: tuple[str, ...], qp: int) -> list[_Part]:
     scope = RangeScope[tree["quantisation"]["range"].upper()]
     if not can_join(arrangement, scope):
         return [_Part.of(layers, tree)]
-    configuration = _Checked(tree)
+    configuration = Configuration(tree)
     grids = configuration.per_layer("arrangement.grid", layers, None)
     modes = configuration.per_layer("codec.mode", layers, "AI")
     offsets = configuration.per_layer("codec.qp_offset", layers, 0)

@@ -18,15 +18,8 @@ from ..store import Record
 #: What a machine needs to be told, and no bitstream depends on; everything else is the anchor's.
 MACHINE_KEYS = ("network.weights", "codec.threads", "codec.time_limit")
 _WEIGHTS = MACHINE_KEYS[0]
-#: Fills the places of an anchor's configuration that it has no need of.
-_COMPLETION: Record = {
-    "bitstream": "none",
-    "quantisation": {"bit_depth": 10, "range": "layer", "rounding": "nearest"},
-    "order": {"method": "none", "coding": "exact"},
-    "arrangement": {"method": "frames", "allocation": "spatial"},
-    "digest_length": 0,
-}
-_CODEC: Record = {"qp": 0, "mode": "AI", "time_limit": 3600}
+
+_TIME_LIMIT = 3600  # seconds for one run of the inner codec, where nothing else is said
 
 
 class Machine(NamedTuple):
@@ -58,10 +51,9 @@ def rebuilt_method(anchor: Record, qps: Sequence[int], machine: Machine, backend
     configuration = anchor["configuration"]
     codec = {key: value for key, value in configuration.get("codec", {}).items() if value is not None}
     tree: Record = {
-        **_COMPLETION,
         **configuration,
         "network": {"name": anchor["network"]["name"]},
-        "codec": {**_CODEC, **codec, **machine.codec},
+        "codec": {"time_limit": _TIME_LIMIT, **codec, **machine.codec},
     }
     try:
         return method_of(anchor["name"], Configuration(tree), qps, backend)
