@@ -52,10 +52,10 @@ def test_there_are_the_configurations_that_must_run() -> None:
 
 
 def test_the_final_method_of_the_seed() -> None:
-    """fframe.yaml says what the first seed's section III.4 says."""
+    """fframe.yaml says what the first seed's section III.4 says; without a grid, a frame has all 256 maps, 16x16."""
     configuration = load_configuration([CONFIGURATIONS / "fframe.yaml"])
     layers = ["p2", "p3", "p4", "p5"]
-    assert configuration.per_layer("arrangement.grid", layers, "") == ["4x4", "4x4", "16x16", "16x16"]
+    assert configuration.per_layer("arrangement.grid", layers, "") == ["4x4", "4x4", "", ""]
     assert configuration.per_layer("codec.mode", layers, "") == ["RA", "RA", "AI", "AI"]
     assert configuration.get("order.method") == "mean"
     assert configuration.get("arrangement.allocation") == "temporal"
@@ -117,6 +117,19 @@ def test_null_takes_a_value_away(base: Path, tmp_path: Path) -> None:
         load_configuration([base], ["codec.preset=null"])
     with pytest.raises(ConfigError, match=r"codec: is null; write keys under it, or leave it out"):
         load_configuration([base], ["codec=null"])
+
+
+def test_values_by_place(base: Path) -> None:
+    """`layer 1` is the first in coding order; names go before places, places before the default."""
+    configuration = load_configuration([base], ["codec.qp_offset={layer 1: 1, layer 3: 3, b: 7, default: 9}"])
+    assert configuration.per_layer("codec.qp_offset", ["a", "b", "c", "d"], 0) == [1, 7, 3, 9]
+    assert configuration.per_layer("codec.qp_offset", ["b"], 0) == [7]
+    with pytest.raises(ConfigError, match=r"there is no layer b; the layers are a, or layer 1, layer 2"):
+        configuration.per_layer("codec.qp_offset", ["a"], 0)
+    for wrong in ("layer 0", "layer", "layer x", "Layer 1", "layer 1 "):
+        other = load_configuration([base], [f'codec.qp_offset={{"{wrong}": 1}}'])
+        with pytest.raises(ConfigError, match="there is no layer"):
+            other.per_layer("codec.qp_offset", ["a"], 0)
 
 
 def test_values_by_layer(base: Path) -> None:

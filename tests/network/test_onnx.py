@@ -169,7 +169,7 @@ def test_a_vector_is_no_layer(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"head": "nope"}, "network.head: is 'nope'; allowed are yolox, boxes, logits"),
+        ({"head": "nope"}, "network.head: is 'nope'; allowed are yolox, yolox_decoded, boxes, logits"),
         ({"head": "boxes"}, "head boxes takes 3 of the graph's outputs output; got output"),
         ({"outputs": ["other"]}, "head yolox takes 1 of the graph's outputs output; got other"),
         ({"size": "96x64"}, "network.size: is 96x64; the graph's input is 64x64"),
@@ -192,7 +192,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NetworkError, match=r"no\.onnx: there is no such file"):
         load(str(path))
     path.write_bytes(b"no model at all")
-    with pytest.raises(NetworkError, match=r"no\.onnx: are no ONNX model"):
+    with pytest.raises(NetworkError, match=r"no\.onnx: not an ONNX model"):
         load(str(path))
 
 
@@ -268,7 +268,7 @@ def test_suppression_is_within_a_class_and_above_the_threshold_only() -> None:
 def test_boxes_of_an_exported_detector_come_back_to_the_picture_best_first() -> None:
     boxes = np.float32([[0, 0, 4, 4], [2, 2, 6, 6], [1, 1, 2, 2]])
     scores, place = np.float32([0.2, 0.9, 0.01]), Placement((2.0, 4.0), (1.0, 0.0))
-    found = box_detections(boxes, np.int64([5, 6, 7]), scores, place, Selection(0.05, 1, 9))
+    found = box_detections(boxes, np.int64([5, 6, 7]), scores, (8, 8), place, Selection(0.05, 1, 9))
     assert found.labels.tolist() == [6, 5]
     assert found.boxes.tolist() == [[0.5, 0.5, 2.5, 1.5], [-0.5, 0.0, 1.5, 1.0]]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -17,6 +18,7 @@ from .sections import Coding, Everything
 T = TypeVar("T")
 #: The key by which a per-layer mapping speaks for every layer it does not name.
 ALL_OTHERS = "default"
+_PLACE = re.compile("layer [1-9][0-9]?")
 
 KeyPath = tuple[str, ...]
 
@@ -78,17 +80,25 @@ class Configuration:
         return node
 
     def per_layer(self, dotted: str, layers: Sequence[str], default: T) -> list[T | Any]:
-        """The value for each layer, where ``dotted`` holds one value for all or a mapping by layer name.
+        """The value for each layer, where ``dotted`` holds one value for all or a mapping by layer.
+
+        The mapping's keys are names of layers; ``layer 1``, ``layer 2`` and so on, places in coding order, which other
+        names cannot be confused with, since they have no spaces; and ``default``. A name goes before a place, and a
+        place before the default. Places that the network does not have are without effect.
 
         :class:`ConfigError` where the mapping names a layer that the network does not have.
         """
         value = self.get(dotted, default)
         if not isinstance(value, dict):
             return [value] * len(layers)
-        unknown = [name for name in value if name not in layers and name != ALL_OTHERS]
+        unknown = [name for name in value if name not in layers and name != ALL_OTHERS and not _PLACE.fullmatch(name)]
         if unknown:
-            raise self.error(dotted, f"there is no layer {unknown[0]}; the layers are {', '.join(layers)}")
-        return [value.get(name, value.get(ALL_OTHERS, default)) for name in layers]
+            known = ", ".join(layers)
+            raise self.error(
+                dotted, f"there is no layer {unknown[0]}; the layers are {known}, or layer 1, layer 2, ..."
+            )
+        keys = [(name, f"layer {place}", ALL_OTHERS) for place, name in enumerate(layers, 1)]
+        return [next((value[key] for key in choice if key in value), default) for choice in keys]
 
     def error(self, dotted: str, message: str) -> ConfigError:
         """The error about the value at ``dotted``, with the file that it came from."""

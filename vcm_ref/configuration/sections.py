@@ -1,7 +1,7 @@
 """Every key of the configuration: a frozen dataclass a stage, with defaults, meanings and bounds.
 
 The JSON Schema and the table of keys in ``docs/guide.md`` are made of these classes. A value ``X | Mapping[str, X]`` is
-one for all layers, or a mapping by layer name in which ``default`` speaks for the layers that are not named.
+one for all layers, or a mapping whose keys are names of layers, places in coding order (``layer 1``) and ``default``.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ class Network:
             "description": "a list of tensors, or a mapping of layer names to tensors",
         },
     )
-    head: Literal["yolox", "boxes", "logits"] | None = option(None, "onnx: the kind of the network's outputs")
+    head: Literal["yolox", "yolox_decoded", "boxes", "logits"] | None = option(
+        None, "onnx: the kind of the network's outputs"
+    )
     outputs: Sequence[str] | None = option(None, "onnx: the outputs that the head takes, in its order", schema=_NAMES)
     classes: str | Mapping[str, str] | None = option(
         None,
@@ -121,7 +123,10 @@ class Arrangement:
         "spatial", "`spatial` fills a frame before the next, `temporal` one position of every frame before the next"
     )
     grid: str | Mapping[str, str] | None = option(
-        None, "columns x rows of maps; without it the squarest grid of all maps", by_layer=True, **GRID
+        None,
+        "columns x rows of maps; without it the squarest grid of all maps, for `tiled` MPEG's stack",
+        by_layer=True,
+        **GRID,
     )
 
 
@@ -175,6 +180,7 @@ class Codec:
 class Coding:
     """Everything that shapes a result."""
 
+    apply_exif_orientation: bool = option(True, "whether pictures are turned upright as their Exif orientation says")
     network: Network = section(Network, "the network for pictures")
     picture: Picture | None = section(Picture, "the picture itself is coded", optional=True)
     quantisation: Quantisation = section(Quantisation, "quantisation")

@@ -13,13 +13,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..configuration import NO_PATHS
+from ..network import weights_files
+from ..network.weights_files import files_digest
 from ..provenance import file_digest, versions
 
 _PACKAGE = Path(__file__).parents[1]
 #: The part of this package that each stage is made of, as files and folders.
 STAGES: dict[str, tuple[str, ...]] = {
-    "extract": ("network", "feature_set.py", "source.py"),
+    "extract": ("network", "feature_set.py", "picture_file.py", "source.py"),
     "code": ("bitstream", "conversion", "codec", "encoder.py", "settings.py", "side_information.py"),
     "analyse": ("bitstream", "conversion", "codec", "decoder.py", "side_information.py", "network"),
     "measure": ("task", "experiment/results.py"),
@@ -65,9 +66,8 @@ def code_digest(stage: str) -> str:
 def network_name(name: str, options: Mapping[str, Any]) -> str:
     """The name of a network: what it is called, its options, and its weights by content. Loads no network."""
     given = {key: _in_order(value) for key, value in options.items()}
-    weights = Path(str(given.get("weights", "")))
-    if str(weights) not in NO_PATHS and weights.is_file():
-        given["weights"] = {"file": weights.name, "sha256": file_digest(weights)}
+    if files := weights_files(name, options):
+        given["weights"] = {"file": files[0].name, "sha256": files_digest(files)}
     return task_name("extract", network=name, options=given)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vcm_ref.errors import NetworkError
+from vcm_ref.network.checks import check_resized
 
 Fit = Literal["stretch", "letterbox", "crop", "none"]
 
@@ -78,7 +79,9 @@ class Preprocessing:
         """The network's input (1, 3, H, W) float32 for ``image`` (H, W, 3) uint8 RGB."""
         height, width = image.shape[:2]
         rows, columns = self.input_size(height, width)
-        resized = self._resize(image, self._resized(height, width))
+        size = self._resized(height, width)
+        check_resized((height, width), size, "network.fit")
+        resized = self._resize(image, size)
         canvas = np.full((rows, columns, 3), self.fill, np.uint8)
         offset_x, offset_y = self.place(height, width).offset
         inside = resized[int(-offset_y) :, int(-offset_x) :][:rows, :columns]

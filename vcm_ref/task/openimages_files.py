@@ -139,7 +139,7 @@ def _png_mask(path: Path) -> NDArray[np.bool_]:
     from PIL import Image
 
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=("PNG",)) as picture:
             return np.asarray(picture.convert("L")) > 0
     except (OSError, ValueError, SyntaxError) as error:
         raise DatasetError(f"mask {path} cannot be read: {reason(error)}") from error
