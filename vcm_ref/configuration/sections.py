@@ -81,7 +81,9 @@ class Network:
 class Picture:
     """The picture itself is coded, not features: MPEG's image anchor, for vcm_anchor and vcm_sweep."""
 
-    scale: Literal[100, 75, 50, 25] = option(100, "percent of the picture's size at which it is coded")
+    scale: Literal[100, 75, 50, 25] = option(
+        100, "where it is said: the picture itself is coded, not features, at this percentage of its size"
+    )
 
 
 @dataclass(frozen=True)
