@@ -49,13 +49,13 @@ def machine_of(settings: Sequence[str], weights: Path | None = None) -> Machine:
 def rebuilt_method(anchor: Record, qps: Sequence[int], machine: Machine, backend: Backend) -> Method:
     """The anchor's method at ``qps``. Raises :class:`ConfigError` where its configuration cannot be."""
     configuration = anchor["configuration"]
-    codec = {key: value for key, value in configuration.get("codec", {}).items() if value is not None}
-    tree: Record = {
-        **configuration,
-        "network": {"name": anchor["network"]["name"]},
-        "codec": {"time_limit": _TIME_LIMIT, **codec, **machine.codec},
-    }
     try:
+        codec = Configuration(configuration).tree["codec"]
+        tree: Record = {
+            **configuration,
+            "network": {"name": anchor["network"]["name"]},
+            "codec": {"time_limit": _TIME_LIMIT, **codec, **machine.codec},
+        }
         return method_of(anchor["name"], Configuration(tree), qps, backend)
     except ConfigError as error:
         raise ConfigError(f"the anchor's configuration: {error}") from error
