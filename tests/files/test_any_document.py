@@ -142,7 +142,6 @@ KINDS: dict[str, tuple[str, Any, Callable[[Path], object]]] = {
     "sweep": ("x.yaml", SWEEP, load_sweep),
     "adaptor": ("x.yaml", ADAPTOR, load_adaptor),
     "anchor": ("x.json", small_anchor(), use_anchor),
-    "report": ("x.json", small_anchor(), use_report),
     "curve": ("x.json", CURVE, read_curve),
     "raw": ("x.raw.json", RAW, use_raw),
     "manifest": ("manifest.json", small_manifest(), use_manifest),

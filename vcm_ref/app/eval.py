@@ -8,14 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..configuration import Configuration, load_configuration
 from ..conversion.parallel import core_count
 from ..errors import ConfigError
 from ..experiment.evaluation import Evaluation, evaluate
 from ..experiment.results import LABELS
 from ..experiment.sources import Coded, Features, Pictures, Source, bitstreams
+from ..files.document import parse
 from ..network import load_network
 from ..task.dataset import load_dataset
 from .command import DRAWN_SCORE, argument_parser, check_needed, progress_bar, run
@@ -119,10 +118,7 @@ def _network(arguments: argparse.Namespace, configuration: Configuration | None)
         key, equals, text = setting.partition("=")
         if not equals or not key:
             raise ConfigError(f"--network-option {setting}: write it as key=value")
-        try:
-            options[key] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--network-option {setting}: {text!r} is not YAML") from error
+        options[key] = parse(text, f"--network-option {setting}", "yaml").value
     return options.pop("name"), options
 
 

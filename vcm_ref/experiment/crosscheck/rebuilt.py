@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from ...configuration import NO_PATHS, Configuration
 from ...decoder import Backend
 from ...errors import ConfigError
+from ...files.document import parse
 from ..method import Method, method_of
 from ..results import LABELS
 from ..store import Record
@@ -37,10 +36,7 @@ def machine_of(settings: Sequence[str], weights: Path | None = None) -> Machine:
         if not equals or key not in MACHINE_KEYS:
             allowed = ", ".join(MACHINE_KEYS)
             raise ConfigError(f"--set {setting}: all else is the anchor's to say; what can be set is {allowed}")
-        try:
-            found[key] = text if key == _WEIGHTS else yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--set {setting}: {text!r} is not YAML") from error
+        found[key] = text if key == _WEIGHTS else parse(text, f"--set {setting}", "yaml").value
     named = str(weights) if weights is not None else found.pop(_WEIGHTS, None)
     codec = {key.removeprefix("codec."): value for key, value in found.items() if key != _WEIGHTS}
     return Machine(named, codec)
@@ -64,6 +60,10 @@ def rebuilt_method(anchor: Record, qps: Sequence[int], machine: Machine, backend
 def rebuilt_network(anchor: Record, machine: Machine) -> tuple[str, dict[str, Any]]:
     """The network's name and options. Raises :class:`ConfigError` where nobody says where its weights are."""
     options = dict(anchor["network"]["options"])
+    try:
+        Configuration({"network": {**options, "name": anchor["network"]["name"]}})
+    except ConfigError as error:
+        raise ConfigError(f"the anchor's network: {error}") from error
     own = options.get("weights")
     if machine.weights is not None:
         if machine.weights not in NO_PATHS and not Path(machine.weights).is_file():
