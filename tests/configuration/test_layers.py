@@ -304,7 +304,8 @@ def test_the_line_of_a_wrong_value_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "settings", "key"),
     [
-        (["codec: {name: lossless, qp: 30}"], [], "codec.qp"),
+        (["codec: {name: lossless, preset: lazy}"], [], "codec.preset"),
+        ([], ["codec.name=lossless", "codec.qp=3"], "codec.qp"),
         (["codec: {name: lossless}"], ["codec.qp=37"], "codec.qp"),
         (["codec: {name: lossless}"], ["codec.mode.p2=RA"], "codec.mode"),
         (["codec: {name: lossless}", "codec: {qp_offset: {p2: 1}}"], [], "codec.qp_offset"),
@@ -331,6 +332,14 @@ def test_an_option_of_the_codec_before_is_no_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"codec\.qp"):
         load_configuration([top], flags={"codec": {"qp": 30}})
     assert load_configuration([top], shared_settings=["codec.qp=30"]).get("codec.qp") == 37
+
+
+def test_a_file_of_version_0_1_had_to_say_qp_and_mode(tmp_path: Path) -> None:
+    """Beside a codec that has none; they give way to the defaults."""
+    path = written(tmp_path / "x.yaml", "codec: {name: lossless, qp: 0, mode: {p2: RA}}")
+    assert load_configuration([path]).get("codec") == {"name": "lossless", "qp": 37, "mode": "AI"}
+    with pytest.raises(ConfigError, match=r"codec\.qp: is 30; it has no effect"):
+        load_configuration([path], flags={"codec": {"qp": 30}})
 
 
 def test_a_shipped_configuration_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

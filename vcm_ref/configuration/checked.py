@@ -133,7 +133,9 @@ class Configuration:
                 continue
             (key, values), (room, name) = one.only_with, one.path
             chosen = self._origin(tuple(key.split(".")))
-            if not origin.shared and (chosen is None or origin.rank >= chosen.rank):
+            beside = chosen is not None and origin.rank == chosen.rank
+            tolerated = beside and one.was_required and origin.line is not None
+            if not (origin.shared or tolerated) and (chosen is None or origin.rank >= chosen.rank):
                 useful = f"{', '.join(values[:-1])} or {values[-1]}"
                 problem = f"it has no effect with {key} {self.get(key)}, only with {useful}"
                 raise self._error(one.path, f"is {shown(self.tree[room][name])}; {problem}")

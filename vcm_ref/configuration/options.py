@@ -23,6 +23,7 @@ def option(
     by_layer: bool = False,
     shapes: bool = True,
     only_with: tuple[str, Sequence[str]] | None = None,
+    was_required: bool = False,
     schema: Mapping[str, Any] | None = None,
     **rules: Any,
 ) -> Any:
@@ -30,7 +31,8 @@ def option(
 
     ``values`` are those allowed, where the type does not say so. ``by_layer`` allows a mapping by layer name as well.
     ``shapes=False`` declares that no result depends on the value. ``only_with`` names the key and its values with which
-    the option has an effect. ``rules`` are keywords of JSON Schema, and ``schema`` is a whole one in their place;
+    the option has an effect; ``was_required`` lets a file say it beside that key all the same, since files of version
+    0.1 had to. ``rules`` are keywords of JSON Schema, and ``schema`` is a whole one in their place;
     ``description`` in it is a noun for error messages.
     """
     metadata = {
@@ -39,6 +41,7 @@ def option(
         "by_layer": by_layer,
         "shapes": shapes,
         "only_with": only_with,
+        "was_required": was_required,
         "schema": schema,
     }
     return dataclasses.field(default=default, metadata=metadata)
@@ -81,6 +84,11 @@ class Option(NamedTuple):
     def only_with(self) -> tuple[str, Sequence[str]] | None:
         """The key and its values with which the option has an effect; ``None`` where it always has."""
         return self.field.metadata.get("only_with")
+
+    @property
+    def was_required(self) -> bool:
+        """Whether configuration files of version 0.1 had to say it."""
+        return bool(self.field.metadata["was_required"])
 
     def schema(self) -> Tree:
         """JSON Schema of its value."""

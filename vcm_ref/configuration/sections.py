@@ -163,12 +163,12 @@ class Codec:
         maximum=1024,
         only_with=("codec.name", VIDEO),
     )
-    qp: int = option(37, "the QP", minimum=0, maximum=63, only_with=("codec.name", VIDEO))
+    qp: int = option(37, "the QP", minimum=0, maximum=63, only_with=("codec.name", VIDEO), was_required=True)
     qp_offset: int | Mapping[str, int] | None = option(
         None, "what is added to the QP of a layer", by_layer=True, only_with=("codec.name", VIDEO)
     )
     mode: Literal["AI", "RA"] | Mapping[str, Any] = option(
-        "AI", "All-Intra or Random-Access", by_layer=True, only_with=("codec.name", VIDEO)
+        "AI", "All-Intra or Random-Access", by_layer=True, only_with=("codec.name", VIDEO), was_required=True
     )
     time_limit: float | None = option(
         None, "seconds that one run of the inner codec may take", exclusiveMinimum=0, maximum=10**8, shapes=False
