@@ -185,7 +185,7 @@ def test_a_wrong_setting_names_the_command_line(base: Path) -> None:
         load_configuration([base], ["codec.qp=99"])
 
 
-@pytest.mark.parametrize("setting", ["codec.qp", "=3", "codec"])
+@pytest.mark.parametrize("setting", ["codec.qp", "=3", "codec", "codec.=3", "codec.mode.=RA", ".qp=3"])
 def test_a_setting_is_a_key_and_a_value(base: Path, setting: str) -> None:
     """With an equals sign between them."""
     with pytest.raises(ConfigError, match="write it as"):

@@ -43,7 +43,7 @@ TREE: dict[str, Any] = {
     "quantisation": {"bit_depth": 10, "range": "layer", "rounding": "nearest"},
     "order": {"method": "none", "coding": "exact"},
     "arrangement": {"method": "frames", "allocation": "spatial", "grid": "2x2"},
-    "codec": {"name": "lossless"},
+    "codec": {"name": "lossless", "qp": 32, "mode": "AI"},
     "digest_length": 4,
 }
 

@@ -27,7 +27,7 @@ CONFIGURATION = {
     "quantisation": {"bit_depth": 16, "range": "layer", "rounding": "nearest"},
     "order": {"method": "none", "coding": "exact"},
     "arrangement": {"method": "frames", "allocation": "spatial", "grid": "2x2"},
-    "codec": {"name": "lossless"},
+    "codec": {"name": "lossless", "qp": 32, "mode": "AI"},
     "digest_length": 8,
 }
 

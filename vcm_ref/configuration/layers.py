@@ -117,7 +117,7 @@ class _Layers:
         for setting in settings:
             if isinstance(setting, str):
                 key, equals, text = setting.partition("=")
-                if not equals or not key:
+                if not equals or "" in key.split("."):
                     raise ConfigError(f"--set {setting}: write it as key.path=value")
                 value = parse(text, f"--set {setting}", "yaml").value
             else:

@@ -62,7 +62,7 @@ class Network:
                 {
                     "type": "object",
                     "additionalProperties": {"type": "string"},
-                    "propertyNames": {"pattern": r"^[0-9]{1,9}\Z", "description": "a category id, a number"},
+                    "propertyNames": {"pattern": r"^(0|[1-9][0-9]{0,8})\Z", "description": "a category id, a number"},
                 },
             ],
             "description": "coco, or a mapping of category ids to names",
