@@ -41,8 +41,8 @@ def load_configuration(
 ) -> Configuration:
     """Lay configuration files, ``key.path=value`` settings, and the values of the command line's flags over each other.
 
-    A path is a file or the name of a shipped configuration. What is shared goes to several methods: it is laid over
-    what is the method's own, and may say options that the method does not have. Raises :class:`ConfigError` for a file
+    A path is a file or the name of a shipped configuration. Shared files and settings speak to several methods. They
+    are laid over the method's own, and may say options that the method does not have. Raises :class:`ConfigError` for a file
     that is missing or not a YAML mapping, and for anything that the schema forbids.
     """
     layers = _Layers()

@@ -77,7 +77,7 @@ class Option(NamedTuple):
 
     @property
     def shapes(self) -> bool:
-        """Whether results depend on it."""
+        """True for an option that results depend on."""
         return bool(self.field.metadata["shapes"])
 
     @property
@@ -87,7 +87,7 @@ class Option(NamedTuple):
 
     @property
     def was_required(self) -> bool:
-        """Whether configuration files of version 0.1 had to say it."""
+        """True for an option that configuration files of version 0.1 had to say."""
         return bool(self.field.metadata["was_required"])
 
     def schema(self) -> Tree:

@@ -72,8 +72,8 @@ class Network:
     fit: Literal["stretch", "letterbox", "crop", "none"] | None = option(None, "onnx: how a picture fits the input")
     fill: int | None = option(None, "onnx: the sample value around a letterboxed picture", minimum=0, maximum=255)
     channels: Literal["rgb", "bgr"] | None = option(None, "onnx: the order of the colour channels")
-    mean: Sequence[float] | None = option(None, "onnx: what is taken from each channel", schema=_NUMBERS)
-    std: Sequence[float] | None = option(None, "onnx: what each channel is divided by", schema=_NUMBERS)
+    mean: Sequence[float] | None = option(None, "onnx: the number subtracted from each channel", schema=_NUMBERS)
+    std: Sequence[float] | None = option(None, "onnx: the number that each channel is divided by", schema=_NUMBERS)
     antialias: bool | None = option(None, "onnx: whether pictures are resized with a filter")
 
 
@@ -138,7 +138,7 @@ _GOPS = {"vvenc": vvenc.GOPS, "vtm": vtm.GOPS}
 
 
 def _rules_of(codec: str) -> Tree:
-    """What the options of one codec may be, as JSON Schema."""
+    """JSON Schema of the options of one codec."""
     allowed = {"preset": _PRESETS.get(codec), "gop": _GOPS.get(codec)}
     properties = {key: {"enum": list(values)} for key, values in allowed.items() if values}
     return {"if": {"properties": {"name": {"const": codec}}}, "then": {"properties": properties}}
@@ -165,7 +165,7 @@ class Codec:
     )
     qp: int = option(37, "the QP", minimum=0, maximum=63, only_with=("codec.name", VIDEO), was_required=True)
     qp_offset: int | Mapping[str, int] | None = option(
-        None, "what is added to the QP of a layer", by_layer=True, only_with=("codec.name", VIDEO)
+        None, "the number added to the QP of a layer", by_layer=True, only_with=("codec.name", VIDEO)
     )
     mode: Literal["AI", "RA"] | Mapping[str, Any] = option(
         "AI", "All-Intra or Random-Access", by_layer=True, only_with=("codec.name", VIDEO), was_required=True

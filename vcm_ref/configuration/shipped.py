@@ -22,7 +22,7 @@ def configs() -> list[str]:
 def find_configuration(name: str | Path, folder: Path | None = None) -> Path:
     """The file of a configuration: the path ``name``, in ``folder``, or else the shipped one of that name.
 
-    Raises :class:`~vcm_ref.errors.ConfigError` where there is neither.
+    Raises :class:`~vcm_ref.errors.ConfigError` if neither exists.
     """
     path = Path(name) if folder is None else folder / name
     if os.path.isfile(path) or (os.path.exists(path) and str(name) not in configs()):

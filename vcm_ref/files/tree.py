@@ -29,7 +29,7 @@ class Limits:
 
 
 class ParseError(Exception):
-    """A text is not a document. ``line`` counts from 1; ``path`` leads to the value, where there is one."""
+    """A text is not a document. ``line`` counts from 1; ``path`` leads to the value, if the problem is about one."""
 
     def __init__(self, problem: str, line: int | None = None, path: KeyPath = ()) -> None:
         super().__init__(problem)
@@ -73,7 +73,7 @@ def check_tree(value: Any, limits: Limits) -> None:
 
 
 def _are_sound_numbers(values: list[Any]) -> bool:
-    """Whether a list holds only floats or only integers that are in range: polygons and masks have millions."""
+    """True for a list that holds only floats or only integers that are in range: polygons and masks have millions."""
     kinds = set(map(type, values))
     if kinds == {float}:
         return all(map(math.isfinite, values))
