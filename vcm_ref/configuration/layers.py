@@ -42,8 +42,8 @@ def load_configuration(
     """Lay configuration files, ``key.path=value`` settings, and the values of the command line's flags over each other.
 
     A path is a file or the name of a shipped configuration. Shared files and settings speak to several methods. They
-    are laid over the method's own, and may say options that the method does not have. Raises :class:`ConfigError` for a file
-    that is missing or not a YAML mapping, and for anything that the schema forbids.
+    are laid over the method's own, and may say options that the method does not have. Raises :class:`ConfigError` for a
+    file that is missing or not a YAML mapping, and for anything that the schema forbids.
     """
     layers = _Layers()
     for path in paths:
