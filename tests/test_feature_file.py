@@ -218,7 +218,7 @@ def test_a_npy_file_has_one_layer(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="does not say the picture's size"):
         load_feature_file(tmp_path / "conv4_1.npy")
     np.save(tmp_path / "o.npy", np.array([{}], object), allow_pickle=True)
-    with pytest.raises(DatasetError, match=r"o\.npy: not a readable feature file"):
+    with pytest.raises(DatasetError, match=r"o\.npy: is not a readable feature file"):
         load_feature_file(tmp_path / "o.npy", (12, 34))
 
 
@@ -233,7 +233,7 @@ def test_a_pt_file(tmp_path: Path) -> None:
     assert same(load_feature_file(tmp_path / "p4.pt", (12, 34)), FeatureSet(12, 34, {"p4": MAPS}))
     for stored in ({"p2": [maps]}, [maps], {"p2": "text"}, {"p2": maps.to_sparse()}):
         torch.save(stored, tmp_path / "y.pt")
-        with pytest.raises(DatasetError, match=r"y\.pt: not a readable feature file: its entry .*save a mapping"):
+        with pytest.raises(DatasetError, match=r"y\.pt: is not a readable feature file: its entry .*save a mapping"):
             load_feature_file(tmp_path / "y.pt", (12, 34))
 
 
@@ -383,9 +383,9 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path, suffix: str, content:
     """With its name."""
     path = tmp_path / f"x{suffix}"
     path.write_bytes(content)
-    with pytest.raises(DatasetError, match="not a readable feature file"):
+    with pytest.raises(DatasetError, match="is not a readable feature file"):
         load_feature_file(path)
-    with pytest.raises(DatasetError, match="not a readable feature file"):
+    with pytest.raises(DatasetError, match="is not a readable feature file"):
         load_feature_file(tmp_path / f"absent{suffix}")
 
 

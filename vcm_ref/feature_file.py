@@ -45,10 +45,11 @@ Arrays = dict[str, NDArray[Any]]
 Size = tuple[int, int]
 
 
-def load_feature_file(path: Path, picture_size: Size | None = None) -> FeatureSet:
+def load_feature_file(path: Path, picture_size: Size | None = None, *, finite: bool = True) -> FeatureSet:
     """Read one feature set. ``picture_size`` (height, width) is used where the file does not say it.
 
-    Numbers of another type than float32 are accepted where each converts exactly. Pickled objects are refused, and no
+    Numbers of another type than float32 are accepted where each converts exactly; with ``finite``, NaN and infinity are
+    not. Pickled objects are refused, and no
     code of a file is run. Raises :class:`DatasetError` naming the file, and the layer and the sample if it is about
     one.
     """
@@ -56,14 +57,14 @@ def load_feature_file(path: Path, picture_size: Size | None = None) -> FeatureSe
         arrays, size = _LOADERS[path.suffix.lower()](path)
     except _UNREADABLE as error:
         told = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-        raise DatasetError(f"{path}: not a readable feature file: {told}") from error
+        raise DatasetError(f"{path}: is not a readable feature file: {told}") from error
     size = size or picture_size
     if size is None:
         raise DatasetError(f"{path}: does not say the picture's size; give it with --picture-size WIDTHxHEIGHT")
     if not arrays:
         raise DatasetError(f"{path}: holds no layers")
     try:
-        return FeatureSet(*size, {name: as_layer(name, array) for name, array in arrays.items()})
+        return FeatureSet(*size, {name: as_layer(name, array, finite) for name, array in arrays.items()})
     except ValueError as error:
         raise DatasetError(f"{path}: {error}") from error
 

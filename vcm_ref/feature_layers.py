@@ -15,11 +15,11 @@ _OTHER_PROPORTIONS = math.log(2.0)
 _SAME_PROPORTIONS = math.log(1.3)
 
 
-def as_layer(name: str, array: NDArray[Any]) -> NDArray[np.float32]:
+def as_layer(name: str, array: NDArray[Any], finite: bool = True) -> NDArray[np.float32]:
     """Convert an array ``(C, H, W)`` or ``(1, C, H, W)`` of any type of numbers to a layer: float32, C order.
 
     Raises ValueError that names the layer, the first sample where it is about one, and the remedy: for another shape,
-    numbers that float32 does not have, NaN and infinity.
+    numbers that float32 does not have, and with ``finite`` NaN and infinity.
     """
     if array.ndim == 4 and array.shape[0] > 1:
         raise ValueError(f"layer {name} has shape {array.shape}, a batch; save each picture as a file of its own")
@@ -39,7 +39,7 @@ def as_layer(name: str, array: NDArray[Any]) -> NDArray[np.float32]:
             f"layer {name} holds {array.dtype.name} numbers that float32 does not have, {array[place]} {_at(place)} "
             "the first; convert them with .astype(numpy.float32)"
         )
-    if not np.isfinite(layer).all():
+    if finite and not np.isfinite(layer).all():
         place = _first(~np.isfinite(layer))
         found = "NaN" if np.isnan(layer[place]) else "infinity"
         raise ValueError(f"layer {name} holds {found} {_at(place)}; features must be finite")

@@ -18,7 +18,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -103,15 +103,19 @@ def _opened(path: Path, file: BinaryIO | None) -> Iterator[Image]:
     try:
         with warnings.catch_warnings(), _no_limit_of_pillow():
             warnings.simplefilter("ignore")  # of damaged metadata, and of transparency, which is dropped
-            with Image.open(file or path, formats=FORMATS) as picture:
+            # Not by its path: Pillow would map the file, and then scramble uncompressed TIFF with an orientation.
+            with (
+                nullcontext(file) if file else path.open("rb") as stream,
+                Image.open(stream, formats=FORMATS) as picture,
+            ):
                 _check_size(path, picture.size, limit)
                 yield picture
     except UnidentifiedImageError as error:
         kinds = ", ".join(FORMATS)
-        raise DatasetError(f"{path}: not a readable picture of one of the formats {kinds}") from error
+        raise DatasetError(f"{path}: is not a readable picture of one of the formats {kinds}") from error
     except _UNREADABLE as error:
         told = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-        raise DatasetError(f"{path}: cannot be read as a picture: {told}") from error
+        raise DatasetError(f"{path}: is not a readable picture: {told}") from error
 
 
 @contextmanager

@@ -24,8 +24,9 @@ from vcm_ref.experiment.crosscheck import (
 )
 from vcm_ref.experiment.crosscheck.check import crosscheck
 from vcm_ref.experiment.method import Method
-from vcm_ref.experiment.store import Record, Store
-from vcm_ref.experiment.sweep import run_sweep_on
+from vcm_ref.experiment.records import Record
+from vcm_ref.experiment.store import Store
+from vcm_ref.experiment.sweep import run_sweep
 from vcm_ref.task.dataset import load_dataset
 
 from .small_sweep import Here, method, sweep_of, write_all
@@ -53,7 +54,7 @@ def _made(parent: Path, name: str) -> Path:
     write_all(folder)
     chosen = METHODS[name](folder)
     with Store(parent / f"store_{name}") as store:
-        outcome = run_sweep_on(Here(), sweep_of(folder, chosen), store)
+        outcome = run_sweep(sweep_of(folder, chosen), store, Here())
         write_anchor(folder / f"{name}.json", anchor_document(outcome, chosen))
         write_bitstreams(folder / name, outcome, chosen, store)
     return folder

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vcm_ref.experiment.stages import TaskError
+from vcm_ref.codec.process import ChildLimits, run_child
+from vcm_ref.experiment.tasks import TaskError
 
 
 class Pair(NamedTuple):
@@ -61,12 +64,55 @@ def process_id(*needed: Any) -> int:
 
 def wait_for(path: str, *needed: Any) -> int:
     """Waits until there is a file; says that it has begun by another."""
-    Path(f"{path}.begun").touch()
-    for _ in range(3_000):
-        if Path(path).exists():
-            break
-        time.sleep(0.02)
+    Path(f"{path}.begun").write_text(str(os.getpid()))
+    _await(Path(path).exists)
     return os.getpid()
+
+
+def meet(own: str, other: str, *needed: Any) -> int:
+    """Waits until the other one has begun as well."""
+    Path(own).touch()
+    _await(Path(other).exists)
+    return os.getpid()
+
+
+def meet_all(folder: str, count: int) -> int:
+    """Waits until so many processes do it."""
+    Path(folder, str(os.getpid())).touch()
+    _await(lambda: len(list(Path(folder).iterdir())) >= count)
+    return count
+
+
+def start_and_wait(folder: str) -> None:
+    """Starts a child that never ends, as an inner codec that hangs; leaves the number of both."""
+    note = f"from pathlib import Path; import os; Path({folder!r}, str(os.getpid())).touch()"
+    Path(folder, str(os.getpid())).touch()
+    child = [sys.executable, "-c", f"{note}; import time; time.sleep(600)"]
+    run_child(child, limits=ChildLimits(time_s=600, output_bytes=1))
+
+
+def _await(condition: Callable[[], Any]) -> None:
+    for _ in range(3_000):
+        if condition():
+            return
+        time.sleep(0.02)
+    raise AssertionError("it has not come")
+
+
+def unsendable() -> Any:
+    """Gives what cannot be sent."""
+    return lambda: None
+
+
+class Unreadable:
+    """Cannot be made again."""
+
+    def __reduce__(self) -> Any:
+        return int, ("no number",)
+
+
+def unreadable() -> Any:
+    return Unreadable()
 
 
 def environment() -> dict[str, str]:

@@ -20,10 +20,9 @@ from PIL import Image
 from vcm_ref.configuration import Configuration
 from vcm_ref.errors import ConfigError
 from vcm_ref.experiment.method import Method, method_of
-from vcm_ref.experiment.schedule import Batch, Finished, Ref, Task
-from vcm_ref.experiment.stages import TaskError
-from vcm_ref.experiment.store import Record
+from vcm_ref.experiment.records import Record
 from vcm_ref.experiment.sweep import Sweep
+from vcm_ref.experiment.tasks import Batch, Finished, Task, TaskError, once, resolved
 from vcm_ref.network import load_network
 from vcm_ref.source import read_picture
 from vcm_ref.task.dataset import load_dataset
@@ -122,7 +121,7 @@ class Here:
     def __call__(self, batches: Iterator[Batch]) -> Iterator[Finished]:
         for batch in batches:
             values: dict[str, Any] = {}
-            for task in batch:
+            for task in once(batch).values():
                 if not isinstance(task, Task):
                     values[task.name] = task.value
                     continue
@@ -131,15 +130,13 @@ class Here:
                     yield Finished(task.name, task.kept_as, values[task.name])
 
     def _run(self, task: Task, values: Mapping[str, Any]) -> Any:
-        def resolved(argument: Any) -> Any:
-            if isinstance(argument, Ref):
-                if isinstance(values[argument.name], TaskError):
-                    raise values[argument.name]
-                return values[argument.name]
-            return [resolved(entry) for entry in argument] if isinstance(argument, list) else argument
+        def value_of(name: str) -> Any:
+            if isinstance(values[name], TaskError):
+                raise values[name]
+            return values[name]
 
         try:
-            arguments = [resolved(argument) for argument in task.arguments]
+            arguments = [resolved(argument, value_of) for argument in task.arguments]
             self._spoil(task)
             self.count[task.function.__name__] += 1
             self.names[task.name] += 1

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import time
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
+from vcm_ref.network import Entry
 from vcm_ref.task.classification import Classification
 from vcm_ref.task.detections import Detections
 
@@ -85,41 +83,12 @@ class BrokenNetwork(StubNetwork):
         return Detections(found.boxes, found.scores * np.float32("nan"), found.labels)
 
 
-class CountingNetwork(StubNetwork):
-    """Counts what it analyses, and is interrupted when it has done ``limit``."""
-
-    def __init__(self, limit: int = 1000) -> None:
-        super().__init__()
-        self.limit, self.count = limit, 0
-
-    def analyse(self, features: FeatureSet) -> Detections:
-        if self.count == self.limit:
-            raise KeyboardInterrupt
-        self.count += 1
-        return super().analyse(features)
-
-
-class AwaitedNetwork(StubNetwork):
-    """Is loaded once ``count`` of it are being loaded at the same time, which each tells by a file in ``folder``."""
-
-    def __init__(self, folder: Path, count: int) -> None:
-        super().__init__()
-        (folder / str(os.getpid())).touch()
-        deadline = time.monotonic() + 60
-        while len(list(folder.iterdir())) < count:
-            if time.monotonic() > deadline:
-                raise NetworkError("nobody else loads it")
-            time.sleep(0.05)
-
-
-class StuckNetwork(StubNetwork):
-    """Analyses the first picture; on any other it never ends."""
-
-    def analyse(self, features: FeatureSet) -> Detections:
-        found = super().analyse(features)
-        if tuple(found.boxes[0, :2]) != PICTURES[0][:2]:
-            time.sleep(3600)
-        return found
+NETWORKS = {
+    "stub": Entry("experiment.stub", "StubNetwork", ""),
+    "classifying": Entry("experiment.stub", "ClassifyingNetwork", ""),
+    "broken": Entry("experiment.stub", "BrokenNetwork", ""),
+}
+"""These networks as the package finds its own."""
 
 
 def write_pictures(folder: Path) -> Path:

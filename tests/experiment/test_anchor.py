@@ -33,7 +33,7 @@ from vcm_ref.experiment.anchor import (
 )
 from vcm_ref.experiment.method import method_of
 from vcm_ref.experiment.store import Store
-from vcm_ref.experiment.sweep import Outcome, run_sweep_on
+from vcm_ref.experiment.sweep import Outcome, run_sweep
 from vcm_ref.provenance import file_digest, versions
 from vcm_ref.source import read_picture
 
@@ -60,7 +60,7 @@ def outcome(folder: Path, store: Store) -> Outcome:
     path = str(folder / "small.onnx")
     tree = load_configuration([CFG / "image_anchor.yaml"], [f"network={json.dumps(TREE['network'])}"]).tree
     pictures = method_of("pictures", Configuration(changed(tree, {"network.weights": path})), (30, 40))
-    return run_sweep_on(Here(), sweep_of(folder, features, pictures), store)
+    return run_sweep(sweep_of(folder, features, pictures), store, Here())
 
 
 @pytest.fixture

@@ -17,9 +17,8 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 from vcm_ref.errors import DatasetError
 from vcm_ref.experiment.crosscheck import Findings
 from vcm_ref.experiment.crosscheck.first_difference import integer_tensors
-from vcm_ref.experiment.schedule import Task
-from vcm_ref.experiment.stages import TaskError
-from vcm_ref.experiment.store import Record
+from vcm_ref.experiment.records import Record
+from vcm_ref.experiment.tasks import Task, TaskError
 
 from .crosschecked import change_one_weight, checked, edited, flip, levels, made_anchor, told
 from .small_sweep import Here
@@ -365,7 +364,7 @@ def _replace_by_qp(anchor_file: Path, qp: int) -> None:
     """Put bitstreams of ``qp`` in the place of an anchor's only point's."""
     from vcm_ref.experiment.method import FeatureMethod
     from vcm_ref.experiment.store import Store
-    from vcm_ref.experiment.sweep import run_sweep_on
+    from vcm_ref.experiment.sweep import run_sweep
 
     from .crosschecked import METHODS
     from .small_sweep import sweep_of
@@ -375,7 +374,7 @@ def _replace_by_qp(anchor_file: Path, qp: int) -> None:
     assert isinstance(kind, FeatureMethod)
     other = FeatureMethod("other", kind.tree, (qp,))
     with Store(folder / "other") as store:
-        outcome = run_sweep_on(Here(), sweep_of(folder, other), store)
+        outcome = run_sweep(sweep_of(folder, other), store, Here())
         for number, subject in enumerate(outcome.subjects, start=1):
             path = anchor_file.with_suffix("") / "qp32" / f"picture{number}.bin"
             path.write_bytes(other.bitstream(subject, qp, store))

@@ -12,12 +12,13 @@ import pytest
 pytest.importorskip("pycocotools", reason="pycocotools is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
+from vcm_ref.experiment.crosscheck.meaning import meaning
+
 from vcm_ref.errors import ConfigError
 from vcm_ref.experiment.crosscheck import machine_of, rebuilt_labels, rebuilt_method, rebuilt_network
 from vcm_ref.experiment.crosscheck.findings import Aspect, Level, Section
 from vcm_ref.experiment.crosscheck.first_difference import first_element, first_sample, told_element
-from vcm_ref.experiment.crosscheck.meaning import meaning
-from vcm_ref.experiment.store import Record
+from vcm_ref.experiment.records import Record
 
 from .crosschecked import made_anchor
 

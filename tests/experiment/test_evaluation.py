@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,35 +14,42 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import vcm_ref.network
 from vcm_ref.atomic import OutputError
 from vcm_ref.configuration import Configuration
 from vcm_ref.encoder import Encoder
-from vcm_ref.errors import BitstreamError, ConfigError, DatasetError, NetworkError
-from vcm_ref.experiment.evaluation import Evaluation, evaluate
-from vcm_ref.experiment.journal import Journal, from_record, to_record
+from vcm_ref.errors import ConfigError, DatasetError
+from vcm_ref.experiment import naming
+from vcm_ref.experiment.evaluation import Drawing, Evaluation, evaluate, own_store
+from vcm_ref.experiment.given_files import GivenBitstream, GivenBitstreams, GivenFeatures
+from vcm_ref.experiment.method import FeatureMethod, Method, Uncompressed, Whole
+from vcm_ref.experiment.records import Record
+from vcm_ref.experiment.result_record import from_record, to_record
 from vcm_ref.experiment.results import label_table, relabelled, write_results
-from vcm_ref.experiment.sources import Coded, Features, Pictures, bitstreams
+from vcm_ref.experiment.stages.networks import network_of
+from vcm_ref.experiment.sweep import no_progress
+from vcm_ref.experiment.tasks import Task, TaskError
 from vcm_ref.feature_file import save_feature_file
+from vcm_ref.provenance import file_digest
 from vcm_ref.source import read_picture
 from vcm_ref.task.classification import Classification
 from vcm_ref.task.dataset import load_dataset
 from vcm_ref.task.detections import Detections
 
-from .stub import (
-    CONFIGURATION,
-    PICTURES,
-    SIZE,
-    AwaitedNetwork,
-    BrokenNetwork,
-    ClassifyingNetwork,
-    CountingNetwork,
-    StubNetwork,
-    write_pictures,
-)
+from .small_sweep import Here
+from .stub import CONFIGURATION, NETWORKS, PICTURES, SIZE, StubNetwork, write_pictures
 
 pytest.importorskip("pycocotools", reason="pycocotools is not installed")
 
 PIXELS = len(PICTURES) * SIZE[0] * SIZE[1]
+CODED = FeatureMethod("pictures, coded", CONFIGURATION, (32,))
+
+
+@pytest.fixture(autouse=True)
+def _stub_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, entry in NETWORKS.items():
+        monkeypatch.setitem(vcm_ref.network.NETWORKS, name, entry)
+    network_of.cache_clear()
 
 
 @pytest.fixture
@@ -57,10 +59,27 @@ def data(tmp_path: Path) -> Path:
     return write_pictures(tmp_path / "data")
 
 
-def request(data: Path, make_network: Callable[[], Any] = StubNetwork, **options: Any) -> Evaluation:
-    """Give the evaluation of the pictures themselves, but for ``options``."""
-    options.setdefault("source", Pictures())
-    return Evaluation(load_dataset(data), "stub", make_network, **options)
+def request(data: Path, method: Method | None = None, network: str = "stub", **options: Any) -> Evaluation:
+    """The evaluation of the pictures themselves, or of a method; ``options`` are its own and the network's."""
+    own = {name: options.pop(name) for name in ("labels", "allow_missing") if name in options}
+    return Evaluation(load_dataset(data), network, options, method or Uncompressed("pictures"), **own)
+
+
+def evaluated(evaluation: Evaluation, output: Path, here: Here | None = None, **options: Any) -> Record:
+    """Evaluate in this process."""
+    with own_store(output) as store:
+        return evaluate(evaluation, output, store, here or Here(), options.pop("begin", no_progress), **options)
+
+
+def features(data: Path, folder: Path) -> GivenFeatures:
+    return GivenFeatures("features", folder=folder, items=load_dataset(data).items)
+
+
+def bitstreams(data: Path, path: Path) -> GivenBitstreams | GivenBitstream:
+    items = load_dataset(data).items
+    if path.is_dir():
+        return GivenBitstreams("bitstreams", folder=path, items=items)
+    return GivenBitstream("bitstream", path=path, items=items)
 
 
 def files(output: Path) -> tuple[bytes, bytes]:
@@ -72,7 +91,7 @@ def files(output: Path) -> tuple[bytes, bytes]:
 
 def test_pictures_to_metrics(data: Path, tmp_path: Path) -> None:
     seen: list[float] = []
-    document = evaluate(request(data), tmp_path / "r.json", seen.append)
+    document = evaluated(request(data), tmp_path / "r.json", begin=lambda found, total: seen.append)
     assert json.loads((tmp_path / "r.json").read_text()) == document
     assert document["metrics"]["AP"] == pytest.approx(1.0)
     assert document["pictures"] == {"data_set": 5, "evaluated": 5, "problems": 0}
@@ -96,7 +115,7 @@ def test_the_results_file_is_cocos(data: Path, tmp_path: Path) -> None:
 
     from pycocotools.coco import COCO
 
-    evaluate(request(data, partial(StubNetwork, masks=True)), tmp_path / "r.json")
+    evaluated(request(data, masks=True), tmp_path / "r.json")
     with contextlib.redirect_stdout(io.StringIO()):
         found = COCO(data).loadRes(str(tmp_path / "r.detections.json"))
     for annotation, (x, y, width, height, _) in zip(found.dataset["annotations"], PICTURES, strict=True):
@@ -106,7 +125,7 @@ def test_the_results_file_is_cocos(data: Path, tmp_path: Path) -> None:
 
 
 def test_masks_are_measured(data: Path, tmp_path: Path) -> None:
-    metrics = evaluate(request(data, partial(StubNetwork, masks=True)), tmp_path / "r.json")["metrics"]
+    metrics = evaluated(request(data, masks=True), tmp_path / "r.json")["metrics"]
     assert metrics["mask_AP"] == pytest.approx(1.0)
 
 
@@ -140,20 +159,21 @@ def test_every_source_gives_the_same_metrics(data: Path, tmp_path: Path) -> None
     write_features(data, tmp_path / "by_file", lambda item: item.path.stem)
     write_features(data, tmp_path / "by_id", lambda item: str(item.id))
     write_bitstreams(data, tmp_path / "bitstreams")
-    sources = {
-        "pictures": Pictures(),
-        "pictures, unsplit network": Pictures(whole=True),
-        "features": Features(tmp_path / "by_file"),
-        "features again": Features(tmp_path / "by_id"),
-        "bitstreams": bitstreams(tmp_path / "bitstreams"),
-        "bitstream": bitstreams(tmp_path / "all.bin"),
-        "pictures, coded": Coded(CONFIGURATION),
+    methods = {
+        "pictures": Uncompressed("pictures"),
+        "pictures, unsplit network": Whole("pictures, unsplit network"),
+        "features": features(data, tmp_path / "by_file"),
+        "features again": features(data, tmp_path / "by_id"),
+        "bitstreams": bitstreams(data, tmp_path / "bitstreams"),
+        "bitstream": bitstreams(data, tmp_path / "all.bin"),
+        "pictures, coded": CODED,
     }
     documents = {}
-    for name, source in sources.items():
-        documents[name] = evaluate(request(data, source=source), tmp_path / "r.json")
+    for name, method in methods.items():
+        documents[name] = evaluated(request(data, method), tmp_path / "r.json")
         assert documents[name]["source"]["kind"] == name.removesuffix(" again")
         assert documents[name]["metrics"] == documents["pictures"]["metrics"], name
+        files(tmp_path / "r.json")
     rates = {name: document["rate"] for name, document in documents.items() if "rate" in document}
     assert set(rates) == {"bitstreams", "bitstream", "pictures, coded"}
     for rate in rates.values():
@@ -170,145 +190,125 @@ def test_every_source_gives_the_same_metrics(data: Path, tmp_path: Path) -> None
     assert rates["pictures, coded"]["seed_bpp"] > 0
 
 
-@pytest.mark.parametrize("source", [Pictures(), Coded(CONFIGURATION)])
-def test_workers_change_nothing(data: Path, tmp_path: Path, source: Any) -> None:
-    evaluate(request(data, source=source), tmp_path / "one.json")
-    evaluate(request(data, source=source, workers=2), tmp_path / "two.json")
-    one, two = files(tmp_path / "one.json"), files(tmp_path / "two.json")
-    assert one[1] == two[1]
-    assert one[0] == two[0].replace(b"two.detections", b"one.detections")
+class Interrupted(Here):
+    """Is interrupted when it has analysed some pictures."""
 
+    def __init__(self, after: int) -> None:
+        super().__init__(self._interrupt)
+        self._after = after
 
-def test_workers_share_one_bitstream(data: Path, tmp_path: Path) -> None:
-    write_bitstreams(data, tmp_path / "bitstreams")
-    document = evaluate(request(data, source=bitstreams(tmp_path / "all.bin"), workers=2), tmp_path / "r.json")
-    assert document["metrics"]["AP"] == pytest.approx(1.0)
-
-
-def test_workers_load_the_network_at_the_same_time(data: Path, tmp_path: Path) -> None:
-    (tmp_path / "loading").mkdir()
-    document = evaluate(request(data, partial(AwaitedNetwork, tmp_path / "loading", 2), workers=2), tmp_path / "r.json")
-    assert document["pictures"]["evaluated"] == len(PICTURES)
+    def _interrupt(self, task: Task) -> None:
+        if task.function.__name__.startswith("analyse"):
+            if not self._after:
+                raise KeyboardInterrupt
+            self._after -= 1
 
 
 def test_a_stopped_run_goes_on(data: Path, tmp_path: Path) -> None:
-    evaluate(request(data, CountingNetwork), tmp_path / "straight.json")
+    """Nothing that was done is done again, and the files are those of a run that was not stopped."""
+    evaluated(request(data), tmp_path / "straight.json")
     with pytest.raises(KeyboardInterrupt):
-        evaluate(request(data, partial(CountingNetwork, 2)), tmp_path / "r.json")
-    journal = tmp_path / "r.json.journal"
-    assert len(journal.read_bytes().splitlines()) == 1 + 2
+        evaluated(request(data), tmp_path / "r.json", Interrupted(2))
     assert not (tmp_path / "r.json").exists()
-    network = CountingNetwork()
-    evaluate(request(data, lambda: network), tmp_path / "r.json")
-    assert network.count == 3
+    assert (tmp_path / "r.json.store").is_dir()
+    here, told = Here(), []
+    evaluated(request(data), tmp_path / "r.json", here, begin=lambda *known: told.append(known) or (lambda done: None))
+    assert here.count["analyse_uncompressed"] == 3
+    assert told == [(2, 5)]
     straight, stopped = files(tmp_path / "straight.json"), files(tmp_path / "r.json")
     assert stopped[1] == straight[1]
     assert stopped[0] == straight[0].replace(b"straight.detections", b"r.detections")
 
 
+def test_annotations_have_no_part_in_what_was_done(data: Path, tmp_path: Path) -> None:
+    """A run that fails for its annotations goes on with the repaired ones."""
+    whole = data.read_text()
+    truth = json.loads(whole)
+    del truth["annotations"][4]["area"]
+    data.write_text(json.dumps(truth))
+    with pytest.raises((DatasetError, KeyError)):
+        evaluated(request(data), tmp_path / "r.json")
+    data.write_text(whole)
+    here = Here()
+    assert evaluated(request(data), tmp_path / "r.json", here)["metrics"]["AP"] == pytest.approx(1.0)
+    assert here.count["analyse_uncompressed"] in (0, 5)  # 5: the annotations were refused before anything was done
+
+
+def test_code_has_a_part_in_what_was_done(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stopped run that is gone on with after an edit mixes nothing; nor does one of another network or method."""
+    with pytest.raises(KeyboardInterrupt):
+        evaluated(request(data), tmp_path / "r.json", Interrupted(2))
+    real = naming.made_of
+    for count, change in ((5, True), (3, False)):
+        with monkeypatch.context() as patch:
+            if change:
+                patch.setattr(naming, "made_of", lambda *stage: f"edited {real(*stage)}")
+            here = Here()
+            shutil.copytree(tmp_path / "r.json.store", tmp_path / f"{count}.json.store")
+            evaluated(request(data), tmp_path / f"{count}.json", here)
+            assert here.count["analyse_uncompressed"] == count
+    here = Here()
+    evaluated(request(data, masks=True), tmp_path / "r.json", here)
+    assert here.count["analyse_uncompressed"] == 5
+
+
 def test_what_would_fail_at_the_end_fails_after_the_first_picture(data: Path, tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("bright,nothing\ngrey,nothing\n")
-    network = CountingNetwork()
+    here = Here()
     with pytest.raises(DatasetError, match="--labels"):
-        evaluate(request(data, lambda: network, labels=str(tmp_path / "labels.csv")), tmp_path / "r.json")
-    assert network.count == 1
-    evaluate(request(data, lambda: network), tmp_path / "r.json")
-    assert network.count == len(PICTURES)
+        evaluated(request(data, labels=str(tmp_path / "labels.csv")), tmp_path / "r.json", here)
+    assert here.count["analyse_uncompressed"] == 1
+    evaluated(request(data), tmp_path / "r.json", here)
+    assert here.count["analyse_uncompressed"] == len(PICTURES)
 
 
-def test_an_interrupt_ends_the_workers_and_leaves_the_journal(data: Path, tmp_path: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path; from experiment.test_evaluation import *; "
-        "from experiment.stub import StuckNetwork; "
-        "evaluate(request(Path(sys.argv[1]), StuckNetwork, workers=2), Path(sys.argv[2]))"
-    )
-    journal, environment = tmp_path / "r.json.journal", {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    command = [sys.executable, "-c", code, str(data), str(tmp_path / "r.json")]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, start_new_session=True) as process:
-        try:
-            while process.poll() is None and (not journal.exists() or journal.read_bytes().count(b"\n") < 2):
-                time.sleep(0.05)
-            os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to all of them
-            _, told = process.communicate(timeout=120)
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-    assert told.decode().rstrip().endswith("KeyboardInterrupt")
-    assert journal.read_bytes().count(b"\n") == 2
-    network = CountingNetwork()
-    request_again = replace(request(data), make_network=lambda: network)
-    assert evaluate(request_again, tmp_path / "r.json")["metrics"]["AP"] == pytest.approx(1.0)
-    assert network.count == len(PICTURES) - 1
+def test_two_runs_with_one_output(tmp_path: Path) -> None:
+    with own_store(tmp_path / "r.json") as store:
+        with pytest.raises(OutputError, match=r"r.json.store: another run is using it"), own_store(tmp_path / "r.json"):
+            pass
+        assert store.is_empty()
+    assert not list(tmp_path.iterdir())
+    with own_store(tmp_path / "r.json"):
+        pass
 
 
-@pytest.mark.parametrize("cut", [1, 30, 100])
-def test_what_a_crash_left_of_a_line_is_dropped(data: Path, tmp_path: Path, cut: int) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        evaluate(request(data, partial(CountingNetwork, 3)), tmp_path / "r.json")
-    journal = tmp_path / "r.json.journal"
-    journal.write_bytes(journal.read_bytes()[:-cut])
-    network = CountingNetwork()
-    document = evaluate(request(data, lambda: network), tmp_path / "r.json")
-    assert network.count == 3
-    assert document["metrics"]["AP"] == pytest.approx(1.0)
-    files(tmp_path / "r.json")
-
-
-def test_a_journal_torn_in_its_first_line_begins_again(data: Path, tmp_path: Path) -> None:
-    (tmp_path / "r.json.journal").write_bytes(b'{"key": "12')
-    assert evaluate(request(data), tmp_path / "r.json")["pictures"]["evaluated"] == 5
-
-
-def test_a_journal_of_another_run_is_refused(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        evaluate(request(data, partial(CountingNetwork, 2)), tmp_path / "r.json")
-    before = (tmp_path / "r.json.journal").read_bytes()
-    for other in (
-        request(data, partial(StubNetwork, masks=True)),
-        request(data, source=Pictures(whole=True)),
-        request(data, source=Coded(CONFIGURATION)),
+def test_a_picture_of_another_size_than_its_annotations(data: Path, tmp_path: Path) -> None:
+    """Or features, or a bitstream, of one: refused at once."""
+    write_features(data, tmp_path / "features", lambda item: item.path.stem)
+    write_bitstreams(data, tmp_path / "bitstreams")
+    truth = json.loads(data.read_text())
+    truth["images"][0].update(width=SIZE[0], height=SIZE[1])
+    data.write_text(json.dumps(truth))
+    for method in (
+        Uncompressed("pictures"),
+        Whole("pictures, unsplit network"),
+        CODED,
+        features(data, tmp_path / "features"),
+        bitstreams(data, tmp_path / "bitstreams"),
+        bitstreams(data, tmp_path / "all.bin"),
     ):
-        with pytest.raises(ConfigError, match="journal of another run"):
-            evaluate(other, tmp_path / "r.json")
-    assert (tmp_path / "r.json.journal").read_bytes() == before
-    # Labels make no difference to what is in the journal, nor does the number of workers.
-    evaluate(request(data, labels="from1", workers=2), tmp_path / "r.json")
-
-
-def test_a_journal_in_use_is_refused(tmp_path: Path) -> None:
-    first = Journal(tmp_path / "j", "key")
-    with pytest.raises(ConfigError, match="another run is writing"):
-        Journal(tmp_path / "j", "key")
-    first.close()
-    Journal(tmp_path / "j", "key").close()
-
-
-def test_the_coding_is_part_of_the_key_but_not_the_machine(data: Path) -> None:
-    def described(**codec: Any) -> Any:
-        tree = {**CONFIGURATION, "codec": {**CONFIGURATION["codec"], **codec}}  # type: ignore[dict-item]
-        return Coded(tree).describe(load_dataset(data).items)
-
-    assert described(threads=2, time_limit=9) == described()
-    assert described(qp=33) != described()
+        here = Here()
+        with pytest.raises((DatasetError, TaskError), match="is 64x48, its annotations are of a picture of 48x64"):
+            evaluated(request(data, method), tmp_path / "r.json", here)
+        assert sum(here.count[name] for name in here.count if name.startswith("analyse")) == 1
 
 
 def test_a_missing_picture(data: Path, tmp_path: Path) -> None:
     (data.parent / "picture2.png").unlink()
     with pytest.raises(DatasetError, match=r"picture 20: .*picture2.png: is missing; --allow-missing"):
-        evaluate(request(data), tmp_path / "r.json")
+        evaluated(request(data), tmp_path / "r.json")
     assert not list(tmp_path.glob("r.json*"))
-    document = evaluate(request(data, allow_missing=True), tmp_path / "r.json")
+    document = evaluated(request(data, allow_missing=True), tmp_path / "r.json")
     assert document["pictures"] == {"data_set": 5, "evaluated": 4, "problems": 1}
     assert "picture2.png" in document["problems"][0]
     assert document["metrics"]["AP"] == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_an_unreadable_picture(data: Path, tmp_path: Path, workers: int) -> None:
+def test_an_unreadable_picture(data: Path, tmp_path: Path) -> None:
     (data.parent / "picture3.png").write_bytes(b"no picture")
-    with pytest.raises(DatasetError, match=r"picture3.png: is no readable picture.*--allow-missing"):
-        evaluate(request(data, workers=workers), tmp_path / "r.json")
-    document = evaluate(request(data, workers=workers, allow_missing=True), tmp_path / "r.json")
+    with pytest.raises(DatasetError, match=r"picture3.png: is not a readable picture.*--allow-missing"):
+        evaluated(request(data), tmp_path / "r.json")
+    document = evaluated(request(data, allow_missing=True), tmp_path / "r.json")
     assert document["pictures"] == {"data_set": 5, "evaluated": 4, "problems": 1}
     assert "picture3.png" in document["problems"][0]
 
@@ -318,8 +318,8 @@ def test_an_annotation_without_its_picture(data: Path, tmp_path: Path) -> None:
     truth["images"].pop()
     data.write_text(json.dumps(truth))
     with pytest.raises(DatasetError, match="annotation 5: its picture 50"):
-        evaluate(request(data), tmp_path / "r.json")
-    document = evaluate(request(data, allow_missing=True), tmp_path / "r.json")
+        evaluated(request(data), tmp_path / "r.json")
+    document = evaluated(request(data, allow_missing=True), tmp_path / "r.json")
     assert document["pictures"] == {"data_set": 4, "evaluated": 4, "problems": 1}
 
 
@@ -327,9 +327,9 @@ def test_many_problems_are_counted(data: Path, tmp_path: Path) -> None:
     for path in data.parent.glob("*.png"):
         path.unlink()
     with pytest.raises(DatasetError, match=r"picture1.*picture2.*picture3.*and 2 more"):
-        evaluate(request(data), tmp_path / "r.json")
+        evaluated(request(data), tmp_path / "r.json")
     with pytest.raises(DatasetError, match="no pictures"):
-        evaluate(request(data, allow_missing=True), tmp_path / "r.json")
+        evaluated(request(data, allow_missing=True), tmp_path / "r.json")
 
 
 def test_missing_features_and_bitstreams(data: Path, tmp_path: Path) -> None:
@@ -338,40 +338,23 @@ def test_missing_features_and_bitstreams(data: Path, tmp_path: Path) -> None:
     for path in data.parent.glob("*.png"):
         path.unlink()  # nobody needs them
     with pytest.raises(DatasetError, match=r"picture 10: .* has no features named picture1 or 10"):
-        evaluate(request(data, source=Features(tmp_path / "bitstreams")), tmp_path / "r.json")
-    source = bitstreams(tmp_path / "bitstreams")
+        evaluated(request(data, features(data, tmp_path / "bitstreams")), tmp_path / "r.json")
+    method = bitstreams(data, tmp_path / "bitstreams")
     with pytest.raises(DatasetError, match=r"^picture 40: .* has no bitstream named picture4 or 40"):
-        evaluate(request(data, source=source), tmp_path / "r.json")
-    document = evaluate(request(data, source=source, allow_missing=True), tmp_path / "r.json")
+        evaluated(request(data, method), tmp_path / "r.json")
+    document = evaluated(request(data, method, allow_missing=True), tmp_path / "r.json")
     assert document["pictures"]["evaluated"] == 4
     assert document["rate"]["pixels"] == PIXELS * 4 // 5
 
 
-def test_a_name_of_another_picture_is_not_taken_for_an_id(data: Path, tmp_path: Path) -> None:
-    """Pictures 10 to 50 are the files 20.png to 60.png; what is coded of picture 10, and so is 20.bin, is not 20's."""
-    document = json.loads(data.read_text())
-    for image in document["images"]:
-        image["file_name"] = f"{image['id'] + 10}.png"
-    data.write_text(json.dumps(document))
-    items = load_dataset(data).items
-    coded = [f"{item.id + 10}" for item in items if item.id != 20]
-    (tmp_path / "bitstreams").mkdir()
-    for name in coded:
-        (tmp_path / "bitstreams" / f"{name}.bin").touch()
-    (tmp_path / "all.bin.json").write_text(json.dumps({"pictures": [{"input": f"{name}.png"} for name in coded]}))
-    assert list(bitstreams(tmp_path / "bitstreams").missing(items)) == [20]
-    assert list(bitstreams(tmp_path / "all.bin").missing(items)) == [20]
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_damaged_bitstream_is_named(data: Path, tmp_path: Path, workers: int) -> None:
+def test_a_damaged_bitstream_is_named(data: Path, tmp_path: Path) -> None:
     write_bitstreams(data, tmp_path / "bitstreams")
     damaged = tmp_path / "bitstreams" / "picture2.bin"
     damaged.write_bytes(damaged.read_bytes()[:-3])
-    source = bitstreams(tmp_path / "bitstreams")
-    with pytest.raises(BitstreamError, match="picture 20") as caught:
-        evaluate(request(data, source=source, workers=workers, allow_missing=True), tmp_path / "r.json")
-    assert caught.value.bit_offset is not None
+    method = bitstreams(data, tmp_path / "bitstreams")
+    with pytest.raises(TaskError, match=r"^picture 20 \(picture2.png\): .*\(bit \d+, clause") as caught:
+        evaluated(request(data, method, allow_missing=True), tmp_path / "r.json")
+    assert caught.value.exit_code == 10
 
 
 def test_one_bitstream_needs_its_record_and_no_other_pictures(data: Path, tmp_path: Path) -> None:
@@ -380,21 +363,39 @@ def test_one_bitstream_needs_its_record_and_no_other_pictures(data: Path, tmp_pa
     truth["images"].pop()
     truth["annotations"].pop()
     data.write_text(json.dumps(truth))
-    with pytest.raises(DatasetError, match="picture5 is not in the data set"):
-        evaluate(request(data, source=bitstreams(tmp_path / "all.bin")), tmp_path / "r.json")
+    method = bitstreams(data, tmp_path / "all.bin")
+    with pytest.raises(DatasetError, match=r"picture5.png: is not in the data set"):
+        evaluated(request(data, method), tmp_path / "r.json")
     (tmp_path / "all.bin.json").unlink()
     with pytest.raises(DatasetError, match=r"all\.bin\.json: cannot be read"):
-        bitstreams(tmp_path / "all.bin")
+        evaluated(request(data, bitstreams(data, tmp_path / "all.bin")), tmp_path / "r.json")
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_network_that_gives_no_number_is_named(data: Path, tmp_path: Path, workers: int) -> None:
-    with pytest.raises(NetworkError, match=r"picture \d+ .*scores are not all finite"):
-        evaluate(request(data, BrokenNetwork, workers=workers), tmp_path / "r.json")
+def test_a_record_of_another_bitstream(data: Path, tmp_path: Path) -> None:
+    """It is no record of which picture is which."""
+    write_bitstreams(data, tmp_path / "bitstreams")
+    record = json.loads((tmp_path / "all.bin.json").read_text())
+    for sha256, fits in ((file_digest(tmp_path / "all.bin"), True), ("0" * 64, False)):
+        (tmp_path / "all.bin.json").write_text(json.dumps({**record, "bitstream": {"sha256": sha256}}))
+        method = bitstreams(data, tmp_path / "all.bin")
+        if fits:
+            assert method.missing(load_dataset(data).items) == {}
+        else:
+            with pytest.raises(DatasetError, match="is the record of another bitstream"):
+                method.missing(load_dataset(data).items)
+    record["pictures"].pop()
+    (tmp_path / "all.bin.json").write_text(json.dumps(record))
+    with pytest.raises(DatasetError, match="has 5 pictures, its record 4"):
+        bitstreams(data, tmp_path / "all.bin").missing(load_dataset(data).items)
+
+
+def test_a_network_that_gives_no_number_is_named(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match=r"picture \d+ .*scores are not all finite"):
+        evaluated(request(data, network="broken", allow_missing=True), tmp_path / "r.json")
 
 
 def test_drawn_pictures(data: Path, tmp_path: Path) -> None:
-    evaluate(request(data, partial(StubNetwork, masks=True)), tmp_path / "r.json", draw=tmp_path / "drawn")
+    evaluated(request(data, masks=True), tmp_path / "r.json", drawing=Drawing(tmp_path / "drawn", 0.5))
     drawn = sorted(path.name for path in (tmp_path / "drawn").iterdir())
     assert drawn == [f"picture{number}.png" for number in range(1, 6)]
     with Image.open(tmp_path / "drawn" / "picture3.png") as picture:
@@ -403,14 +404,14 @@ def test_drawn_pictures(data: Path, tmp_path: Path) -> None:
     assert len(np.unique(samples[36:44, 40:60].reshape(-1, 3), axis=0)) == 1
     assert tuple(samples[40, 50]) not in ((0, 0, 0), (255, 255, 255))  # tinted by the mask
     with pytest.raises(OutputError, match="exists already"):
-        evaluate(request(data), tmp_path / "r.json", draw=tmp_path / "drawn")
+        evaluated(request(data), tmp_path / "r.json", drawing=Drawing(tmp_path / "drawn", 0.5))
 
 
 def test_an_output_that_cannot_be_written_is_an_error_at_once(data: Path, tmp_path: Path) -> None:
-    network = CountingNetwork()
-    with pytest.raises(OutputError, match="cannot be written"):
-        evaluate(request(data, lambda: network), tmp_path / "none" / "r.json")
-    assert network.count == 0
+    here = Here()
+    with pytest.raises(OutputError, match="cannot be"):
+        evaluated(request(data), data / "r.json", here)
+    assert not here.count
 
 
 def test_a_classifier(data: Path, tmp_path: Path) -> None:
@@ -420,8 +421,8 @@ def test_a_classifier(data: Path, tmp_path: Path) -> None:
         (data.parent / f"picture{number}.png").rename(folder / f"{number}.png")
     (tmp_path / "classes" / "c green").mkdir()
     documents = [
-        evaluate(request(tmp_path / "classes", ClassifyingNetwork, source=source, workers=workers), tmp_path / "r.json")
-        for source, workers in ((Pictures(), 1), (Coded(CONFIGURATION), 2))
+        evaluated(request(tmp_path / "classes", method, "classifying"), tmp_path / "r.json")
+        for method in (Uncompressed("pictures"), CODED)
     ]
     for document in documents:
         assert document["metrics"]["top1"] == pytest.approx(3 / 5)  # grey is 128/255, nearer to white
@@ -431,9 +432,13 @@ def test_a_classifier(data: Path, tmp_path: Path) -> None:
     first = json.loads((tmp_path / "r.detections.json").read_text())[0]
     assert first == {"image_id": "a bright/1.png", "category_id": [0, 1, 2]}
     with pytest.raises(DatasetError, match="nothing to draw"):
-        evaluate(request(tmp_path / "classes", ClassifyingNetwork), tmp_path / "r.json", draw=tmp_path / "drawn")
+        evaluated(
+            request(tmp_path / "classes", network="classifying"),
+            tmp_path / "r.json",
+            drawing=Drawing(tmp_path / "drawn", 0.5),
+        )
     with pytest.raises(DatasetError, match="the network detects"):
-        evaluate(request(tmp_path / "classes", labels="ids"), tmp_path / "s.json")
+        evaluated(request(tmp_path / "classes", labels="ids"), tmp_path / "s.json")
 
 
 def test_openimages(data: Path, tmp_path: Path) -> None:
@@ -445,7 +450,7 @@ def test_openimages(data: Path, tmp_path: Path) -> None:
     (data.parent / "boxes.csv").write_text("\n".join(boxes))
     (data.parent / "labels.csv").write_text("\n".join(labels))
     (data.parent / "set.yaml").write_text("kind: openimages\nimages: .\nboxes: boxes.csv\nlabels: labels.csv\n")
-    document = evaluate(request(data.parent / "set.yaml"), tmp_path / "r.json")
+    document = evaluated(request(data.parent / "set.yaml"), tmp_path / "r.json")
     assert document["metrics"] == {"mAP50": 1.0, "classes": 2, "AP50/Bright": 1.0, "AP50/Grey": 1.0}
     first = json.loads((tmp_path / "r.detections.json").read_text())[0]
     assert first["image_id"] == "picture1"
@@ -476,10 +481,9 @@ def test_label_table_from_a_file(tmp_path: Path) -> None:
 
 
 def test_labels_that_count_from_another_number(data: Path, tmp_path: Path) -> None:
-    shifted = partial(StubNetwork, offset=-1)
-    document = evaluate(request(data, shifted, labels="from0"), tmp_path / "r.json")
+    document = evaluated(request(data, offset=-1, labels="from0"), tmp_path / "r.json")
     assert document["metrics"]["AP"] == pytest.approx(1.0)
-    document = evaluate(request(data, shifted), tmp_path / "r.json")  # label 0 has no name
+    document = evaluated(request(data, offset=-1), tmp_path / "r.json")  # label 0 has no name
     assert document["results"]["count"] == 2
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 from vcm_ref.configuration import Configuration
 from vcm_ref.encoder import Encoder
 from vcm_ref.errors import ConfigError, DatasetError
-from vcm_ref.experiment.method import FeatureMethod, Method, PictureMethod, Subject, Uncompressed, method_of, points
-from vcm_ref.experiment.schedule import Task, Value
+from vcm_ref.experiment.method import FeatureMethod, Method, PictureMethod, Subject, Uncompressed, method_of
 from vcm_ref.experiment.store import Store
 from vcm_ref.experiment.sweep import network_spec
+from vcm_ref.experiment.tasks import Task, Value
 from vcm_ref.network import load_network
 from vcm_ref.source import read_picture
 from vcm_ref.task.dataset import Item
@@ -38,7 +39,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def subject_of(folder: Path, number: int = 1) -> Subject:
     spec = network_spec("onnx", {"weights": str(folder / "small.onnx"), **OPTIONS})
-    return Subject.of(Item(number, folder / f"picture{number}.png"), spec, LAYERS)
+    return Subject(Item(number, folder / f"picture{number}.png"), spec, LAYERS)
 
 
 def do(method: Method, subject: Subject, qp: int, store: Store) -> Here:
@@ -155,9 +156,9 @@ def test_a_picture_that_cannot_be_read(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
     for name in ("absent.png", "folder.png"):
         with pytest.raises(DatasetError, match=rf"picture 7: .*{name}: cannot be read: "):
-            Subject.of(Item(7, tmp_path / name), subject_of(folder).network, LAYERS)
+            _ = Subject(Item(7, tmp_path / name), subject_of(folder).network, LAYERS).sha256
         with pytest.raises(DatasetError, match=rf"picture 1: .*{name}: cannot be read: "):
-            subject_of(folder)._replace(file=tmp_path / name).picture()
+            replace(subject_of(folder), item=Item(1, tmp_path / name)).picture()
 
 
 # Pictures coded themselves
@@ -194,12 +195,11 @@ def test_the_kinds_of_methods(folder: Path) -> None:
     made = method(folder, "m", 22, 27)
     assert isinstance(made, FeatureMethod)
     assert made.kind == Uncompressed().kind == "features"
-    assert points([Uncompressed(), made]) == [(Uncompressed(), 0), (made, 22), (made, 27)]
 
 
 def test_values_come_before_those_who_need_them(folder: Path, store: Store) -> None:
     """As the schedule asks for."""
-    from vcm_ref.experiment.schedule import _refs
+    from vcm_ref.experiment.tasks import refs
 
     subject = subject_of(folder)
     do(Uncompressed(), subject, 0, store)
@@ -208,5 +208,5 @@ def test_values_come_before_those_who_need_them(folder: Path, store: Store) -> N
     assert isinstance(tasks[0], Value)
     for task in tasks:
         if isinstance(task, Task):
-            assert {ref.name for ref in _refs(task.arguments)} <= known
+            assert set(refs(task.arguments)) <= known
         known.add(task.name)

@@ -14,7 +14,7 @@ from vcm_ref.configuration import Configuration
 from vcm_ref.experiment import naming
 from vcm_ref.experiment.method import Subject, Uncompressed, method_of
 from vcm_ref.experiment.naming import STAGES, code_digest, json_digest, made_of, network_name, task_name
-from vcm_ref.experiment.stages import NetworkSpec
+from vcm_ref.experiment.stages.values import NetworkSpec
 from vcm_ref.task.dataset import Item
 
 from .small_sweep import LAYERS, OPTIONS, TREE, changed
@@ -63,7 +63,7 @@ def forget(digests: Any = code_digest) -> None:
 
 
 def subject_of(picture: Path, image_id: int = 1) -> Subject:
-    return Subject.of(Item(image_id, picture), NETWORK, LAYERS)
+    return Subject(Item(image_id, picture), NETWORK, LAYERS)
 
 
 def names(picture: Path, changes: dict[str, Any] | None = None, qp: int = 32, backend: Any = "auto") -> set[str]:
@@ -102,7 +102,7 @@ def test_qp_picture_layers_and_network_are_in_the_name(picture: Path, tmp_path: 
     Image.new("RGB", (8, 8), "blue").save(tmp_path / "b.png")
     assert here.isdisjoint(names(tmp_path / "b.png"))
     one = Uncompressed().point(subject_of(picture), 0)
-    other = Subject.of(Item(1, picture), NETWORK._replace(digest="other"), LAYERS)
+    other = Subject(Item(1, picture), NETWORK._replace(digest="other"), LAYERS)
     assert Uncompressed().point(other, 0) != one
 
 

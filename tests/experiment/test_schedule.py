@@ -19,10 +19,11 @@ import pytest
 
 pytest.importorskip("distributed", reason="distributed is not installed")
 
+from vcm_ref.experiment.schedule import Batch, Ref, Task, Value, connect, run
+
 import vcm_ref
 from vcm_ref.errors import ConfigError
 from vcm_ref.experiment import schedule
-from vcm_ref.experiment.schedule import Batch, Ref, Task, Value, connect, run
 from vcm_ref.experiment.stages import TaskError
 
 from . import jobs

@@ -16,10 +16,12 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 from vcm_ref.configuration import Configuration
 from vcm_ref.decoder import Decoder
 from vcm_ref.encoder import Encoder
-from vcm_ref.experiment import stages
-from vcm_ref.experiment.journal import from_record, to_record
-from vcm_ref.experiment.stages import Coded, Extracted, NetworkSpec, Picture, TaskError
+from vcm_ref.experiment.naming import environment
+from vcm_ref.experiment.result_record import from_record, to_record
+from vcm_ref.experiment.stages import analyse, code, extract
+from vcm_ref.experiment.stages.values import Coded, Extracted, NetworkSpec, Picture
 from vcm_ref.experiment.sweep import network_spec
+from vcm_ref.experiment.tasks import TaskError
 from vcm_ref.network import load_network
 from vcm_ref.source import read_picture
 
@@ -47,14 +49,14 @@ def picture(folder: Path, number: int = 1) -> Picture:
 
 
 def test_the_network_described(spec: NetworkSpec, network: Any) -> None:
-    record = stages.describe(spec).record
+    record = extract.describe(spec).record
     assert record["layers"] == list(LAYERS)
     assert record["classes"] == {"3": "cat", "7": "dog", "8": "owl"}
     assert record["description"] == network.describe()
 
 
 def test_extraction_is_the_networks(folder: Path, spec: NetworkSpec, network: Any) -> None:
-    extracted = stages.extract(spec, picture(folder))
+    extracted = extract.extract(spec, picture(folder))
     expected = network.extract(read_picture(folder / "picture1.png"))
     assert extracted.seconds > 0
     assert (extracted.features.height, extracted.features.width) == (64, 64)
@@ -63,11 +65,11 @@ def test_extraction_is_the_networks(folder: Path, spec: NetworkSpec, network: An
 
 
 def test_layers_coded_one_by_one_are_analysed_as_together(folder: Path, spec: NetworkSpec, network: Any) -> None:
-    extracted = stages.extract(spec, picture(folder))
+    extracted = extract.extract(spec, picture(folder))
     tree = changed(TREE, {"order.method": "mean"})
-    coded = [stages.code(extracted, (layer,), tree) for layer in LAYERS]
-    decoded = [stages.decode(part, "auto") for part in coded]
-    stored = stages.analyse(spec, coded, decoded)
+    coded = [code.code(extracted, (layer,), tree) for layer in LAYERS]
+    decoded = [analyse.decode(part, "auto") for part in coded]
+    stored = analyse.analyse(spec, coded, decoded)
     file = io.BytesIO()
     encoder = Encoder(Configuration(tree), file)
     report = encoder.encode(extracted.features)
@@ -88,14 +90,14 @@ def test_layers_coded_one_by_one_are_analysed_as_together(folder: Path, spec: Ne
 
 
 def test_what_is_kept_comes_back(folder: Path, spec: NetworkSpec) -> None:
-    coded = stages.code(stages.extract(spec, picture(folder)), LAYERS, TREE)
+    coded = code.code(extract.extract(spec, picture(folder)), LAYERS, TREE)
     stored = coded.stored()
     assert Coded.from_store(json.loads(json.dumps(stored.record)), stored.data) == coded
 
 
 def test_nothing_coded(folder: Path, spec: NetworkSpec, network: Any) -> None:
-    extracted = stages.extract(spec, picture(folder))
-    stored = stages.analyse_uncompressed(spec, extracted)
+    extracted = extract.extract(spec, picture(folder))
+    stored = analyse.analyse_uncompressed(spec, extracted)
     assert json.loads(stored.data) == to_record(network(read_picture(folder / "picture1.png")))
     assert stored.record["bytes"] == 0
     assert stored.record["seconds"]["extract"] == extracted.seconds
@@ -107,14 +109,14 @@ def test_the_order_of_layers_and_classes_is_kept(folder: Path) -> None:
     weights = str(folder / "small.onnx")
     spec = network_spec("onnx", {"weights": weights, **options})
     plain = load_network("onnx", weights=weights, **options)
-    record = stages.describe(spec).record
+    record = extract.describe(spec).record
     assert record["layers"] == ["z", "a", "m"] == list(plain.layers)
-    extracted = stages.extract(spec, picture(folder))
-    stored = stages.analyse_uncompressed(spec, extracted)
+    extracted = extract.extract(spec, picture(folder))
+    stored = analyse.analyse_uncompressed(spec, extracted)
     assert json.loads(stored.data) == to_record(plain(read_picture(folder / "picture1.png")))
     other = network_spec("onnx", {"weights": weights, **OPTIONS})
     assert json.loads(stored.data) != json.loads(
-        stages.analyse_uncompressed(other, stages.extract(other, picture(folder))).data
+        analyse.analyse_uncompressed(other, extract.extract(other, picture(folder))).data
     )
 
 
@@ -130,29 +132,29 @@ def test_a_damaged_picture(folder: Path, spec: NetworkSpec) -> None:
     data = picture(folder).data
     for damaged in (b"", b"hello", data[: len(data) // 2]):
         with pytest.raises(TaskError) as caught:
-            stages.extract(spec, Picture("broken.png", damaged))
+            extract.extract(spec, Picture("broken.png", damaged))
         code, message = told(caught)
         assert code == 2
-        assert message.startswith("broken.png: is no readable picture")
+        assert message.startswith("broken.png: is not a readable picture")
 
 
 def test_a_configuration_that_does_not_fit(folder: Path, spec: NetworkSpec) -> None:
-    extracted = stages.extract(spec, picture(folder))
+    extracted = extract.extract(spec, picture(folder))
     with pytest.raises(TaskError) as caught:
-        stages.code(extracted, ("p3",), changed(TREE, {"arrangement.grid": "3x3"}))
+        code.code(extracted, ("p3",), changed(TREE, {"arrangement.grid": "3x3"}))
     assert told(caught)[0] == 2
     assert "arrangement.grid: layer p3" in told(caught)[1]
 
 
 def test_weights_that_are_not_there(spec: NetworkSpec) -> None:
     with pytest.raises(TaskError) as caught:
-        stages.describe(network_spec("onnx", {"weights": "absent.onnx", **OPTIONS}))
+        extract.describe(NetworkSpec("onnx", json.dumps({"weights": "absent.onnx", **OPTIONS}), "digest"))
     assert told(caught) == (2, "weights absent.onnx: there is no such file")
 
 
 def test_a_damaged_bitstream() -> None:
     with pytest.raises(TaskError) as caught:
-        stages.decode(Coded(b"no bitstream", 0, 0.0), "auto")
+        analyse.decode(Coded(b"no bitstream", 0, 0.0), "auto")
     assert told(caught)[0] == 10
 
 
@@ -162,12 +164,12 @@ def test_a_bug_and_too_little_memory(folder: Path, spec: NetworkSpec, monkeypatc
         (KeyError("x"), (70, "internal error: KeyError: 'x'")),
     ):
 
-        def fail(*_: object, error: Exception = error) -> None:
+        def fail(*_: object, error: Exception = error, **__: object) -> None:
             raise error
 
-        monkeypatch.setattr(stages, "read_picture", fail)
+        monkeypatch.setattr("vcm_ref.experiment.stages.values.read_picture", fail)
         with pytest.raises(TaskError) as caught:
-            stages.extract(spec, picture(folder))
+            extract.extract(spec, picture(folder))
         assert told(caught) == expected
 
 
@@ -179,18 +181,18 @@ def test_errors_and_values_travel() -> None:
         found = pickle.loads(pickle.dumps(value))
         assert found == value
         assert type(found) is type(value)
-    for function in (stages.extract, stages.code, stages.decode, stages.analyse, stages.code_picture):
+    for function in (extract.extract, code.code, analyse.decode, analyse.analyse, code.code_picture):
         assert pickle.loads(pickle.dumps(function)) is function
 
 
 def test_an_environment_names_every_stage() -> None:
-    assert set(stages.environment()) == {"extract", "code", "analyse", "measure"}
+    assert set(environment()) == {"extract", "code", "analyse", "measure"}
 
 
 def test_an_extracted_picture_is_not_changed(folder: Path, spec: NetworkSpec) -> None:
     """Several tasks have the same one."""
-    extracted = stages.extract(spec, picture(folder))
+    extracted = extract.extract(spec, picture(folder))
     before = {name: layer.tobytes() for name, layer in extracted.features.layers.items()}
-    stages.code(Extracted(extracted.features, 0.0), LAYERS, changed(TREE, {"order.method": "mse"}))
-    stages.analyse_uncompressed(spec, extracted)
+    code.code(Extracted(extracted.features, 0.0), LAYERS, changed(TREE, {"order.method": "mse"}))
+    analyse.analyse_uncompressed(spec, extracted)
     assert {name: layer.tobytes() for name, layer in extracted.features.layers.items()} == before

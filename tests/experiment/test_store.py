@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 
 from vcm_ref.atomic import OutputError
 from vcm_ref.errors import DatasetError
-from vcm_ref.experiment.store import Store, Stored
+from vcm_ref.experiment.records import Stored
+from vcm_ref.experiment.store import Store
 
 keys = st.text(max_size=8)
 values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -36,7 +37,8 @@ WRITER = """
 import hashlib, sys
 from pathlib import Path
 import numpy as np
-from vcm_ref.experiment.store import Store, Stored
+from vcm_ref.experiment.records import Stored
+from vcm_ref.experiment.store import Store
 from vcm_ref.feature_set import FeatureSet
 store, who = Store(Path(sys.argv[1])), sys.argv[2]
 count = int(sys.argv[3])
@@ -194,7 +196,8 @@ def test_many_clients_make_a_store_at_the_same_time(tmp_path: Path) -> None:
     code = """
 import sys
 from pathlib import Path
-from vcm_ref.experiment.store import Store, Stored
+from vcm_ref.experiment.records import Stored
+from vcm_ref.experiment.store import Store
 for line in sys.stdin:
     with Store(Path(line.strip())) as store:
         store.add(sys.argv[1], Stored({}))

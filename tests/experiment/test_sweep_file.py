@@ -13,7 +13,7 @@ pytest.importorskip("onnx", reason="onnx is not installed")
 from vcm_ref.errors import ConfigError, VcmError
 from vcm_ref.experiment.method import FeatureMethod, PictureMethod
 from vcm_ref.experiment.store import Store
-from vcm_ref.experiment.sweep import run_sweep_on
+from vcm_ref.experiment.sweep import run_sweep
 from vcm_ref.experiment.sweep_file import DEFAULT_QPS, Overrides, SweepFile, load_sweep
 
 from .small_sweep import TREE, Here, changed, write_all
@@ -323,14 +323,14 @@ def test_no_pictures(folder: Path) -> None:
 def test_a_layer_that_the_network_lacks(folder: Path, changes: dict[str, Any], words: list[str]) -> None:
     file = load(folder, sweep(**changes))
     with pytest.raises(ConfigError) as caught, Store(folder / "store") as store:
-        run_sweep_on(Here(), file.sweep, store)
+        run_sweep(file.sweep, store, Here())
     one_line(caught, *words)
 
 
 def test_a_grid_that_does_not_fit_the_channels(folder: Path) -> None:
     file = load(folder, sweep(methods=None, qps=[1], combinations=combined(p3=["3x3", "2x2"]), pictures=1))
     with Store(folder / "store") as store:
-        outcome = run_sweep_on(Here(), file.sweep, store)
+        outcome = run_sweep(file.sweep, store, Here())
     (failure,) = outcome.points["3x3", 1].failures
     assert failure.exit_code == 2
     assert failure.message.startswith("arrangement.grid: layer p3")

@@ -182,3 +182,20 @@ def test_the_configurations_of_detectron2(tmp_path: Path, monkeypatch: pytest.Mo
     before = files_digest(found)
     (tmp_path / "configs" / "base.yaml").write_text("MODEL: {DEPTH: 34}\n")
     assert files_digest(found) != before
+
+
+def test_results_of_a_model_with_other_external_data_have_another_name(tmp_path: Path) -> None:
+    """The model's own file is the same in both folders; a sweep's store must tell them apart."""
+    from vcm_ref.experiment.naming import network_name
+
+    names = []
+    for folder in ("a", "b", "c"):
+        path = external(tmp_path / folder / "net.onnx", {"w": "net.onnx.data", "linear": "net.onnx.data"})
+        if folder == "b":
+            data = bytearray(path.with_name("net.onnx.data").read_bytes())
+            data[-1] ^= 1
+            path.with_name("net.onnx.data").write_bytes(data)
+        names.append(network_name("onnx", {"weights": str(path), **OPTIONS}))
+    assert (tmp_path / "a" / "net.onnx").read_bytes() == (tmp_path / "b" / "net.onnx").read_bytes()
+    assert names[0] != names[1]
+    assert names[0] == names[2]

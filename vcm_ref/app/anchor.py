@@ -11,7 +11,7 @@ from ..configuration import load_configuration
 from ..errors import ConfigError
 from ..experiment.anchor import anchor_document, write_anchor, write_bitstreams
 from ..experiment.method import method_of
-from ..experiment.store import Record
+from ..experiment.records import Record
 from ..experiment.sweep import Sweep
 from ..experiment.sweep_file import DEFAULT_QPS, check_names, check_qps, first_items, labels_path
 from ..task.dataset import load_dataset
@@ -62,7 +62,8 @@ def _work(arguments: argparse.Namespace) -> None:
     method = method_of(name, configuration, arguments.qp, arguments.backend)
     check_names([method])
     items = first_items(dataset, arguments.pictures)
-    sweep = Sweep(name, dataset, items, network, options, [method], labels_path(arguments.labels, Path()))
+    labels, upright = labels_path(arguments.labels, Path()), configuration.get("apply_exif_orientation", True)
+    sweep = Sweep(name, dataset, items, network, options, [method], labels, upright)
     with opened_store(arguments) as store:
         outcome = measured(sweep, store, arguments)
         document = anchor_document(outcome, method)

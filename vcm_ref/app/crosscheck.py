@@ -26,11 +26,11 @@ from ..experiment.crosscheck import (
     summary,
     write_record,
 )
-from ..experiment.store import Record, Store
-from ..experiment.sweep import machines
+from ..experiment.records import Record
+from ..experiment.store import Store
 from ..task.dataset import load_dataset
 from .command import argument_parser, run
-from .experiment import add_worker_arguments, checked_workers, results_bar
+from .experiment import add_worker_arguments, chosen_machines, results_progress
 
 _SHOWN = 10
 
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(arguments: argparse.Namespace) -> None:
-    workers = checked_workers(arguments)
+    chosen = chosen_machines(arguments)
     output = _output(arguments)
     plan = _plan(arguments)
     started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -80,8 +80,8 @@ def _work(arguments: argparse.Namespace) -> None:
     with (
         tempfile.TemporaryDirectory(prefix="vcm_crosscheck_") as folder,
         Store(Path(folder), keeps_features=False) as store,
-        machines(arguments.scheduler, workers) as run_batches,
-        results_bar() as begin,
+        chosen as run_batches,
+        results_progress() as begin,
     ):
         findings = crosscheck(plan, run_batches, store, begin)
     document = crosscheck_document(plan, arguments.anchor, findings, started, time.monotonic() - start)
@@ -144,8 +144,6 @@ def _print(document: Record) -> None:
     from tabulate import tabulate
 
     print(tabulate(aspect_rows(document), ("what", "level", "not identical", "remark"), disable_numparse=True))
-    for sentence in document["meaning"]:
-        print(f"\n{sentence}")
     if document["differences"]:
         print("\nDifferences:")
     for difference in document["differences"][:_SHOWN]:

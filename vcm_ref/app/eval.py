@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..atomic import check_output
 from ..configuration import Configuration, load_configuration
 from ..conversion.parallel import core_count
+from ..decoder import Backend
 from ..errors import ConfigError
-from ..experiment.evaluation import Evaluation, evaluate
+from ..experiment.evaluation import Drawing, Evaluation, evaluate, own_store
+from ..experiment.given_files import GivenBitstream, GivenBitstreams, GivenFeatures
+from ..experiment.machines import machines
+from ..experiment.method import Method, Uncompressed, Whole, method_of
 from ..experiment.results import LABELS
-from ..experiment.sources import Coded, Features, Pictures, Source, bitstreams
+from ..experiment.store import Store
 from ..files.document import parse
-from ..network import load_network
-from ..task.dataset import load_dataset
-from .command import DRAWN_SCORE, argument_parser, check_needed, progress_bar, run
+from ..task.dataset import Dataset, load_dataset
+from .command import DRAWN_SCORE, argument_parser, check_needed, run
+from .experiment import results_progress
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,8 +44,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--draw", type=Path, metavar="FOLDER", help="a new folder for pictures of what was detected")
     parser.add_argument("--threshold", type=float, help=f"with --draw: least score to draw (default: {DRAWN_SCORE})")
-    parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
-    parser.add_argument("--threads", type=int, help="of each worker; by default they share the cores")
+    parser.add_argument(
+        "--store",
+        type=Path,
+        metavar="FOLDER",
+        help="keep the results of all pictures there, for later runs (default: OUTPUT.store, removed at the end)",
+    )
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default: 1)")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads for each worker (default: cores / workers)")
     return run(parser, _work, argv)
 
 
@@ -59,6 +70,11 @@ def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="as in codec.preset=fast; wins over files"
     )
     parser.add_argument("--qp", type=int, help="as --set codec.qp=QP")
+    parser.add_argument(
+        "--ignore-exif-orientation",
+        action="store_true",
+        help="leave pictures as they are stored; as --set apply_exif_orientation=false",
+    )
     parser.add_argument("--network", metavar="NAME", help="the network; without it, the configuration's, or refnet")
     parser.add_argument("--weights", metavar="FILE", help="its weights, where not its own")
     parser.add_argument(
@@ -70,8 +86,6 @@ def _work(arguments: argparse.Namespace) -> None:
     for name, value in (("workers", arguments.workers), ("threads", arguments.threads)):
         if value is not None and value < 1:
             raise ConfigError(f"--{name} {value}: must be at least 1")
-    if arguments.threads is None and arguments.workers > 1:
-        arguments.threads = max(1, core_count() // arguments.workers)
     configuration = _configuration(arguments)
     if not arguments.encode and arguments.bitstreams is None:
         check_needed(arguments, ("--backend",), "--encode or --bitstreams")
@@ -79,20 +93,33 @@ def _work(arguments: argparse.Namespace) -> None:
         check_needed(arguments, ("--threshold",), "--draw")
     name, options = _network(arguments, configuration)
     dataset = load_dataset(arguments.data, arguments.images)
-    evaluation = Evaluation(
-        dataset=dataset,
-        network_name=name,
-        make_network=partial(load_network, name, **options),
-        source=_source(arguments, configuration),
-        labels=arguments.labels,
-        allow_missing=arguments.allow_missing,
-        workers=arguments.workers,
-        threads=arguments.threads,
-    )
-    with progress_bar(len(dataset.items), "evaluating") as progress:
-        threshold = DRAWN_SCORE if arguments.threshold is None else arguments.threshold
-        document = evaluate(evaluation, arguments.output, progress, arguments.draw, threshold)
+    threads = arguments.threads or max(1, core_count() // arguments.workers)
+    method = _method(arguments, configuration, dataset, threads)
+    upright = configuration is None or configuration.get("apply_exif_orientation", True)
+    upright = upright and not arguments.ignore_exif_orientation
+    evaluation = Evaluation(dataset, name, options, method, arguments.labels, arguments.allow_missing, upright)
+    threshold = DRAWN_SCORE if arguments.threshold is None else arguments.threshold
+    drawing = None if arguments.draw is None else Drawing(arguments.draw, threshold)
+    workers = min(arguments.workers, len(dataset.items)) or 1
+    check_output(arguments.output)
+    with (
+        _store(arguments) as store,
+        machines(workers, threads) as run_batches,
+        results_progress() as begin,
+    ):
+        document = evaluate(evaluation, arguments.output, store, run_batches, begin, drawing)
     _print(document, arguments)
+
+
+@contextmanager
+def _store(arguments: argparse.Namespace) -> Iterator[Store]:
+    """The store that the arguments name, or one beside the output, that goes when all is done."""
+    if arguments.store is None:
+        with own_store(arguments.output) as store:
+            yield store
+    else:
+        with Store(arguments.store, keeps_features=False) as store:
+            yield store
 
 
 def _configuration(arguments: argparse.Namespace) -> Configuration | None:
@@ -122,14 +149,21 @@ def _network(arguments: argparse.Namespace, configuration: Configuration | None)
     return options.pop("name"), options
 
 
-def _source(arguments: argparse.Namespace, configuration: Configuration | None) -> Source:
+def _method(
+    arguments: argparse.Namespace, configuration: Configuration | None, dataset: Dataset, threads: int
+) -> Method:
+    """Where results come from; the name is what the results file calls it."""
+    backend: Backend = arguments.backend or "auto"
     if arguments.encode and configuration is not None:
-        return Coded(configuration.tree, arguments.backend or "auto", arguments.threads)
+        return method_of("pictures, coded", configuration, [configuration.get("codec.qp")], backend, threads)
+    items = dataset.items
     if arguments.features is not None:
-        return Features(arguments.features)
-    if arguments.bitstreams is not None:
-        return bitstreams(arguments.bitstreams, arguments.backend or "auto")
-    return Pictures(arguments.whole)
+        return GivenFeatures("features", folder=arguments.features, items=items)
+    if arguments.bitstreams is None:
+        return Whole("pictures, unsplit network") if arguments.whole else Uncompressed("pictures")
+    if arguments.bitstreams.is_dir():
+        return GivenBitstreams("bitstreams", folder=arguments.bitstreams, items=items, backend=backend)
+    return GivenBitstream("bitstream", path=arguments.bitstreams, items=items, backend=backend)
 
 
 def _print(document: dict[str, Any], arguments: argparse.Namespace) -> None:

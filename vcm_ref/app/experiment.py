@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from ..conversion.parallel import core_count
 from ..errors import ConfigError, VcmError
+from ..experiment.machines import machines
 from ..experiment.store import Store
 from ..experiment.sweep import Begin, Outcome, Sweep, run_sweep
-from .command import progress_bar
+from ..experiment.tasks import RunBatches
+from .progress import progress
 
 DEFAULT_STORE = "vcm_store"
 _SHOWN_FAILURES = 5
@@ -41,8 +43,16 @@ def add_machine_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_worker_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that say where tasks run."""
-    parser.add_argument("--workers", type=int, help="processes on this machine (default: one for each core)")
-    parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster, as in tcp://host:8786")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="processes on this machine (default: one for each core)"
+    )
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="use a Dask cluster, as in tls://host:8786 (default: this machine)"
+    )
+    for name, what in (("ca", "the authority's certificate"), ("cert", "our certificate"), ("key", "its key")):
+        parser.add_argument(
+            f"--tls-{name}", type=Path, metavar="FILE", help=f"with --scheduler, for TLS: {what}, PEM (default: Dask's)"
+        )
 
 
 @contextmanager
@@ -53,28 +63,44 @@ def opened_store(arguments: argparse.Namespace) -> Iterator[Store]:
 
 
 def measured(sweep: Sweep, store: Store, arguments: argparse.Namespace) -> Outcome:
-    """Run a sweep where the arguments say, with a progress bar."""
-    workers = checked_workers(arguments)
-    with results_bar() as begin:
-        return run_sweep(sweep, store, scheduler=arguments.scheduler, workers=workers, begin=begin)
+    """Run a sweep where the arguments say, and tell of its progress."""
+    with chosen_machines(arguments) as run_batches, results_progress(always_told=True) as begin:
+        return run_sweep(sweep, store, run_batches, begin)
 
 
-def checked_workers(arguments: argparse.Namespace) -> int:
-    """How many processes the arguments ask for. Raises :class:`ConfigError`."""
+def chosen_machines(arguments: argparse.Namespace) -> AbstractContextManager[RunBatches]:
+    """Where the arguments say that tasks run. Raises :class:`ConfigError`."""
     if arguments.workers is not None and arguments.workers < 1:
         raise ConfigError(f"--workers {arguments.workers}: must be at least 1")
     if arguments.workers is not None and arguments.scheduler is not None:
         raise ConfigError("--workers are of this machine, --scheduler has its own: give one of them")
-    return arguments.workers or core_count()
+    files = {f"--tls-{name}": getattr(arguments, f"tls_{name}") for name in ("ca", "cert", "key")}
+    given = [option for option, path in files.items() if path is not None]
+    if given and arguments.scheduler is None:
+        raise ConfigError(f"{given[0]} changes nothing without --scheduler")
+    if arguments.scheduler is None:
+        return machines(arguments.workers or core_count())
+    if given and len(given) < len(files):
+        missing = next(option for option in files if option not in given)
+        raise ConfigError(f"{given[0]} needs {missing} as well")
+    from ..experiment.cluster import Certificates
+
+    certificates = Certificates(*files.values()) if given else None
+    return machines(1, scheduler=arguments.scheduler, certificates=certificates)
 
 
 @contextmanager
-def results_bar() -> Iterator[Begin]:
-    """What begins a progress bar over results; it ends with the block."""
+def results_progress(always_told: bool = False) -> Iterator[Begin]:
+    """Tells how many results the store has, and then of the progress with the others; it ends with the block.
+
+    Unless ``always_told``, nothing is said of a store that has none.
+    """
     with ExitStack() as stack:
 
-        def begin(total: int) -> Callable[[float], None]:
-            return stack.enter_context(progress_bar(total, "results"))
+        def begin(found: int, total: int) -> Callable[[float], None]:
+            if found or always_told:
+                print(f"{found} of {total} results found in the store", flush=True)
+            return stack.enter_context(progress(total - found, "results"))
 
         yield begin
 
@@ -88,6 +114,7 @@ def raise_failures(outcome: Outcome) -> None:
     shown = "; ".join(list(told)[:_SHOWN_FAILURES])
     more = f"; and {len(told) - _SHOWN_FAILURES} more" if len(told) > _SHOWN_FAILURES else ""
     raise IncompleteError(
-        f"{len(failures)} results failed, the rest is written; run it again to try again: {shown}{more}",
+        f"{len(failures)} result{'s' if len(failures) > 1 else ''} failed; the others are saved. "
+        f"Run the command again to retry: {shown}{more}",
         failures[0][2].exit_code,
     )

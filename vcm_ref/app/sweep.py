@@ -11,8 +11,8 @@ from ..atomic import OutputError
 from ..decoder import Backend
 from ..errors import ConfigError
 from ..experiment.anchor import anchor_document, main_metric, rate, write_anchor
+from ..experiment.records import Record
 from ..experiment.report import write_combinations, write_report
-from ..experiment.store import Record
 from ..experiment.sweep import Outcome
 from ..experiment.sweep_file import Combinations, Overrides, SweepFile, load_sweep
 from .command import argument_parser, run

@@ -14,14 +14,16 @@ from typing import Any
 from urllib.parse import quote
 
 from ..atomic import atomic_file, atomic_folder
+from ..bitstream.elements import Part
 from ..errors import DatasetError
 from ..files.document import Document, check, load
 from ..files.schema import packaged
 from ..provenance import versions
 from ..task.dataset import ImageId
 from .method import Method, Subject
-from .naming import STAGES, made_of
-from .store import Record, Store
+from .naming import environment
+from .records import Record
+from .store import Store
 from .sweep import Measured, Outcome
 
 SCHEMA = "anchor.schema.json"
@@ -55,7 +57,7 @@ def anchor_document(outcome: Outcome, method: Method) -> Record:
         },
         "labels": Path(sweep.labels).name,
         "versions": versions(),
-        "code": {stage: made_of(stage) for stage in STAGES},
+        "code": environment(),
         "tolerance": TOLERANCE,
         "uncompressed": {"metrics": uncompressed.metrics, "failed": _failed(uncompressed)},
         "pictures": [_picture(subject, uncompressed) for subject in outcome.subjects],
@@ -111,15 +113,21 @@ def main_metric(metrics: Mapping[str, float]) -> str:
     return next((name for name in _MAIN_METRICS if name in metrics), next(iter(metrics)))
 
 
-def rate(records: Iterable[Record]) -> Record:
-    """BPP as a ratio of sums: every byte of the bitstreams, and the first seed's own accounting, over the pixels."""
+def rate(records: Iterable[Record], shared_bytes: int = 0) -> Record:
+    """BPP as a ratio of sums: every byte of the bitstreams, and the first seed's own accounting, over the pixels.
+
+    ``shared_bytes`` is the size of a bitstream of all the pictures, whose records then have no bytes of their own.
+    What several pictures share counts as headers.
+    """
     bits: Counter[str] = Counter()
-    total, pixels, seed_bits = 0, 0, 0
+    total, pixels, seed_bits = shared_bytes, 0, 0
     for record in records:
         bits.update(record["bits"])
         total += record["bytes"]
         seed_bits += record["seed_bits"]
         pixels += record["height"] * record["width"]
+    if shared_bytes:
+        bits[Part.HEADER.value] += 8 * total - sum(bits.values())
     return {
         "bpp": 8 * total / pixels,
         "seed_bpp": seed_bits / pixels,

@@ -1,30 +1,33 @@
-"""One point of a rate–accuracy curve: a network's results over a data set, from pictures, features or bitstreams.
-
-Each picture is analysed on its own, so results depend neither on how many workers there are nor on their order.
-"""
+"""One point of a rate–accuracy curve, as ``vcm_eval`` measures it: one method over a data set, and its results file."""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ..atomic import atomic_file, atomic_folder
+from ..atomic import OutputError, atomic_file, atomic_folder
 from ..bitstream.elements import Part
 from ..errors import DatasetError
-from ..network import Network
 from ..provenance import file_digest, versions
 from ..task.dataset import Dataset, ImageId
-from .journal import Journal, Record
+from .anchor import rate
+from .given_files import GivenBitstream
+from .method import Method, Subject
+from .records import Record
+from .result_record import from_record
 from .results import Results, check_drawable, draw_results, write_results
-from .sources import Source
-from .workers import analysts
+from .store import Store
+from .sweep import Begin, Engine, Measured, Sweep, no_progress
+from .tasks import RunBatches, TaskError
 
 SCHEMA = "results.schema.json"
 _SHOWN_PROBLEMS = 3
@@ -32,163 +35,166 @@ _SHOWN_PROBLEMS = 3
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is to be evaluated.
+    """What is to be evaluated: a method of one QP, with a network, over a data set.
 
-    ``make_network`` is called once in each worker process, or in this one for one worker, so it must be importable
-    there; ``labels`` says how the network's labels become the data set's
+    The method's name says where results come from. ``labels`` says how the network's labels become the data set's
     (:func:`~vcm_ref.experiment.results.label_table`). With ``allow_missing``, pictures and annotations that cannot be
-    used are left out, named and counted, instead of being an error.
-    ``threads`` is what each of the ``workers`` may use; by default they share the cores.
+    used are left out, named and counted; without it, they are an error. ``upright`` says whether pictures are turned as
+    their Exif orientation says.
     """
 
     dataset: Dataset
-    network_name: str
-    make_network: Callable[[], Network]
-    source: Source
+    network: str
+    network_options: Mapping[str, Any]
+    method: Method
     labels: str = "names"
     allow_missing: bool = False
-    workers: int = 1
-    threads: int | None = None
+    upright: bool = True
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A new folder for pictures with what was detected, and the least score of a detection that is drawn."""
+
+    folder: Path
+    threshold: float
 
 
 def evaluate(
     evaluation: Evaluation,
     output: Path,
-    progress: Callable[[float], None] = lambda share: None,
-    draw: Path | None = None,
-    draw_threshold: float = 0.5,
+    store: Store,
+    run_batches: RunBatches,
+    begin: Begin = no_progress,
+    drawing: Drawing | None = None,
 ) -> Record:
     """Evaluate, and write the results to ``output``, with a file of all detections or classes beside it.
 
-    While it runs, finished pictures are in ``output`` with ``.journal`` after its name, from which a stopped run goes
-    on. ``draw`` is a new folder for pictures with what was detected. Returns the results. Raises
-    :class:`DatasetError`, and whatever coding and the network raise.
+    Returns the results. Raises :class:`DatasetError`, and :class:`TaskError` for a picture that fails in another way.
     """
-    dataset = evaluation.dataset
-    missing = evaluation.source.missing(dataset.items)
+    dataset, method = evaluation.dataset, evaluation.method
+    missing = method.missing(dataset.items)
     problems = dataset.problems + [f"picture {image_id}: {what}" for image_id, what in missing.items()]
     _tolerate(problems, evaluation.allow_missing)
-    workers = min(evaluation.workers, len(dataset.items))
-    with ExitStack() as stack:
-        crew = stack.enter_context(analysts(evaluation.make_network, evaluation.source, workers, evaluation.threads))
-        described = {key: value for key, value in crew.network.description.items() if key != "network"}
-        description = {"name": evaluation.network_name, **described}
-        journal = Journal(output.with_name(output.name + ".journal"), _key(evaluation, description))
-        stack.callback(journal.close)
-        progress(len(journal))
-        waiting = [item for item in dataset.items if item.id not in journal and item.id not in missing]
-        rehearsed = False
-        for item, finished in crew.finish(waiting):
-            if isinstance(finished, DatasetError):
-                problems.append(str(finished))
-                _tolerate([str(finished)], evaluation.allow_missing)
-            else:
-                journal.add({"id": item.id, **finished})
-                if not rehearsed:
-                    _rehearse(evaluation, crew.network.class_names, item.id, finished, draw is not None)
-                    rehearsed = True
-            progress(1)
-        results = Results(journal, dataset, crew.network.class_names, evaluation.labels)
-        document = _summary(evaluation, journal, results, sorted(problems), description)
-        sizes = {image_id: (journal[image_id]["height"], journal[image_id]["width"]) for image_id in results}
-        document["metrics"] = dataset.evaluate(results, sizes)
-        document["labels"] = {"by": Path(evaluation.labels).name, "classes": results.labels_used}
-        if draw is not None:
-            with atomic_folder(draw) as folder:
-                draw_results(folder, dataset, results, sizes, draw_threshold)
-        _write(output, document, results)
-        journal.remove()
+
+    def on_failure(subject: Subject, error: TaskError) -> None:
+        named = _named(subject, error)
+        if error.kind != DatasetError.__name__ or isinstance(method, GivenBitstream):
+            raise named  # of one bitstream, all pictures are needed for its rate
+        _tolerate([named.message], evaluation.allow_missing)
+        problems.append(named.message)
+
+    def on_first(image_id: ImageId, result: Record) -> None:
+        if drawing is not None:
+            check_drawable(image_id, from_record(result))
+
+    items = [item for item in dataset.items if item.id not in missing]
+    if not items:
+        raise DatasetError("there are no pictures to measure")
+    network = evaluation.network, evaluation.network_options
+    sweep = Sweep(dataset.name, dataset, items, *network, [method], evaluation.labels, evaluation.upright)
+    engine = Engine(sweep, store, run_batches, on_failure, on_first)
+    (measured,) = engine.measured([method], begin).values()
+    if not measured.records:
+        raise DatasetError("there are no pictures to measure")
+    classes = {int(label): name for label, name in engine.network["classes"].items()}
+    results = Results(measured.results, dataset, classes, evaluation.labels)
+    document = _document(evaluation, engine, measured, problems)
+    if drawing is not None:
+        sizes = {image_id: (record["height"], record["width"]) for image_id, record in measured.records.items()}
+        with atomic_folder(drawing.folder) as folder:
+            draw_results(folder, dataset, results, sizes, drawing.threshold, evaluation.upright)
+    _write(output, document, results, Path(evaluation.labels).name)
     return document
 
 
-def _rehearse(
-    evaluation: Evaluation, class_names: Mapping[int, str], image_id: ImageId, record: Record, drawn: bool
-) -> None:
-    """Measure one picture, so that labels that do not match, or a package that is missing, are not told of at the end.
+@contextmanager
+def own_store(output: Path) -> Iterator[Store]:
+    """A store beside ``output``, which goes when the block ends well, so that only a stopped run leaves it.
 
-    Raises what measuring all of them would.
+    Raises :class:`~vcm_ref.atomic.OutputError` where another run is using it.
     """
-    results = Results({image_id: record}, evaluation.dataset, class_names, evaluation.labels)
-    sizes = {image_id: (record["height"], record["width"])}
-    evaluation.dataset.evaluate(results, sizes)
-    if drawn:
-        check_drawable(image_id, results[image_id])
+    folder = output.with_name(output.name + ".store")
+    with ExitStack() as stack:
+        store = stack.enter_context(Store(folder, keeps_features=False))
+        lock = os.open(folder, os.O_RDONLY)
+        stack.callback(os.close, lock)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise OutputError(f"{folder}: another run is using it; name another -o") from error
+        needed = True
+        try:
+            yield store
+            needed = False
+        finally:
+            needed = needed and not store.is_empty()
+            store.close()
+            if not needed:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
-def _tolerate(problems: list[str], allowed: bool) -> None:
+def _named(subject: Subject, error: TaskError) -> TaskError:
+    """The error with the picture that it is about."""
+    if subject.file.name in error.message or f"picture {subject.id}" in error.message:
+        return error
+    message = f"picture {subject.id} ({subject.file.name}): {error.message}"
+    return TaskError(error.exit_code, message, error.kind)
+
+
+def _tolerate(problems: Sequence[str], allowed: bool) -> None:
     if problems and not allowed:
         shown = "; ".join(problems[:_SHOWN_PROBLEMS])
         more = f", and {len(problems) - _SHOWN_PROBLEMS} more" if len(problems) > _SHOWN_PROBLEMS else ""
         raise DatasetError(f"{shown}{more}; --allow-missing evaluates without what is missing, and counts it")
 
 
-def _key(evaluation: Evaluation, network: Record) -> str:
-    """SHA-256 over everything that determines the results, but the content of pictures and features."""
-    source = {"kind": evaluation.source.kind, **evaluation.source.describe(evaluation.dataset.items)}
-    parts = {"data": evaluation.dataset.digest(), "network": network, "source": source, "versions": versions()}
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _summary(
-    evaluation: Evaluation, journal: Journal, results: Results, problems: list[str], network: Record
-) -> Record:
-    """The results document, but for metrics and the file of results."""
-    dataset, source = evaluation.dataset, evaluation.source
-    digest, pictures_digest = hashlib.sha256(), hashlib.sha256()
-    bits: Counter[str] = Counter()
-    pixels, coded_bytes, seed_bits = 0, 0, 0
-    inner_codec: Record | None = None
-    for image_id in results:
-        record = journal[image_id]
-        digest.update(bytes.fromhex(record["sha256"]))
-        pictures_digest.update(bytes.fromhex(record.get("picture_sha256", "")))
-        bits.update(record["bits"] or {})
-        pixels += record["height"] * record["width"]
-        coded_bytes += record.get("bytes", 0)
-        seed_bits += record.get("seed_bits") or 0
-        inner_codec = record.get("inner_codec", inner_codec)
-    evaluated = [item for item in dataset.items if item.id in journal]
+def _document(evaluation: Evaluation, engine: Engine, measured: Measured, problems: Sequence[str]) -> Record:
+    """The results document, but for the labels and the file of results."""
+    dataset, method = evaluation.dataset, evaluation.method
+    subjects = {subject.id: subject for subject in engine.subjects}
+    inputs, pictures = hashlib.sha256(), hashlib.sha256()
+    codes = bool(method.inner_codec())
+    for image_id, record in measured.records.items():
+        inputs.update(bytes.fromhex(record["sha256"] or subjects[image_id].sha256))
+        if codes:
+            pictures.update(bytes.fromhex(subjects[image_id].sha256))
+    described = {key: value for key, value in engine.network["description"].items() if key != "network"}
     document: Record = {
         "schema": 1,
-        "metrics": {},
-        "pictures": {"data_set": len(dataset.items), "evaluated": len(evaluated), "problems": len(problems)},
-        "problems": problems,
+        "metrics": measured.metrics,
+        "pictures": {
+            "data_set": len(dataset.items),
+            "evaluated": len(measured.records),
+            "problems": len(problems),
+        },
+        "problems": sorted(problems),
         "data": {"name": dataset.name, "sha256": dataset.digest()},
-        "source": {"kind": source.kind, "sha256": digest.hexdigest()},
-        "network": network,
+        "source": {"kind": method.name, "sha256": inputs.hexdigest()},
+        "network": {"name": evaluation.network, **described},
         "versions": versions(),
     }
-    total = coded_bytes or source.file_bytes(evaluated)
-    if total and pixels:
-        document["rate"] = _rate(total, pixels, bits)
-        if inner_codec is not None:
-            document["rate"]["seed_bpp"] = seed_bits / pixels
-    if inner_codec is not None:
-        document["configuration"] = source.describe(evaluated)["configuration"]
-        document["inner_codec"] = inner_codec
-        document["source"]["pictures_sha256"] = pictures_digest.hexdigest()
+    found = rate(measured.records.values(), method.shared_bytes if isinstance(method, GivenBitstream) else 0)
+    if found["bytes"]:
+        bits = {part.value: found["bits"][part.value] for part in Part if found["bits"].get(part.value)}
+        document["rate"] = {**{key: found[key] for key in ("bytes", "pixels", "bpp")}, "bits": bits}
+    if codes:
+        configuration = method.describe()
+        document["rate"]["seed_bpp"] = found["seed_bpp"]
+        document["configuration"] = {**configuration, "codec": {**configuration["codec"], "qp": method.qps[0]}}
+        document["inner_codec"] = method.inner_codec()
+        document["source"]["pictures_sha256"] = pictures.hexdigest()
     return document
 
 
-def _rate(total: int, pixels: int, bits: Mapping[str, int]) -> Record:
-    """BPP as a ratio of sums, every byte counted; what several pictures of one bitstream share counts as headers."""
-    parts = Counter(bits)
-    parts[Part.HEADER.value] += 8 * total - sum(bits.values())
-    return {
-        "bytes": total,
-        "pixels": pixels,
-        "bpp": 8 * total / pixels,
-        "bits": {part.value: parts[part.value] for part in Part if parts[part.value]},
-    }
-
-
-def _write(output: Path, document: Record, results: Mapping[ImageId, Any]) -> None:
+def _write(output: Path, document: Record, results: Results, labels: str) -> None:
     """The file of results first: where ``output`` is, all is."""
     from jsonschema import Draft202012Validator
 
     beside = output.with_name(f"{output.stem}.detections.json")
     with atomic_file(beside) as file:
         count = write_results(file, results)
+    document["labels"] = {"by": labels, "classes": results.labels_used}
     document["results"] = {"file": beside.name, "count": count, "sha256": file_digest(beside)}
     schema = json.loads(files(__package__).joinpath(SCHEMA).read_text())
     Draft202012Validator(schema).validate(document)

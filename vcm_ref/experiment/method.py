@@ -1,4 +1,4 @@
-"""Methods under comparison: what is coded of each picture, and how; and the tasks that gives.
+"""Methods under comparison: what is coded of each picture, and how; and the tasks that this takes.
 
 Features are coded as a configuration says, layer by layer where the layers do not depend on each other, so that what
 two methods have in common is coded once. A picture can also be coded itself, as MPEG's image anchor is.
@@ -7,9 +7,9 @@ two methods have in common is coded once. A picture can also be coded itself, as
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -20,47 +20,69 @@ from ..codec import make_encoder
 from ..codec.picture import PictureCoder
 from ..configuration import Configuration
 from ..decoder import Backend
-from ..errors import DatasetError
+from ..errors import DatasetError, reason
 from ..provenance import file_digest
 from ..task.dataset import ImageId, Item
-from . import stages
-from .naming import json_digest, task_name
-from .schedule import Ref, Task, Value
-from .stages import NetworkSpec, Picture
-from .store import Record, Store
+from .naming import json_digest, shaping, task_name
+from .records import Record
+from .stages.analyse import (
+    analyse,
+    analyse_picture,
+    analyse_uncompressed,
+    analyse_whole,
+    decode,
+    join,
+)
+from .stages.code import code, code_picture
+from .stages.extract import extract
+from .stages.values import Coded, Extracted, NetworkSpec, Picture
+from .store import Store
+from .tasks import Ref, Task, Value
 
-_MACHINE = ("threads", "time_limit")
+#: The parts of a configuration with which layers are coded independently of each other (:func:`_parts_of`).
+_BY_LAYER = {"quantisation", "order", "arrangement", "codec", "digest_length"}
 
 
-class Subject(NamedTuple):
-    """A picture that methods are tried on: its file, its content's digest, and what the network is.
+@dataclass(frozen=True)
+class Subject:
+    """A picture that methods are tried on, and the network.
 
-    ``features`` is the name of the task that extracts its features.
+    ``sha256`` is the digest of the file's content, ``features`` the name of the task that extracts its features; both
+    raise :class:`DatasetError` where the file cannot be read. Methods that need no picture do not ask for them.
     """
 
-    id: ImageId
-    file: Path
-    sha256: str
+    item: Item
     network: NetworkSpec
     layers: tuple[str, ...]
-    features: str
 
-    @classmethod
-    def of(cls, item: Item, network: NetworkSpec, layers: tuple[str, ...]) -> Subject:
-        """The subject that an item of a data set is. :class:`DatasetError` where the file cannot be read."""
+    @property
+    def id(self) -> ImageId:
+        return self.item.id
+
+    @property
+    def file(self) -> Path:
+        return self.item.path
+
+    @cached_property
+    def sha256(self) -> str:
         try:
-            sha256 = file_digest(item.path)
+            return file_digest(self.file)
         except OSError as error:
-            raise DatasetError(f"picture {item.id}: {item.path}: cannot be read: {error.strerror or error}") from error
-        features = task_name("extract", picture=sha256, task="features", network=network.digest)
-        return cls(item.id, item.path, sha256, network, layers, features)
+            raise self._unreadable(error) from error
+
+    @cached_property
+    def features(self) -> str:
+        return task_name("extract", picture=self.sha256, task="features", network=self.network.digest)
 
     def picture(self) -> Picture:
         """The file with its content. :class:`DatasetError` where it cannot be read."""
         try:
-            return Picture(self.file.name, self.file.read_bytes())
+            return Picture(self.file.name, self.file.read_bytes(), self.network.upright)
         except OSError as error:
-            raise DatasetError(f"picture {self.id}: {self.file}: cannot be read: {error.strerror or error}") from error
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: OSError) -> DatasetError:
+        return DatasetError(f"picture {self.id}: {self.file}: cannot be read: {reason(error)}")
 
 
 class Method(Protocol):
@@ -75,6 +97,9 @@ class Method(Protocol):
     @property
     def kind(self) -> str:
         """``features`` or ``pictures``: what is coded."""
+
+    def missing(self, items: Iterable[Item]) -> dict[ImageId, str]:
+        """The pictures that there is nothing to begin with for, and for each of them what is missing."""
 
     def describe(self) -> Record:
         """The configuration that shapes the bitstreams, but the QP; as JSON."""
@@ -92,29 +117,44 @@ class Method(Protocol):
         """What it takes to have the result, from what is in the store; each after those that it depends on."""
 
 
+class FromPictures:
+    """The part of a method that begins with the pictures."""
+
+    def missing(self, items: Iterable[Item]) -> dict[ImageId, str]:
+        """The pictures whose file is missing."""
+        return {item.id: f"{item.path}: is missing" for item in items if not item.path.is_file()}
+
+
 @dataclass(frozen=True)
-class FeatureMethod:
-    """Features coded as ``tree`` says, an effective configuration of ``vcm_enc``."""
+class FeatureMethod(FromPictures):
+    """Features coded as ``tree`` says, an effective configuration of ``vcm_enc``.
+
+    ``threads`` are the inner codec's, unless the configuration names a number.
+    """
 
     name: str
     tree: Record
     qps: tuple[int, ...]
     backend: Backend = "auto"
-    kind: str = field(default="features", init=False)
+    threads: int = 1
+
+    @property
+    def kind(self) -> str:
+        return "features"
 
     def describe(self) -> Record:
-        shaping = _shaping(self.tree)
-        return {**shaping, "codec": {key: value for key, value in shaping["codec"].items() if key != "qp"}}
+        shaped = shaping(self.tree)
+        return {**shaped, "codec": {key: value for key, value in shaped["codec"].items() if key != "qp"}}
 
     def inner_codec(self) -> Record:
-        return _codec_description(json.dumps(_shaping(self.tree), sort_keys=True))
+        return _codec_description(json.dumps(shaping(self.tree), sort_keys=True))
 
     def point(self, subject: Subject, qp: int) -> str:
         parts = [name for name, _, _ in self._parts(subject, qp)]
         return task_name("analyse", parts=parts, network=subject.network.digest, backend=self.backend)
 
     def bitstream(self, subject: Subject, qp: int, store: Store) -> bytes:
-        return stages.join([_stored(name, store) for name, _, _ in self._parts(subject, qp)])[0]
+        return join([_stored(name, store) for name, _, _ in self._parts(subject, qp)])[0]
 
     def tasks(self, subject: Subject, qp: int, store: Store) -> list[Task | Value]:
         parts = self._parts(subject, qp)
@@ -125,18 +165,18 @@ class FeatureMethod:
             if name in known:
                 coded.append(_stored(name, store))
             else:
-                tasks.append(Task(name, stages.code, (Ref(subject.features), layers, tree), "code"))
+                tasks.append(Task(name, code, (Ref(subject.features), layers, tree), "code"))
                 coded.append(Ref(name))
-            tasks.append(Task(f"{name}-{self.backend}", stages.decode, (coded[-1], self.backend)))
+            tasks.append(Task(f"{name}-{self.backend}", decode, (coded[-1], self.backend)))
         decoded = [Ref(f"{name}-{self.backend}") for name, _, _ in parts]
-        tasks.append(Task(self.point(subject, qp), stages.analyse, (subject.network, coded, decoded), "point"))
+        tasks.append(Task(self.point(subject, qp), analyse, (subject.network, coded, decoded), "point"))
         return tasks
 
     def _parts(self, subject: Subject, qp: int) -> list[tuple[str, tuple[str, ...], Record]]:
         """What is coded on its own: the name of the task, the layers, and the configuration for them."""
         return [
             (_code_name(subject.features, part.digest), part.layers, part.tree)
-            for part in _parts_of(self._text, subject.layers, qp)
+            for part in _parts_of(self._text, subject.layers, qp, self.threads)
         ]
 
     @cached_property
@@ -145,17 +185,22 @@ class FeatureMethod:
 
 
 @dataclass(frozen=True)
-class PictureMethod:
+class PictureMethod(FromPictures):
     """The picture itself coded, and the whole network on what is decoded: MPEG's image anchor (m57343)."""
 
     name: str
     coder: PictureCoder
     qps: tuple[int, ...]
-    kind: str = field(default="pictures", init=False)
+
+    @property
+    def kind(self) -> str:
+        return "pictures"
 
     def describe(self) -> Record:
-        coder = self.coder
-        return {"picture": {"scale": coder.scale}, "codec": {"name": coder.encoder, "preset": coder.preset}}
+        coder = asdict(self.coder)
+        codec = {"name": coder.pop("encoder"), "preset": coder.pop("preset")}
+        machine = ("threads", "time_limit_s")
+        return {"picture": {key: value for key, value in coder.items() if key not in machine}, "codec": codec}
 
     def inner_codec(self) -> Record:
         return _picture_coder_description(self.coder)
@@ -174,22 +219,26 @@ class PictureMethod:
         if store.known([name]):
             given = _stored(name, store)
         else:
-            tasks.append(Task(name, stages.code_picture, (self.coder, qp, picture), "code"))
+            tasks.append(Task(name, code_picture, (self.coder, qp, picture), "code"))
         arguments = (subject.network, self.coder, given, picture)
-        tasks.append(Task(self.point(subject, qp), stages.analyse_picture, arguments, "point"))
+        tasks.append(Task(self.point(subject, qp), analyse_picture, arguments, "point"))
         return tasks
 
     def _code_name(self, subject: Subject, qp: int) -> str:
-        return task_name("code", picture=subject.sha256, qp=qp, codec=self.inner_codec(), coding=self.describe())
+        picture = [subject.sha256, subject.network.upright]
+        return task_name("code", picture=picture, qp=qp, codec=self.inner_codec(), coding=self.describe())
 
 
 @dataclass(frozen=True)
-class Uncompressed:
-    """Nothing coded: the two parts of the network, one after the other. Its one point has the QP 0, unused."""
+class WithoutCoding(FromPictures):
+    """The part of methods that code nothing. Their one point has the QP 0, which means nothing."""
 
     name: str = "uncompressed"
     qps: tuple[int, ...] = (0,)
-    kind: str = "features"
+
+    @property
+    def kind(self) -> str:
+        return "features"
 
     def describe(self) -> Record:
         return {}
@@ -197,16 +246,29 @@ class Uncompressed:
     def inner_codec(self) -> Record:
         return {}
 
-    def point(self, subject: Subject, qp: int) -> str:
-        return task_name("analyse", features=subject.features, network=subject.network.digest)
-
     def bitstream(self, subject: Subject, qp: int, store: Store) -> bytes:
         raise KeyError(self.name)
 
+
+class Uncompressed(WithoutCoding):
+    """The two parts of the network, one after the other."""
+
+    def point(self, subject: Subject, qp: int) -> str:
+        return task_name("analyse", features=subject.features, network=subject.network.digest)
+
     def tasks(self, subject: Subject, qp: int, store: Store) -> list[Task | Value]:
         arguments = (subject.network, Ref(subject.features))
-        task = Task(self.point(subject, qp), stages.analyse_uncompressed, arguments, "point")
-        return [*feature_tasks(subject, store), task]
+        return [*feature_tasks(subject, store), Task(self.point(subject, qp), analyse_uncompressed, arguments, "point")]
+
+
+class Whole(WithoutCoding):
+    """The network unsplit."""
+
+    def point(self, subject: Subject, qp: int) -> str:
+        return task_name("analyse", picture=subject.sha256, network=subject.network.digest)
+
+    def tasks(self, subject: Subject, qp: int, store: Store) -> list[Task | Value]:
+        return [Task(self.point(subject, qp), analyse_whole, (subject.network, subject.picture()), "point")]
 
 
 def feature_tasks(subject: Subject, store: Store) -> list[Task | Value]:
@@ -215,16 +277,18 @@ def feature_tasks(subject: Subject, store: Store) -> list[Task | Value]:
     if store.has_features(name):
         seconds = store.records([name])[name]["seconds"]
         with suppress(DatasetError):  # a damaged file is made again
-            return [Value(name, stages.Extracted(store.features(name), seconds))]
+            return [Value(name, Extracted(store.features(name), seconds))]
     kept_as = "features" if store.keeps_features else None
-    return [Task(name, stages.extract, (subject.network, subject.picture()), kept_as)]
+    return [Task(name, extract, (subject.network, subject.picture()), kept_as)]
 
 
-def method_of(name: str, configuration: Configuration, qps: Iterable[int], backend: Backend = "auto") -> Method:
+def method_of(
+    name: str, configuration: Configuration, qps: Iterable[int], backend: Backend = "auto", threads: int = 1
+) -> Method:
     """The method that a configuration describes. Raises :class:`~vcm_ref.errors.ConfigError`."""
     tree = configuration.tree
     if "picture" not in tree:
-        return FeatureMethod(name, tree, tuple(qps), backend)
+        return FeatureMethod(name, tree, tuple(qps), backend, threads)
     codec = tree["codec"]
     options = {key: codec[key] for key in ("preset",) if key in codec}
     limit = codec.get("time_limit", 600)
@@ -232,17 +296,11 @@ def method_of(name: str, configuration: Configuration, qps: Iterable[int], backe
     return PictureMethod(name, coder, tuple(qps))
 
 
-def _stored(name: str, store: Store) -> stages.Coded:
+def _stored(name: str, store: Store) -> Coded:
     records = store.records([name])
     if name not in records:
         raise KeyError(name)
-    return stages.Coded.from_store(records[name], store.data(name))
-
-
-def _shaping(tree: Record) -> Record:
-    """What of a configuration shapes the bitstream."""
-    kept = {key: tree[key] for key in ("quantisation", "order", "arrangement", "digest_length")}
-    return {**kept, "codec": {key: value for key, value in tree["codec"].items() if key not in _MACHINE}}
+    return Coded.from_store(records[name], store.data(name))
 
 
 class _Part(NamedTuple):
@@ -254,9 +312,9 @@ class _Part(NamedTuple):
 
     @classmethod
     def of(cls, layers: tuple[str, ...], tree: Record) -> _Part:
-        shaping = _shaping(tree)
-        codec = _codec_description(json.dumps(shaping, sort_keys=True))
-        return cls(layers, tree, json_digest({"layers": layers, "configuration": shaping, "codec": codec}))
+        shaped = shaping(tree)
+        codec = _codec_description(json.dumps(shaped, sort_keys=True))
+        return cls(layers, tree, json_digest({"layers": layers, "configuration": shaped, "codec": codec}))
 
 
 @cache
@@ -266,13 +324,16 @@ def _code_name(features: str, part: str) -> str:
 
 
 @cache
-def _parts_of(text: str, layers: tuple[str, ...], qp: int) -> list[_Part]:
-    """The parts of a configuration, as JSON, at a QP."""
+def _parts_of(text: str, layers: tuple[str, ...], qp: int, threads: int) -> list[_Part]:
+    """The parts of a configuration, as JSON, at a QP: one for each layer, or one for all.
+
+    A configuration that has more than the parts that are known to go by layer is of all layers together.
+    """
     tree = json.loads(text)
-    tree["codec"] = {"threads": 1, **tree["codec"], "qp": qp}
+    tree["codec"] = {"threads": threads, **tree["codec"], "qp": qp}
     arrangement = Arrangement[tree["arrangement"]["method"].upper()]
     scope = RangeScope[tree["quantisation"]["range"].upper()]
-    if not can_join(arrangement, scope):
+    if not can_join(arrangement, scope) or shaping(tree).keys() - _BY_LAYER:
         return [_Part.of(layers, tree)]
     configuration = Configuration(tree)
     grids = configuration.per_layer("arrangement.grid", layers, None)
@@ -290,8 +351,8 @@ def _parts_of(text: str, layers: tuple[str, ...], qp: int) -> list[_Part]:
 
 
 @cache
-def _codec_description(shaping: str) -> Record:
-    tree = json.loads(shaping)
+def _codec_description(text: str) -> Record:
+    tree = json.loads(text)
     options = {"preset": tree["codec"].get("preset"), "gop": tree["codec"].get("gop")}
     given = {key: value for key, value in options.items() if value is not None}
     encoder = make_encoder(tree["codec"]["name"], bit_depth=tree["quantisation"]["bit_depth"], **given)
@@ -301,8 +362,3 @@ def _codec_description(shaping: str) -> Record:
 @cache
 def _picture_coder_description(coder: PictureCoder) -> Record:
     return coder.describe()
-
-
-def points(methods: Sequence[Method]) -> list[tuple[Method, int]]:
-    """All points of the methods' curves."""
-    return [(method, qp) for method in methods for qp in method.qps]

@@ -1,42 +1,48 @@
 """Names of tasks: the digest of all that determines a task's result.
 
-That is what it is given, itself by name; its settings; the part of this package's code that does it; and the versions
-of the packages it calls. What only changes how long it takes, threads and time limits, is not in it.
+That is the task's input, itself by name; the settings; the code of the stage, which is all that its module imports; and
+the versions of the packages that this code calls. Settings that only change how long it takes, and on which machine it
+is done, are not in it (:data:`MACHINE_KEYS`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import platform
+import sys
 from collections.abc import Mapping
 from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ..configuration import NO_PATHS
 from ..network import weights_files
 from ..network.weights_files import files_digest
-from ..provenance import file_digest, versions
+from ..provenance import file_digest
+from .imports import code_of
+from .records import AS_STORED
 
 _PACKAGE = Path(__file__).parents[1]
-#: The part of this package that each stage is made of, as files and folders.
-STAGES: dict[str, tuple[str, ...]] = {
-    "extract": ("network", "feature_set.py", "picture_file.py", "source.py"),
-    "code": ("bitstream", "conversion", "codec", "encoder.py", "settings.py", "side_information.py"),
-    "analyse": ("bitstream", "conversion", "codec", "decoder.py", "side_information.py", "network"),
-    "measure": ("task", "experiment/results.py"),
-}
-#: The packages that each stage calls.
-_PACKAGES: dict[str, tuple[str, ...]] = {
-    "extract": ("numpy", "pillow", "torch", "torchvision", "onnx", "onnxruntime", "detectron2", "machine"),
-    "code": ("numpy",),
-    "analyse": ("numpy", "torch", "torchvision", "onnx", "onnxruntime", "detectron2", "machine", "imageio-ffmpeg"),
-    "measure": ("numpy", "pycocotools"),
-}
+STAGES = ("extract", "code", "analyse", "measure")
+"""The stages, each a module of :mod:`vcm_ref.experiment.stages`."""
+MACHINE_KEYS = ("network.weights", "codec.threads", "codec.time_limit")
+"""The keys of a configuration that tell of the machine and shape no result: the weights are known by their content."""
+_OWN_NAMES = ("input", "bitstream", "picture_size", "network", "apply_exif_orientation")
+"""The parts of a configuration that have names of their own: of the files, and of the network."""
+_WITHOUT_EFFECT = ("jsonschema", "psutil", "tabulate", "tqdm", "yaml")
+"""The packages that check, watch or show, and shape no result."""
+_CALLED = {"PIL": "pillow", "yaml": "PyYAML"}  # those that are looked for by another name; the rest is found, slowly
 
 
-def task_name(stage: str, **determined_by: Any) -> str:
-    """SHA-256, in hexadecimal, over ``determined_by`` as JSON, the stage, and what the stage is made of."""
-    return json_digest({"stage": stage, "made_of": made_of(stage), **determined_by})
+def task_name(stage: str, *modules: str, **determined_by: Any) -> str:
+    """SHA-256, in hexadecimal, over ``determined_by`` as JSON, the stage, and what the stage is made of.
+
+    ``modules`` are those that have a part in it beside the stage's own.
+    """
+    return json_digest({"stage": stage, "made_of": made_of(stage, *modules), **determined_by})
 
 
 def json_digest(value: Any) -> str:
@@ -45,30 +51,62 @@ def json_digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-@cache
-def made_of(stage: str) -> str:
-    """A digest of the code and of the packages' versions that a stage is made of."""
-    packages = {name: version for name, version in versions().items() if name in _PACKAGES[stage]}
-    return json_digest({"code": code_digest(stage), "packages": packages})
+def shaping(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of an effective configuration that shapes a bitstream: all but what is declared otherwise above."""
+    return dict(_without(tree, "") or {})
+
+
+def _without(tree: Mapping[str, Any], place: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        here = f"{place}{key}"
+        if here not in (*MACHINE_KEYS, *_OWN_NAMES):
+            found[key] = _without(value, f"{here}.") if isinstance(value, Mapping) else value
+    return found
 
 
 @cache
-def code_digest(stage: str) -> str:
-    """SHA-256, in hexadecimal, over the files of this package that a stage is made of: names and content."""
-    digest = hashlib.sha256()
-    for place in STAGES[stage]:
-        for path in sorted((_PACKAGE / place).rglob("*")) or [_PACKAGE / place]:
-            if path.is_file() and path.suffix != ".pyc":
-                digest.update(f"{path.relative_to(_PACKAGE).as_posix()} {file_digest(path)}\n".encode())
-    return digest.hexdigest()
+def made_of(stage: str, *modules: str) -> str:
+    """A digest of the code and of the packages' versions that a stage is made of, and of the kind of machine."""
+    code = code_of((_module(stage), *modules), _PACKAGE)
+    digests = [[path.relative_to(_PACKAGE).as_posix(), file_digest(path)] for path in code.files]
+    packages = {name: _version(name) for name in code.packages if name not in _WITHOUT_EFFECT}
+    return json_digest({"code": digests, "packages": packages, "machine": [platform.machine(), sys.platform]})
 
 
-def network_name(name: str, options: Mapping[str, Any]) -> str:
-    """The name of a network: what it is called, its options, and its weights by content. Loads no network."""
+def _module(stage: str) -> str:
+    return f"{_PACKAGE.name}.experiment.stages.{stage}"
+
+
+def environment() -> dict[str, str]:
+    """What every stage is made of on this machine; workers elsewhere must have the same."""
+    return {stage: made_of(stage) for stage in STAGES}
+
+
+@cache
+def _version(package: str) -> str | None:
+    """The version of an installed package by the name that it is imported by; None where it is not installed."""
+    try:
+        return version(_CALLED.get(package, package))
+    except PackageNotFoundError:
+        if find_spec(package) is None:
+            return None
+        names = packages_distributions().get(package, [])
+        return json.dumps({name: version(name) for name in sorted(names)}) or "not known"
+
+
+def network_name(name: str, options: Mapping[str, Any], upright: bool = True) -> str:
+    """The name of a network: what it is called, its options, and all its files by content. Loads no network.
+
+    ``upright`` says whether its pictures are turned as their Exif orientation says.
+    """
     given = {key: _in_order(value) for key, value in options.items()}
-    if files := weights_files(name, options):
-        given["weights"] = {"file": files[0].name, "sha256": files_digest(files)}
-    return task_name("extract", network=name, options=given)
+    files = weights_files(name, options)
+    if files and str(options.get("weights")) not in NO_PATHS:
+        given["weights"] = Path(str(options.get("weights"))).name
+    as_stored = {} if upright else {"exif_orientation": AS_STORED}
+    digest = files_digest(files) if files else ""
+    return task_name("extract", network=name, options=given, files=digest, **as_stored)
 
 
 def _in_order(value: Any) -> Any:

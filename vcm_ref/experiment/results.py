@@ -19,7 +19,8 @@ from ..source import read_picture
 from ..task.dataset import Dataset, ImageId, Result, Sizes, class_key
 from ..task.detections import Detections
 from ..task.draw import draw_detections
-from .journal import Record, from_record
+from .records import Record
+from .result_record import from_record
 
 LABELS = ("names", "ids", "from0", "from1")
 """How a network's labels become the data set's class ids, where no file says."""
@@ -29,17 +30,20 @@ _CANDIDATES = 5
 
 
 class Results(Mapping[ImageId, Result]):
-    """Results by picture id, in the data set's order, read from the journal one by one when they are asked for."""
+    """Results by picture id, in the data set's order, read one by one when they are asked for."""
 
     def __init__(
-        self, journal: Mapping[ImageId, Record], dataset: Dataset, class_names: Mapping[int, str], labels: str
+        self, records: Mapping[ImageId, Record], dataset: Dataset, class_names: Mapping[int, str], labels: str
     ) -> None:
-        """``class_names`` are the network's, by label; ``labels`` is one of :data:`LABELS` or a file."""
-        self._journal = journal
+        """``records`` are the results as JSON; ``class_names`` are the network's, by label.
+
+        ``labels`` is one of :data:`LABELS` or a file.
+        """
+        self._records = records
         self._dataset = dataset
         self._class_names = class_names
         self._labels = labels
-        self._order = [item.id for item in dataset.items if item.id in journal]
+        self._order = [item.id for item in dataset.items if item.id in records]
 
     @cached_property
     def label_table(self) -> dict[int, int]:
@@ -53,7 +57,7 @@ class Results(Mapping[ImageId, Result]):
         return {str(label): number for label, number in used.items()}
 
     def __getitem__(self, image_id: ImageId) -> Result:
-        result = from_record(self._journal[image_id])
+        result = from_record(self._records[image_id])
         return relabelled(result, self.label_table) if isinstance(result, Detections) else result
 
     def __iter__(self) -> Iterator[ImageId]:
@@ -148,7 +152,14 @@ def check_drawable(image_id: ImageId, result: Result) -> Detections:
     return result
 
 
-def draw_results(folder: Path, dataset: Dataset, results: Mapping[ImageId, Result], sizes: Sizes, least: float) -> None:
+def draw_results(
+    folder: Path,
+    dataset: Dataset,
+    results: Mapping[ImageId, Result],
+    sizes: Sizes,
+    least: float,
+    upright: bool = True,
+) -> None:
     """Draw the detections of at least the score ``least`` into a PNG each, named as the picture.
 
     Where the picture is not there, they are drawn on grey.
@@ -158,7 +169,10 @@ def draw_results(folder: Path, dataset: Dataset, results: Mapping[ImageId, Resul
     for image_id, result in results.items():
         result = check_drawable(image_id, result)
         path = paths[image_id]
-        canvas = read_picture(path) if path.is_file() else np.full((*sizes[image_id], 3), _BLANK, np.uint8)
+        if path.is_file():
+            canvas = read_picture(path, apply_orientation=upright)
+        else:
+            canvas = np.full((*sizes[image_id], 3), _BLANK, np.uint8)
         if canvas.shape[:2] != sizes[image_id]:
             height, width = sizes[image_id]
             raise DatasetError(

@@ -12,22 +12,15 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..atomic import OutputError, atomic_file
 from ..feature_file import load_feature_file, save_feature_file
 from ..feature_set import FeatureSet
+from .records import Record, Stored
 
-Record = dict[str, Any]
 _BATCH = 500  # names in one question to the database
 _PATIENCE_S = 60.0  # for another client to finish writing
-
-
-class Stored(NamedTuple):
-    """One result: a small ``record`` as JSON, and ``data``, which is only read when it is asked for."""
-
-    record: Record
-    data: bytes = b""
 
 
 class Store:
@@ -94,6 +87,13 @@ class Store:
                 raise self._explained(error) from error
         raise KeyError(name)
 
+    def is_empty(self) -> bool:
+        """Whether there is no result at all."""
+        try:
+            return self._database.execute("SELECT 1 FROM results LIMIT 1").fetchone() is None
+        except sqlite3.Error as error:
+            raise self._explained(error) from error
+
     def add_features(self, name: str, features: FeatureSet, record: Record) -> None:
         """Keep the features of one picture, and a record about them."""
         with atomic_file(self._features(name)) as file:
@@ -106,7 +106,7 @@ class Store:
 
     def features(self, name: str) -> FeatureSet:
         """The features of one picture. Raises :class:`~vcm_ref.errors.DatasetError` where there are none."""
-        return load_feature_file(self._features(name))
+        return load_feature_file(self._features(name), finite=False)
 
     def _features(self, name: str) -> Path:
         return self.folder / "features" / f"{name}.safetensors"

@@ -1,27 +1,30 @@
-"""A sweep: a data set, methods and QPs, to points of rate and accuracy.
+"""The engine: methods and QPs over pictures, to points of rate and accuracy.
 
-What is in the store is not done again; what is done goes to the store at once, so a sweep that is stopped, however it
-is, goes on where it was. What fails is told with its picture, and the rest goes on.
+A result that is in the store is not made again, and each new one goes to the store at once: a run that is stopped,
+however it is, goes on where it was. A failure is told with its picture, and the rest goes on, unless the caller ends
+the run.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import DatasetError
-from ..task.dataset import Dataset, ImageId, Item
-from . import stages
+from ..task.dataset import Dataset, ImageId, Item, check_size
+from .matching import check_distinct
 from .method import Method, Subject, Uncompressed
 from .naming import network_name, task_name
-from .results import LABELS, Results
-from .schedule import Batch, Finished, Task, Value, connect, run
-from .stages import NetworkSpec, TaskError
-from .store import Record, Store, Stored
+from .records import Record, Stored
+from .results import LABELS
+from .stages.extract import describe
+from .stages.measure import measure
+from .stages.values import NetworkSpec
+from .store import Store
+from .tasks import Batch, RunBatches, Task, TaskError, Value
 
 UNCOMPRESSED = Uncompressed()
 
@@ -30,7 +33,8 @@ UNCOMPRESSED = Uncompressed()
 class Sweep:
     """What is to be measured: every method at its QPs, and the network without any coding.
 
-    ``network`` is its name, ``network_options`` its own; ``labels`` says how the network's labels become the data
+    ``network`` is its name, ``network_options`` its own; ``upright`` says whether pictures are turned as their Exif
+    orientation says; ``labels`` says how the network's labels become the data
     set's (:func:`~vcm_ref.experiment.results.label_table`).
     """
 
@@ -41,14 +45,22 @@ class Sweep:
     network_options: Mapping[str, Any]
     methods: Sequence[Method]
     labels: str = "names"
+    upright: bool = True
 
 
 class Failure(NamedTuple):
     """One picture at one point that there is no result of, and why."""
 
     image_id: ImageId
-    exit_code: int
-    message: str
+    error: TaskError
+
+    @property
+    def exit_code(self) -> int:
+        return self.error.exit_code
+
+    @property
+    def message(self) -> str:
+        return self.error.message
 
 
 @dataclass(frozen=True)
@@ -56,12 +68,13 @@ class Measured:
     """One point: metrics over the pictures in ``records``; those of ``failures`` are not in it.
 
     A record has a picture's height, width, bytes, SHA-256 of the bitstream, bits by part, seed_bits, T1 digests,
-    SHA-256 of the network's result, and seconds by stage.
+    SHA-256 of the network's result, and seconds by stage. ``results`` has what the network found.
     """
 
     metrics: dict[str, float]
     records: dict[ImageId, Record]
     failures: list[Failure]
+    results: Mapping[ImageId, Record] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass
@@ -80,114 +93,171 @@ class Outcome:
         return [(*point, failure) for point, measured in self.points.items() for failure in measured.failures]
 
 
-RunBatches = Callable[[Iterator[Batch]], Iterator[Finished]]
-Begin = Callable[[int], Callable[[float], None]]
+Begin = Callable[[int, int], Callable[[float], None]]
+"""Is told how many results are in the store and how many there are to be; gives what is told of each one done."""
 
 
-def no_progress(total: int) -> Callable[[float], None]:
-    """Tells nobody."""
+def no_progress(found: int, total: int) -> Callable[[float], None]:
+    """Tells nothing."""
     return lambda done: None
 
 
-@contextmanager
-def machines(scheduler: str | None, workers: int) -> Iterator[RunBatches]:
-    """What runs tasks: ``workers`` processes, or the workers of a Dask ``scheduler``; started when first needed."""
-    with ExitStack() as stack:
-        client: Any = None
+def run_sweep(sweep: Sweep, store: Store, run_batches: RunBatches, begin: Begin = no_progress) -> Outcome:
+    """Do what is missing of a sweep, and measure.
 
-        def run_batches(batches: Iterator[Batch]) -> Iterator[Finished]:
-            nonlocal client
-            if client is None:
-                client = stack.enter_context(connect(scheduler, workers))
-            return run(client, batches)
-
-        yield run_batches
-
-
-def run_sweep(
-    sweep: Sweep, store: Store, *, scheduler: str | None = None, workers: int = 1, begin: Begin = no_progress
-) -> Outcome:
-    """Do what is missing of a sweep, on ``workers`` processes or the workers of a Dask ``scheduler``, and measure.
-
-    ``begin`` is told how many results are missing, and gives what is told of each one done. Raises
-    :class:`DatasetError` where a picture is missing or no result could be had at all, :class:`OutputError` where the
-    store cannot be written, :class:`~vcm_ref.errors.ConfigError` for methods that cannot be.
+    Raises :class:`DatasetError` where a picture is missing, where one is there twice, or where no result could be had
+    at all; :class:`~vcm_ref.atomic.OutputError` where the store cannot be written;
+    :class:`~vcm_ref.errors.ConfigError` for methods that cannot be.
     """
-    with machines(scheduler, workers) as run_batches:
-        return run_sweep_on(run_batches, sweep, store, begin)
-
-
-def run_sweep_on(run_batches: RunBatches, sweep: Sweep, store: Store, begin: Begin = no_progress) -> Outcome:
-    """:func:`run_sweep` on machines that are there."""
-    spec = network_spec(sweep.network, sweep.network_options)
-    network = describe_network(spec, store, run_batches)
-    subjects = [Subject.of(item, spec, tuple(network["layers"])) for item in sweep.items]
-    methods = [UNCOMPRESSED, *sweep.methods]
-    failures = _fill(subjects, methods, store, run_batches, begin)
-    by_point = {
-        (method.name, qp): _measure(sweep, network, subjects, method, qp, store, failures)
-        for method in methods
-        for qp in method.qps
-    }
-    uncompressed = by_point.pop((UNCOMPRESSED.name, 0))
+    engine = Engine(sweep, store, run_batches)
+    points = engine.measured([UNCOMPRESSED, *sweep.methods], begin)
+    uncompressed = points.pop((UNCOMPRESSED.name, 0))
     if not uncompressed.records:
         raise DatasetError(f"no picture could be analysed: {uncompressed.failures[0].message}")
-    return Outcome(sweep, network, subjects, uncompressed, by_point)
+    return Outcome(sweep, engine.network, engine.subjects, uncompressed, points)
 
 
-def network_spec(name: str, options: Mapping[str, Any]) -> NetworkSpec:
+def network_spec(name: str, options: Mapping[str, Any], upright: bool = True) -> NetworkSpec:
     """The network as tasks are given it."""
-    return NetworkSpec(name, json.dumps(dict(options)), network_name(name, options))
+    return NetworkSpec(name, json.dumps(dict(options)), network_name(name, options, upright), upright)
 
 
 def describe_network(spec: NetworkSpec, store: Store, run_batches: RunBatches) -> Record:
-    """What is known of a network: its description, its layers, its classes (:func:`~.stages.describe`)."""
+    """What is known of a network: its description, its layers, its classes (:func:`~.stages.extract.describe`)."""
     name = task_name("extract", task="describe", network=spec.digest)
     known = store.records([name])
     if name not in known:
-        task = Task(name, stages.describe, (spec,), "description", everywhere=True)  # so all load the network at once
+        task = Task(name, describe, (spec,), "description", everywhere=True)  # so all load the network at once
         for finished in run_batches(iter([[task]])):
             if isinstance(finished.result, TaskError):
-                raise DatasetError(finished.result.message)
+                raise finished.result
             store.add(name, finished.result)
             known[name] = finished.result.record
     return known[name]
 
 
-def _fill(
-    subjects: Sequence[Subject],
-    methods: Sequence[Method],
-    store: Store,
-    run_batches: RunBatches,
-    begin: Begin,
-) -> dict[str, TaskError]:
-    """Do what is missing; returns the points that failed, by name."""
-    distinct = {subject.features: subject for subject in subjects}.values()  # a picture may be there twice
-    wanted = {
-        subject: {method.point(subject, qp): (method, qp) for method in methods for qp in method.qps}
-        for subject in distinct
-    }
-    known = store.known(name for points in wanted.values() for name in points)
-    missing = {
-        subject: [point for name, point in points.items() if name not in known] for subject, points in wanted.items()
-    }
-    total = sum(map(len, missing.values()))
-    progress = begin(total)
-    failures: dict[str, TaskError] = {}
-    if not total:
+class Engine:
+    """One data set and network, on which methods are measured.
+
+    ``on_failure`` is told of each picture that there is no result of, ``on_first`` of one picture's result, as soon as
+    there is one. Both may raise to end the run.
+    """
+
+    def __init__(
+        self,
+        sweep: Sweep,
+        store: Store,
+        run_batches: RunBatches,
+        on_failure: Callable[[Subject, TaskError], None] = lambda subject, error: None,
+        on_first: Callable[[ImageId, Record], None] = lambda image_id, result: None,
+    ) -> None:
+        check_distinct(sweep.items)
+        self._sweep = sweep
+        self._store = store
+        self._run_batches = run_batches
+        self._on_failure = on_failure
+        self._on_first = on_first
+        spec = network_spec(sweep.network, sweep.network_options, sweep.upright)
+        self.network = describe_network(spec, store, run_batches)
+        self.subjects = [Subject(item, spec, tuple(self.network["layers"])) for item in sweep.items]
+        self._rehearsed = False
+
+    def measured(self, methods: Sequence[Method], begin: Begin) -> dict[tuple[str, int], Measured]:
+        """Each point of the methods, by method and QP."""
+        failures = self._fill(methods, begin)
+        return {(method.name, qp): self._measure(method, qp, failures) for method in methods for qp in method.qps}
+
+    # Making what is missing
+
+    def _fill(self, methods: Sequence[Method], begin: Begin) -> dict[str, TaskError]:
+        """Do what is missing; returns the points that failed, by name."""
+        wanted: dict[str, list[Subject]] = {}  # several pictures may be the same
+        missing: list[tuple[Subject, dict[str, tuple[Method, int]]]] = []
+        for subject in self.subjects:
+            points = {method.point(subject, qp): (method, qp) for method in methods for qp in method.qps}
+            missing.append((subject, {name: point for name, point in points.items() if name not in wanted}))
+            for name in points:
+                wanted.setdefault(name, []).append(subject)
+        known = self._store.known(wanted)
+        progress = begin(len(known), len(wanted))
+        self._check_known([next((name for name in points if name in known), None) for _, points in missing], wanted)
+        batches = (
+            _batch(subject, left, self._store)
+            for subject, points in missing
+            if (left := [point for name, point in points.items() if name not in known])
+        )
+        failures: dict[str, TaskError] = {}
+        if len(known) < len(wanted):
+            for finished in self._run_batches(batches):
+                result = finished.result
+                if isinstance(result, TaskError):
+                    failures[finished.name] = result
+                    for subject in wanted.get(finished.name, []):
+                        self._on_failure(subject, result)
+                elif finished.kept_as == "features":
+                    self._store.add_features(finished.name, result.features, {"seconds": result.seconds})
+                elif finished.kept_as == "code":
+                    self._store.add(finished.name, result.stored())
+                else:
+                    self._store.add(finished.name, result)
+                    self._check(finished.name, result.record, wanted[finished.name])
+                if finished.kept_as == "point":
+                    progress(1)
         return failures
-    batches = (_batch(subject, points, store) for subject, points in missing.items() if points)
-    for finished in run_batches(batches):
-        if isinstance(finished.result, TaskError):
-            failures[finished.name] = finished.result
-        elif finished.kept_as == "features":
-            features, seconds = finished.result
-            store.add_features(finished.name, features, {"seconds": seconds})
-        else:
-            store.add(finished.name, finished.result.stored() if finished.kept_as == "code" else finished.result)
-        if finished.kept_as == "point":
-            progress(1)
-    return failures
+
+    def _check_known(self, names: Sequence[str | None], wanted: Mapping[str, Sequence[Subject]]) -> None:
+        """Check one result of each picture that has any in the store: all of a picture have the same size."""
+        for name, record in self._store.records(name for name in names if name is not None).items():
+            self._check(name, record, wanted[name])
+
+    def _check(self, name: str, record: Record, subjects: Sequence[Subject]) -> None:
+        """Compare a result with what the data set says of its pictures, and rehearse the measurement with the first."""
+        for subject in subjects:
+            if (error := _misfit(subject, record)) is not None:
+                self._on_failure(subject, error)
+            elif not self._rehearsed:
+                self._rehearsed = True
+                result = json.loads(self._store.data(name))
+                self._metrics({subject.id: record}, {subject.id: result})
+                self._on_first(subject.id, result)
+
+    # Measuring
+
+    def _measure(self, method: Method, qp: int, failed: Mapping[str, TaskError]) -> Measured:
+        names = {subject.id: method.point(subject, qp) for subject in self.subjects}
+        found = self._store.records(names.values())
+        failures: list[Failure] = []
+        records: dict[ImageId, Record] = {}
+        for subject in self.subjects:
+            record = found.get(names[subject.id])
+            error = failed.get(names[subject.id]) if record is None else _misfit(subject, record)
+            if record is not None and error is None:
+                records[subject.id] = record
+            else:
+                failures.append(Failure(subject.id, error or TaskError(70, "there is no result, and no reason")))
+        results = _Stored({key: names[key] for key in records}, self._store)
+        return Measured(self._stored_metrics(records, results) if records else {}, records, failures, results)
+
+    def _stored_metrics(self, records: Mapping[ImageId, Record], results: _Stored) -> dict[str, float]:
+        sweep = self._sweep
+        labels = sweep.labels if sweep.labels in LABELS else {"file": Path(sweep.labels).read_text(encoding="utf-8")}
+        name = task_name(
+            "measure",
+            type(sweep.dataset).__module__,
+            points=list(results.names.items()),
+            data=sweep.dataset.digest(),
+            labels=labels,
+            classes=self.network["classes"],
+        )
+        known = self._store.records([name])
+        if name not in known:
+            known[name] = {"metrics": self._metrics(records, results)}
+            self._store.add(name, Stored(known[name]))
+        return dict(known[name]["metrics"])
+
+    def _metrics(self, records: Mapping[ImageId, Record], results: Mapping[ImageId, Record]) -> dict[str, float]:
+        classes = {int(label): text for label, text in self.network["classes"].items()}
+        return measure(self._sweep.dataset, self._sweep.labels, classes, records, results)
 
 
 def _batch(subject: Subject, points: Sequence[tuple[Method, int]], store: Store) -> Batch:
@@ -199,66 +269,30 @@ def _batch(subject: Subject, points: Sequence[tuple[Method, int]], store: Store)
     return list(tasks.values())
 
 
-def _measure(
-    sweep: Sweep,
-    network: Record,
-    subjects: Sequence[Subject],
-    method: Method,
-    qp: int,
-    store: Store,
-    failed: Mapping[str, TaskError],
-) -> Measured:
-    names = {subject.id: method.point(subject, qp) for subject in subjects}
-    found = store.records(names.values())
-    failures = [
-        Failure(image_id, failed[name].exit_code, failed[name].message)
-        if name in failed
-        else Failure(image_id, 70, "?")
-        for image_id, name in names.items()
-        if name not in found
-    ]
-    records = {image_id: found[name] for image_id, name in names.items() if name in found}
-    metrics = _metrics(sweep, network, {key: names[key] for key in records}, records, store) if records else {}
-    return Measured(metrics, records, failures)
-
-
-def _metrics(
-    sweep: Sweep, network: Record, names: Mapping[ImageId, str], records: Mapping[ImageId, Record], store: Store
-) -> dict[str, float]:
-    labels = sweep.labels if sweep.labels in LABELS else {"file": Path(sweep.labels).read_text(encoding="utf-8")}
-    name = task_name(
-        "measure",
-        points=[[image_id, point] for image_id, point in names.items()],
-        data=sweep.dataset.digest(),
-        labels=labels,
-        classes=network["classes"],
-    )
-    known = store.records([name])
-    if name not in known:
-        found = _Stored(names, store)
-        classes = {int(label): text for label, text in network["classes"].items()}
-        results = Results(found, sweep.dataset, classes, sweep.labels)
-        sizes = {image_id: (record["height"], record["width"]) for image_id, record in records.items()}
-        known[name] = {"metrics": sweep.dataset.evaluate(results, sizes)}
-        store.add(name, Stored(known[name]))
-    return dict(known[name]["metrics"])
+def _misfit(subject: Subject, record: Record) -> TaskError | None:
+    """Why a result cannot be one of the data set's picture, where it cannot."""
+    try:
+        check_size(subject.item, record["height"], record["width"])
+    except DatasetError as error:
+        return TaskError(error.exit_code, str(error), type(error).__name__)
+    return None
 
 
 class _Stored(Mapping[ImageId, Record]):
     """The network's results in the store, by picture, read when they are asked for."""
 
     def __init__(self, names: Mapping[ImageId, str], store: Store) -> None:
-        self._names = names
+        self.names = names
         self._store = store
 
     def __getitem__(self, image_id: ImageId) -> Record:
-        return dict(json.loads(self._store.data(self._names[image_id])))
+        return dict(json.loads(self._store.data(self.names[image_id])))
 
     def __contains__(self, image_id: object) -> bool:
-        return image_id in self._names
+        return image_id in self.names
 
     def __iter__(self) -> Iterator[ImageId]:
-        return iter(self._names)
+        return iter(self.names)
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self.names)

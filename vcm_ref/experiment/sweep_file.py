@@ -85,6 +85,7 @@ def load_sweep(path: Path, overrides: Overrides | None = None) -> SweepFile:
             options,
             [*methods, *combined],
             labels_path(tree.get("labels", "names"), folder),
+            _upright(configurations.loaded[0][1]),
         ),
         tree.get("title", path.stem),
         _anchor(tree, methods, path),
@@ -202,8 +203,15 @@ def _one_network(configurations: Sequence[tuple[str, Configuration]]) -> tuple[s
     for name, configuration in configurations[1:]:
         if configuration.get("network") != first.get("network"):
             raise ConfigError(f"{name} is of another network than {first_name}; a sweep is of one: name it under with")
+        if _upright(configuration) != _upright(first):
+            key = "apply_exif_orientation"
+            raise ConfigError(f"{key}: {name} differs from {first_name}; a sweep has one value: name it under with")
     options = dict(first.get("network"))
     return options.pop("name"), options
+
+
+def _upright(configuration: Configuration) -> bool:
+    return bool(configuration.get("apply_exif_orientation", True))
 
 
 def _anchor(tree: Mapping[str, Any], methods: Sequence[Method], path: Path) -> str | None:

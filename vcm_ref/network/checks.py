@@ -20,11 +20,21 @@ _FAR = 100  # a box further outside than so many times the longer side is not on
 def check_options(make: Callable[..., Any], options: Mapping[str, Any], network: str) -> None:
     """Raise `NetworkError` unless ``make`` can be called with ``options``; the error names those that there are."""
     signature = inspect.signature(make)
+    for name, option in signature.parameters.items():
+        if option.default is option.empty and option.kind is option.POSITIONAL_OR_KEYWORD and name not in options:
+            raise NetworkError(f"network.{name}: network {network!r} needs it; give it, as in --set network.{name}=...")
     try:
         signature.bind(**options)
     except TypeError as error:
         known = [name for name, option in signature.parameters.items() if option.kind != option.VAR_KEYWORD]
         raise NetworkError(f"network {network!r}: {error}; its options are: {', '.join(known)}") from error
+
+
+def number(option: str, value: Any, low: float, high: float) -> float:
+    """Return ``value`` if it is a number from ``low`` to ``high``. Raises `NetworkError` that names ``option``."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        raise NetworkError(f"network.{option}: is {value!r}; it must be a number from {low:g} to {high:g}")
+    return value
 
 
 def picture_size(image: NDArray[np.uint8], network: str) -> tuple[int, int]:

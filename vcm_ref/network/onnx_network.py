@@ -28,16 +28,17 @@ from numpy.typing import NDArray
 
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
-from vcm_ref.network.checks import check_layer_names, checked, picture_size
+from vcm_ref.network.checks import check_layer_names, checked, number, picture_size
 from vcm_ref.network.coco_classes import COCO_CLASSES
 from vcm_ref.network.onnx_cut import cut_model
 from vcm_ref.network.onnx_heads import Selection, box_detections, logits_classification, yolox_detections
-from vcm_ref.network.onnx_pictures import Fit, Preprocessing
+from vcm_ref.network.onnx_pictures import Fit, Preprocessing, three_numbers
 from vcm_ref.network.weights_files import external_data, files_digest
 from vcm_ref.task.classification import Classification
 from vcm_ref.task.detections import Detections
 
 Array = NDArray[Any]
+_LONGEST_ERROR = 300  # characters of a library's own message that are passed on
 
 
 class OnnxNetwork:
@@ -85,15 +86,19 @@ class OnnxNetwork:
         self._preprocessing = Preprocessing(
             size=_input_size(self._input, _asked_size(size), fit),
             fit=fit,
-            shortest_side=shortest_side,
-            fill=fill,
+            shortest_side=None if shortest_side is None else int(number("shortest_side", shortest_side, 1, 65536)),
+            fill=int(number("fill", fill, 0, 255)),
             channels=channels,
-            mean=tuple(mean),
-            std=tuple(std),
+            mean=three_numbers("mean", mean),
+            std=three_numbers("std", std),
             antialias=antialias,
         )
         self._head = head
-        self._selection = Selection(score_threshold, nms_threshold, max_detections)
+        self._selection = Selection(
+            number("score_threshold", score_threshold, 0, 1),
+            number("nms_threshold", nms_threshold, 0, 1),
+            int(number("max_detections", max_detections, 1, 10**9)),
+        )
         self.class_names = _class_names(classes, head, self._part2.get_outputs()[0].shape)
 
     def describe(self) -> dict[str, str]:
@@ -157,19 +162,19 @@ def _read_model(path: Path) -> tuple[onnx.ModelProto, dict[str, str]]:
     try:
         model = onnx.load(path, load_external_data=False)
     except Exception as error:  # protobuf's and onnx's own kinds
-        raise NetworkError(f"weights {path}: not an ONNX model: {_first_line(error)}") from error
+        raise NetworkError(f"weights {path}: not an ONNX model: {_one_line(error)}") from error
     others = external_data(model, path)
     try:
         onnx.load_external_data_for_model(model, str(path.parent))
         onnx.checker.check_model(model)
     except Exception as error:
-        raise NetworkError(f"weights {path}: not a usable ONNX model: {_first_line(error)}") from error
+        raise NetworkError(f"weights {path}: not a usable ONNX model: {_one_line(error)}") from error
     names = {"external_data": ", ".join(file.relative_to(path.parent).as_posix() for file in others)} if others else {}
     return model, {"weights": path.name, **names, "weights_sha256": files_digest([path, *others])}
 
 
-def _first_line(error: Exception) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:_LONGEST_ERROR] or type(error).__name__
 
 
 def _layer_names(cut: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
@@ -206,14 +211,14 @@ def _session(model: onnx.ModelProto, what: str) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own kinds have no common class
-        raise NetworkError(f"onnxruntime cannot run {what}: {_first_line(error)}") from error
+        raise NetworkError(f"onnxruntime cannot run {what}: {_one_line(error)}") from error
 
 
 def _run(session: onnxruntime.InferenceSession, outputs: list[str], given: dict[str, Array]) -> list[Array]:
     try:
         found: list[Array] = session.run(outputs, given)
     except Exception as error:  # likewise
-        raise NetworkError(f"onnxruntime: {_first_line(error)}") from error
+        raise NetworkError(f"onnxruntime: {_one_line(error)}") from error
     return found
 
 
@@ -238,7 +243,9 @@ def _asked_size(text: str | None) -> tuple[int, int] | None:
 def _input_size(given: Any, asked: tuple[int, int] | None, fit: str) -> tuple[int, int] | None:
     """The height and width of the network's input: the graph's own, else those asked for; `None` for the picture's."""
     shape = list(given.shape)
-    if len(shape) != 4 or (isinstance(shape[1], int) and shape[1] != 3):
+    if len(shape) != 4 or any(
+        isinstance(have, int) and have != want for have, want in zip(shape, (1, 3), strict=False)
+    ):
         raise NetworkError(f"input {given.name} is to be (1, 3, H, W); the graph has {tuple(shape)}")
     height, width = (side if isinstance(side, int) else None for side in shape[2:])
     if asked is not None and (height or asked[0], width or asked[1]) != asked:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from vcm_ref.errors import NetworkError
-from vcm_ref.network.checks import check_resized
+from vcm_ref.network.checks import check_resized, number
 
 Fit = Literal["stretch", "letterbox", "crop", "none"]
 
@@ -26,6 +27,13 @@ class Placement:
         """Bring ``boxes`` (N, 4), x0, y0, x1, y1 in samples of the network's input, to pixels of the picture."""
         offset, scale = np.array(self.offset * 2, np.float32), np.array(self.scale * 2, np.float32)
         return ((boxes - offset) / scale).astype(np.float32)
+
+
+def three_numbers(option: str, values: Any) -> tuple[float, ...]:
+    """The numbers for the three channels. Raises `NetworkError` that names ``option``."""
+    if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != 3:
+        raise NetworkError(f"network.{option}: is {values!r}; give three numbers, one for each channel")
+    return tuple(number(option, value, -1e6, 1e6) for value in values)
 
 
 @dataclass(frozen=True)
@@ -54,8 +62,8 @@ class Preprocessing:
             )
         if self.channels not in ("rgb", "bgr"):
             raise NetworkError(f"network.channels: is {self.channels!r}; allowed are rgb and bgr")
-        if len(self.mean) != 3 or len(self.std) != 3:
-            raise NetworkError(f"network.mean, network.std: give three numbers each; got {self.mean} and {self.std}")
+        if 0 in self.std:
+            raise NetworkError(f"network.std: is {list(self.std)}; samples are divided by it, so it must not be 0")
 
     def input_size(self, height: int, width: int) -> tuple[int, int]:
         """The height and width of the network's input for a picture of ``height`` × ``width``."""

@@ -135,7 +135,7 @@ class TorchvisionDetector:
         """
         try:
             resized, _ = self.model.transform.resize(torch.empty(3, height, width, device="meta"))
-        except RuntimeError:  # torch refuses a size of 0
+        except (RuntimeError, ArithmeticError):  # torch refuses a size of 0
             scale = min(self._options["min_size"] / min(height, width), self._options["max_size"] / max(height, width))
             return int(height * scale), int(width * scale)
         return int(resized.shape[-2]), int(resized.shape[-1])

@@ -35,7 +35,7 @@ class CocoDataset:
             images = beside if beside.is_dir() else annotations.parent
         entries = self._document["images"]
         try:
-            self.items = [Item(entry["id"], images / entry["file_name"]) for entry in entries]
+            self.items = [Item(entry["id"], images / entry["file_name"], _size(entry)) for entry in entries]
             self.classes: Mapping[int, str] = {
                 entry["id"]: str(entry["name"]) for entry in self._document["categories"]
             }
@@ -130,6 +130,12 @@ def _evaluate(document: Document, entries: list[Document], pictures: list[Any], 
         evaluation.summarize()
     values = zip(_STATS, (float(value) for value in evaluation.stats), strict=False)
     return {name: value for name, value in values if value >= 0}
+
+
+def _size(entry: Document) -> tuple[int, int] | None:
+    """The annotated height and width of a picture."""
+    height, width = entry.get("height"), entry.get("width")
+    return (height, width) if isinstance(height, int) and isinstance(width, int) else None
 
 
 def _document(instances: str | Path | Mapping[str, Any]) -> Document:

@@ -24,10 +24,28 @@ Sizes = Mapping[ImageId, tuple[int, int]]
 
 
 class Item(NamedTuple):
-    """One picture of a data set: its id there, and where the file is or should be."""
+    """One picture of a data set: its id there, and where the file is or should be.
+
+    ``size`` is the height and width in pixels that its annotations are about, where the data set says so.
+    """
 
     id: ImageId
     path: Path
+    size: tuple[int, int] | None = None
+
+
+def check_size(item: Item, height: int, width: int) -> None:
+    """Compare the size of what is analysed, in pixels, with the size that the picture's annotations are about.
+
+    Raises :class:`~vcm_ref.errors.DatasetError` where they differ.
+    """
+    if item.size is None or item.size == (height, width):
+        return
+    turned = ", which may be its Exif orientation" if item.size == (width, height) else ""
+    raise DatasetError(
+        f"picture {item.id} ({item.path.name}): is {width}x{height}, its annotations are of a picture of "
+        f"{item.size[1]}x{item.size[0]}{turned}"
+    )
 
 
 class Dataset(Protocol):

@@ -10,33 +10,22 @@ from typing import Any
 from ...decoder import Backend
 from ...task.dataset import Dataset, ImageId, Item
 from ..method import FeatureMethod, Method, PictureMethod, Subject
-from ..store import Record, Store
-from ..sweep import (
-    Begin,
-    Measured,
-    Outcome,
-    RunBatches,
-    Sweep,
-    describe_network,
-    network_spec,
-    no_progress,
-    run_sweep_on,
-)
+from ..records import Record
+from ..store import Store
+from ..sweep import Begin, Measured, Outcome, Sweep, describe_network, network_spec, no_progress, run_sweep
+from ..tasks import RunBatches
 from .comparison import compare_bitstreams, compare_decoded, compare_encoded, unchecked
 from .detail import Inspector
 from .expected import Expected
 from .findings import Aspect, Difference, Section
 from .given import GivenFolder, given_method
 from .inputs import compare_data, compare_network, compare_pictures, compare_sums
-from .other_qp import name_other_qps
 from .outcomes import compare_uncompressed
+from .rebuilt import rebuilt_upright
 
 DEPTHS = ("decode", "encode")
 OUTCOMES = ("results", "metrics")
 ASPECTS = ("bitstreams", "rate", "t1", *OUTCOMES)
-#: Longer than this, in seconds for one picture, nothing is coded only to find out its QP.
-_QP_PATIENCE_S = 20.0
-_WITHOUT_QP = "lossless"
 
 
 @dataclass(frozen=True)
@@ -91,7 +80,7 @@ def crosscheck(plan: Plan, run_batches: RunBatches, store: Store, begin: Begin =
     anchor = plan.anchor
     data, data_differences = compare_data(anchor, plan.dataset)
     pictures = compare_pictures(anchor, plan.dataset, plan.pictures)
-    spec = network_spec(anchor["network"]["name"], plan.network_options)
+    spec = network_spec(anchor["network"]["name"], plan.network_options, rebuilt_upright(anchor))
     network, network_differences = compare_network(anchor, describe_network(spec, store, run_batches))
     sums, sums_differences = compare_sums(anchor, plan.method.qps)
     inputs = Section(
@@ -155,16 +144,14 @@ class _Check:
             plan.network_options,
             list(methods.values()),
             plan.labels,
+            rebuilt_upright(plan.anchor),
         )
-        outcome = run_sweep_on(self._run_batches, sweep, self._store, self._begin)
+        outcome = run_sweep(sweep, self._store, self._run_batches, self._begin)
         inspector = self._inspector(methods, outcome)
         depths: dict[str, Section] = {}
         for depth, method in methods.items():
             measured = {qp: outcome.points[method.name, qp] for qp in method.qps}
-            section = self._compared(depth, measured)
-            if "encode" in methods and plan.anchor["configuration"]["codec"].get("name") != _WITHOUT_QP:
-                section = self._with_qps(section, depth, outcome, sweep)
-            depths[depth] = inspector.look_into(section)
+            depths[depth] = inspector.look_into(self._compared(depth, measured))
         return Findings(inputs, compare_uncompressed(self._expected, outcome.uncompressed), depths, len(items))
 
     def _compared(self, depth: str, measured: Mapping[int, Measured]) -> Section:
@@ -185,36 +172,10 @@ class _Check:
 
         return Inspector(sides, self._plan.backend, coder, sizes)
 
-    def _with_qps(self, section: Section, depth: str, outcome: Outcome, sweep: Sweep) -> Section:
-        anchors = {
-            (point["qp"], picture["id"]): picture["sha256"]
-            for point in self._expected.points()
-            for picture in point["pictures"]
-        }
 
-        def expected(qp: int, image_id: ImageId) -> dict[str, str]:
-            if depth == "encode":
-                return {"the anchor's bitstream": anchors[qp, image_id]}
-            return {"the file": self._folder.at(qp, image_id).sha256} if self._folder is not None else {}
-
-        def coded_at(image_id: ImageId, qps: Sequence[int]) -> dict[int, bytes]:
-            took = [
-                point.records[image_id]["seconds"] for point in outcome.points.values() if image_id in point.records
-            ]
-            if max((seconds["encode"] + seconds["decode"] for seconds in took), default=0) > _QP_PATIENCE_S:
-                return {}
-            other = _renamed(self._plan.method, "other QPs", tuple(qps))
-            item = next(item for item in sweep.items if item.id == image_id)
-            found = run_sweep_on(self._run_batches, replace(sweep, items=[item], methods=[other]), self._store)
-            made = {qp: _coded(other, found.subjects[0], qp, self._store) for qp in qps}
-            return {qp: bitstream for qp, bitstream in made.items() if bitstream is not None}
-
-        return name_other_qps(section, expected, coded_at)
-
-
-def _renamed(method: Method, name: str, qps: tuple[int, ...] | None = None) -> Method:
+def _renamed(method: Method, name: str) -> Method:
     assert isinstance(method, (FeatureMethod, PictureMethod)), "what an anchor can be of"
-    return replace(method, name=name, qps=qps or method.qps)
+    return replace(method, name=name)
 
 
 def _coded(method: Method, subject: Subject, qp: int, store: Store) -> bytes | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ...task.dataset import ImageId
-from ..store import Record
+from ..records import Record
 from ..sweep import Measured
 from .expected import Expected
 from .findings import Aspect, Difference, Section, Tally, not_checked, short

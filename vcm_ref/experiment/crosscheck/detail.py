@@ -9,7 +9,7 @@ from ...codec.picture import PictureCoder
 from ...decoder import Backend
 from ...errors import VcmError
 from ...task.dataset import ImageId
-from ..store import Record
+from ..records import Record
 from .findings import Difference, Section
 from .first_difference import (
     Tensors,

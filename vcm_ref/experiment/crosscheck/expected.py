@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...task.dataset import ImageId
-from ..store import Record
+from ..records import Record
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ...task.dataset import ImageId
-from ..store import Record
+from ..records import Record
 
 Level = Literal["identical", "within tolerance", "different", "not checked"]
 #: From the best to the worst; what was not checked says nothing of the rest.

@@ -19,7 +19,7 @@ from ...bitstream.values import Arrangement, UnitType
 from ...codec.picture import PictureCoder
 from ...decoder import Backend, Decoder
 from ...errors import VcmError
-from ..store import Record
+from ..records import Record
 
 Tensors = Mapping[str, NDArray[Any]]
 _SHOWN_BYTES = 8

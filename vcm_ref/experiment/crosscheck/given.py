@@ -10,16 +10,16 @@ from typing import NamedTuple
 
 from ...codec.picture import PictureCoder
 from ...decoder import Backend
+from ...errors import DatasetError
 from ...task.dataset import ImageId
-from .. import stages
 from ..anchor import bitstream_names
-from ..method import Method, PictureMethod, Subject
+from ..given_files import given_tasks
+from ..method import Method, PictureMethod, Subject, WithoutCoding
 from ..naming import task_name
-from ..schedule import Ref, Task, Value
-from ..stages import Coded, TaskError
-from ..store import Record, Store
-
-_MISSING = 2  # the exit code of an input that is not there
+from ..stages.analyse import analyse_picture
+from ..stages.values import Coded
+from ..store import Store
+from ..tasks import Task, TaskError, Value
 
 
 class Given(NamedTuple):
@@ -63,25 +63,18 @@ class GivenFolder:
 
 
 @dataclass(frozen=True)
-class GivenMethod:
-    """What is given, decoded, and the network on it."""
+class GivenMethod(WithoutCoding):
+    """The bitstreams of a folder, decoded, and the network on them."""
 
-    folder: GivenFolder
-    qps: tuple[int, ...]
+    name: str = "given"
+    folder: GivenFolder = field(kw_only=True)
     coder: PictureCoder | None = None
     """Of pictures that were coded themselves; without one, features are decoded."""
     backend: Backend = "auto"
-    name: str = field(default="given", init=False)
 
     @property
     def kind(self) -> str:
         return "features" if self.coder is None else "pictures"
-
-    def describe(self) -> Record:
-        return {}
-
-    def inner_codec(self) -> Record:
-        return {}
 
     def point(self, subject: Subject, qp: int) -> str:
         given = self.folder.at(qp, subject.id)
@@ -99,20 +92,18 @@ class GivenMethod:
         content = self.folder.read(qp, subject.id)
         if content is None:
             return [Task(name, refuse, (self.folder.at(qp, subject.id).problem,), "point")]
-        coded = Coded(content, 8 * len(content), 0.0)
-        if self.coder is not None:
-            picture = subject.picture()
-            return [Task(name, stages.analyse_picture, (subject.network, self.coder, coded, picture), "point")]
-        decoded = Task(f"{name}-decoded", stages.decode, (coded, self.backend))
-        return [decoded, Task(name, stages.analyse, (subject.network, [coded], [Ref(decoded.name)]), "point")]
+        if self.coder is None:
+            return given_tasks(name, subject.network, content, self.backend)
+        coded, picture = Coded(content, 8 * len(content), 0.0), subject.picture()
+        return [Task(name, analyse_picture, (subject.network, self.coder, coded, picture), "point")]
 
 
 def given_method(folder: GivenFolder, like: Method, backend: Backend) -> GivenMethod:
     """The bitstreams of a folder, decoded as those of a method are."""
     coder = like.coder if isinstance(like, PictureMethod) else None
-    return GivenMethod(folder, like.qps, coder, backend)
+    return GivenMethod(folder=folder, qps=like.qps, coder=coder, backend=backend)
 
 
 def refuse(problem: str) -> None:
     """A task that cannot be done: it fails, as any other task, with ``problem``."""
-    raise TaskError(_MISSING, problem)
+    raise TaskError(DatasetError.exit_code, problem, DatasetError.__name__)

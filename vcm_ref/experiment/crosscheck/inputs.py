@@ -9,7 +9,7 @@ from ...errors import ConfigError
 from ...provenance import file_digest, versions
 from ...task.dataset import Dataset, ImageId, Item
 from ..anchor import rate
-from ..store import Record
+from ..records import Record
 from ..sweep_file import need_files
 from .findings import Aspect, Difference, counted, short
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 
 from ...task.dataset import ImageId
-from ..store import Record
+from ..records import Record
 from ..sweep import Measured
 from .expected import Expected
 from .findings import Aspect, Difference, Level, Section, Tally, worst

@@ -11,11 +11,10 @@ from ...decoder import Backend
 from ...errors import ConfigError
 from ...files.document import parse
 from ..method import Method, method_of
+from ..naming import MACHINE_KEYS
+from ..records import AS_STORED, Record
 from ..results import LABELS
-from ..store import Record
 
-#: What a machine needs to be told, and no bitstream depends on; everything else is the anchor's.
-MACHINE_KEYS = ("network.weights", "codec.threads", "codec.time_limit")
 _WEIGHTS = MACHINE_KEYS[0]
 
 _TIME_LIMIT = 3600  # seconds for one run of the inner codec, where nothing else is said
@@ -72,6 +71,11 @@ def rebuilt_network(anchor: Record, machine: Machine) -> tuple[str, dict[str, An
     elif own is not None and own not in NO_PATHS:
         raise ConfigError(f"the anchor's network has the weights {own}: say with --weights where that file is")
     return anchor["network"]["name"], options
+
+
+def rebuilt_upright(anchor: Record) -> bool:
+    """Whether the anchor's pictures were turned as their Exif orientation says."""
+    return bool(anchor["network"].get("exif_orientation") != AS_STORED)
 
 
 def rebuilt_labels(anchor: Record, labels: str | None) -> str:

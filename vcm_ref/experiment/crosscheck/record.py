@@ -8,11 +8,10 @@ from pathlib import Path
 
 from ...atomic import atomic_file
 from ...provenance import file_digest, host, versions
-from ..naming import STAGES, made_of
-from ..store import Record
+from ..naming import environment
+from ..records import Record
 from .check import Findings, Plan
 from .findings import Section
-from .meaning import meaning
 from .telling import told_record
 
 SCHEMA = "crosscheck.schema.json"
@@ -27,10 +26,9 @@ def crosscheck_document(plan: Plan, anchor_file: Path, findings: Findings, start
     anchor = plan.anchor
     both = {"anchor": anchor["versions"], "here": versions()}
     codecs = {"anchor": anchor["inner_codec"], "here": plan.method.inner_codec()}
-    compared = {side: {**both[side], **{f"codec {key}": text for key, text in codecs[side].items()}} for side in both}
     sections = findings.sections()
     document: Record = {
-        "schema": 1,
+        "schema": 2,
         "kind": "crosscheck",
         "verdict": "agrees" if findings.agrees else "differs",
         "anchor": {
@@ -51,13 +49,12 @@ def crosscheck_document(plan: Plan, anchor_file: Path, findings: Findings, start
         },
         "tolerance": anchor["tolerance"],
         **{name: _section_record(section) for name, section in sections.items()},
-        "meaning": meaning(findings.inputs, findings.uncompressed, findings.depths, anchor["method"], compared),
         "differences": [
             difference.record() for section in sections.values() for difference in section.differences[:LISTED]
         ],
         "versions": both,
         "inner_codec": codecs,
-        "code": {stage: anchor["code"].get(stage) == made_of(stage) for stage in STAGES},
+        "code": {stage: anchor["code"].get(stage) == made for stage, made in environment().items()},
         "host": host(),
         "started": started,
         "seconds": round(seconds, 1),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..records import Record
 from ..report.blocks import Block, Document, Heading, Items, Paragraph, Table
 from ..report.markdown import markdown
-from ..store import Record
 
 _SECTIONS = {"inputs": "inputs", "uncompressed": "without coding", "decode": "decoded", "encode": "coded again"}
 _ASPECTS = {"data": "data set", "sums": "the anchor's sums", "t1": "T1"}
@@ -50,9 +50,6 @@ def _blocks(document: Record) -> Iterator[Block]:
     )
     yield Heading("What agrees")
     yield Table(("what", "level", "not identical", "remark"), aspect_rows(document), "llrl")
-    if document["meaning"]:
-        yield Heading("What it means")
-        yield Items(document["meaning"])
     if document["differences"]:
         yield Heading("Differences")
         yield Items([". ".join([one["text"], *one.get("details", [])]) for one in document["differences"]])

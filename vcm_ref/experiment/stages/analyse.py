@@ -1,0 +1,172 @@
+"""Decoding, and part 2 of the network: from bitstreams, features or pictures to results."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import time
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ...bitstream.digest import tensor_digest
+from ...bitstream.join import join_layers
+from ...codec.picture import PictureCoder
+from ...decoder import Backend, DecodedPicture, Decoder
+from ...errors import DatasetError
+from ...feature_file import load_feature_file
+from ...feature_set import FeatureSet
+from ...provenance import file_digest
+from ..records import Record, Stored
+from ..result_record import to_record
+from .networks import network_of
+from .values import Coded, Decoded, Extracted, NetworkSpec, Picture, Place, stage
+
+#: The coded form of a result without a bitstream.
+_NO_BITS: Record = {"bytes": 0, "sha256": "", "bits": {}, "seed_bits": 0, "t1": {}}
+
+
+@stage
+def decode(coded: Coded, backend: Backend) -> Decoded:
+    """The features of a bitstream of one picture."""
+    start = time.perf_counter()
+    decoder = Decoder(io.BytesIO(coded.bitstream), backend=backend)
+    if decoder.reader.picture_count != 1:
+        raise DatasetError(f"the bitstream has {decoder.reader.picture_count} pictures; one of one picture is wanted")
+    return _decoded(next(decoder.pictures()), start)
+
+
+@stage
+def decode_place(place: Place, backend: Backend) -> Decoded:
+    """The features of one picture of a bitstream of several."""
+    start = time.perf_counter()
+    return _decoded(_picture_at(place, backend), start)
+
+
+class _Reading:
+    """A bitstream that is read picture by picture. Pictures that are passed over are parsed, not decoded."""
+
+    def __init__(self, file: Path, backend: Backend) -> None:
+        self.source = file, backend
+        self.next = 0
+        self._decoder = Decoder(file.open("rb"), backend=backend)
+
+    def picture(self, number: int) -> DecodedPicture:
+        """The picture of a number from 0, which must not lie before the last one."""
+        for _ in islice(self._decoder.reader.pictures(), number - self.next):
+            pass
+        decoded = next(self._decoder.pictures(), None)
+        if decoded is None:
+            raise DatasetError(f"{self.source[0]}: has fewer pictures than its record says")
+        self.next = number + 1
+        return decoded
+
+
+_reading: _Reading | None = None
+
+
+def _picture_at(place: Place, backend: Backend) -> DecodedPicture:
+    """One picture of a bitstream, read on from the last one where that is possible."""
+    global _reading
+    if _reading is None or _reading.source != (place.file, backend) or place.number < _reading.next:
+        _reading = _Reading(place.file, backend)
+    return _reading.picture(place.number)
+
+
+def _decoded(picture: DecodedPicture, start: float) -> Decoded:
+    t1 = {name: tensor_digest(name, quantised).hex() for name, quantised in picture.quantised.items()}
+    bits = {part.value: count for part, count in picture.report.part_bits.items()}
+    return Decoded(picture.features, t1, bits, time.perf_counter() - start)
+
+
+@stage
+def analyse(spec: NetworkSpec, coded: Sequence[Coded], decoded: Sequence[Decoded]) -> Stored:
+    """Part 2 of the network on a picture whose layers were coded one by one, or together."""
+    bitstream, bits = join(coded)
+    record = {
+        "bytes": len(bitstream),
+        "sha256": hashlib.sha256(bitstream).hexdigest(),
+        "bits": bits,
+        "seed_bits": sum(part.seed_bits for part in coded),
+        "t1": {name: digest for part in decoded for name, digest in part.t1.items()},
+    }
+    seconds = {"encode": sum(part.seconds for part in coded), "decode": sum(part.seconds for part in decoded)}
+    features = FeatureSet(
+        decoded[0].features.height,
+        decoded[0].features.width,
+        {name: layer for part in decoded for name, layer in part.features.layers.items()},
+    )
+    return _analysed(spec, features, record, seconds)
+
+
+@stage
+def analyse_place(spec: NetworkSpec, place: Place, decoded: Decoded) -> Stored:
+    """Part 2 of the network on one picture of a bitstream of several, whose bytes cannot be told apart by picture."""
+    record = {**_NO_BITS, "sha256": place.sha256, "bits": decoded.bits, "t1": decoded.t1}
+    return _analysed(spec, decoded.features, record, {"decode": decoded.seconds})
+
+
+@stage
+def analyse_uncompressed(spec: NetworkSpec, extracted: Extracted) -> Stored:
+    """Part 2 of the network on features as they are."""
+    return _analysed(spec, extracted.features, _NO_BITS, {"extract": extracted.seconds})
+
+
+@stage
+def analyse_feature_file(spec: NetworkSpec, file: Path) -> Stored:
+    """Part 2 of the network on the features in a file."""
+    return _analysed(spec, load_feature_file(file), {**_NO_BITS, "sha256": file_digest(file)}, {})
+
+
+@stage
+def analyse_whole(spec: NetworkSpec, picture: Picture) -> Stored:
+    """The whole network, unsplit, on a picture."""
+    image = picture.samples()
+    network = network_of(spec)
+    start = time.perf_counter()
+    result = network(image)
+    height, width = image.shape[:2]
+    return _stored(height, width, result, _NO_BITS, {"analyse": time.perf_counter() - start})
+
+
+@stage
+def analyse_picture(spec: NetworkSpec, coder: PictureCoder, coded: Coded, picture: Picture) -> Stored:
+    """The whole network on a picture that was coded itself."""
+    height, width = picture.samples().shape[:2]
+    network = network_of(spec)
+    start = time.perf_counter()
+    image = coder.decode(coded.bitstream, height, width)
+    middle = time.perf_counter()
+    result = network(image)
+    seconds = {"encode": coded.seconds, "decode": middle - start, "analyse": time.perf_counter() - middle}
+    record = {
+        "bytes": len(coded.bitstream),
+        "sha256": hashlib.sha256(coded.bitstream).hexdigest(),
+        "bits": {"coded data": 8 * len(coded.bitstream)},
+        "seed_bits": coded.seed_bits,
+        "t1": {"picture": hashlib.sha256(image.tobytes()).hexdigest()},
+    }
+    return _stored(height, width, result, record, seconds)
+
+
+def join(coded: Sequence[Coded]) -> tuple[bytes, dict[str, int]]:
+    """The bitstream of all layers, and its bits by part of the rate."""
+    file = io.BytesIO()
+    parts = join_layers(file, [part.bitstream for part in coded])
+    return file.getvalue(), {part.value: bits for part, bits in parts.items()}
+
+
+def _analysed(spec: NetworkSpec, features: FeatureSet, record: Record, seconds: Record) -> Stored:
+    network = network_of(spec)
+    start = time.perf_counter()
+    result = network.analyse(features)
+    seconds = {**seconds, "analyse": time.perf_counter() - start}
+    return _stored(features.height, features.width, result, record, seconds)
+
+
+def _stored(height: int, width: int, result: Any, record: Record, seconds: Record) -> Stored:
+    data = json.dumps(to_record(result), allow_nan=False, separators=(",", ":")).encode()
+    found = {"result_sha256": hashlib.sha256(data).hexdigest(), "seconds": seconds}
+    return Stored({"height": height, "width": width, **record, **found}, data)

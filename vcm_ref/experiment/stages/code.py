@@ -1,0 +1,36 @@
+"""Coding: from features, or from a picture, to a bitstream."""
+
+from __future__ import annotations
+
+import io
+import time
+
+from ...codec.picture import PictureCoder
+from ...configuration import Configuration
+from ...encoder import Encoder
+from ...feature_set import FeatureSet
+from ..records import Record
+from .values import Coded, Extracted, Picture, stage
+
+
+@stage
+def code(extracted: Extracted, layers: tuple[str, ...], tree: Record) -> Coded:
+    """The bitstream of some layers of a picture, coded as ``tree``, an effective configuration, says."""
+    features = extracted.features
+    some = FeatureSet(features.height, features.width, {name: features.layers[name] for name in layers})
+    file = io.BytesIO()
+    start = time.perf_counter()
+    encoder = Encoder(Configuration(tree), file)
+    report = encoder.encode(some)
+    encoder.close()
+    assert report.seed_bits is not None
+    return Coded(file.getvalue(), report.seed_bits, time.perf_counter() - start)
+
+
+@stage
+def code_picture(coder: PictureCoder, qp: int, picture: Picture) -> Coded:
+    """The picture itself as one inner stream. Its rate is the stream's, as in MPEG's image anchor."""
+    image = picture.samples()
+    start = time.perf_counter()
+    stream = coder.encode(image, qp)
+    return Coded(stream, 8 * len(stream), time.perf_counter() - start)
