@@ -13,6 +13,7 @@ from ..errors import ConfigError
 from ..experiment.anchor import anchor_document, main_metric, rate, write_anchor
 from ..experiment.records import Record
 from ..experiment.report import write_combinations, write_report
+from ..experiment.report.result_report import Result
 from ..experiment.sweep import Outcome
 from ..experiment.sweep_file import Combinations, Overrides, SweepFile, load_sweep
 from .command import argument_parser, run
@@ -70,11 +71,23 @@ def _write(folder: Path, file: SweepFile, outcome: Outcome) -> None:
         written.append(folder / f"{method.name}.json")
         write_anchor(written[-1], anchor_document(outcome, method))
     if any(outcome.points[method.name, qp].records for method in file.methods for qp in method.qps):
-        write_report(folder, written, anchor=file.anchor, metric=file.metric, title=file.title)
+        _print_ranking(write_report(folder, written, anchor=file.anchor, metric=file.metric, title=file.title))
     if file.combinations is not None:
         document = _combinations_document(file.combinations, file, outcome)
         if document["points"]:
             write_combinations(folder, document)
+
+
+def _print_ranking(report: Result) -> None:
+    """Print the methods from the one that needs the fewest bits."""
+    from tabulate import tabulate
+
+    rows = [
+        (place, standing.method.name, "no figure" if standing.rate is None else f"{standing.rate:+.2f} %")
+        for place, standing in enumerate(report.standings, start=1)
+    ]
+    headers = ("", "method", f"BD-rate against {report.anchor.name} ({report.anchor.curve.metric})")
+    print(tabulate(rows, headers, colalign=("right", "left", "right"), disable_numparse=True))
 
 
 def _combinations_document(combinations: Combinations, file: SweepFile, outcome: Outcome) -> Record:

@@ -41,12 +41,23 @@ def local_workers(workers: int, threads: int) -> Iterator[RunBatches]:
     The processes end with the block, and so does everything that they have started.
     Raises :class:`LimitError` where workers cannot be started.
     """
-    with tempfile.TemporaryDirectory(prefix="vcm_workers_", ignore_cleanup_errors=True) as folder:
+    with _temporary_folder() as folder:
         pool = _Pool(workers, threads, Path(folder))
         try:
             yield pool.run
         finally:
             pool.end()
+
+
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder that goes with the block, or with this process; a signal that would come between waits."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        return tempfile.TemporaryDirectory(prefix="vcm_workers_", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise OutputError(f"{tempfile.gettempdir()}: cannot be written: {error.strerror or error}") from error
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Worker:
