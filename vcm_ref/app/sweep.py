@@ -24,16 +24,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``vcm_sweep``; returns the exit code."""
     parser = argument_parser("vcm_sweep", "Measure methods of coding over a data set, and report which is ahead.")
     parser.add_argument("sweep", type=Path, metavar="SWEEP", help="YAML: data set, methods, QPs")
-    parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="(default: SWEEP without .yaml)")
-    parser.add_argument("--data", type=Path, metavar="DATA", help="instead of the file's")
-    parser.add_argument("--images", type=Path, metavar="FOLDER", help="where the pictures are, if not where DATA says")
-    parser.add_argument("--pictures", type=int, metavar="N", help="the first N pictures only")
-    parser.add_argument("--qp", type=int, nargs="+", default=[], metavar="QP", help="instead of the file's")
-    parser.add_argument("--only", nargs="+", default=[], metavar="METHOD", help="these methods, and no combinations")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="folder for the anchors and the report (default: SWEEP without .yaml)",
+    )
+    parser.add_argument("--data", type=Path, metavar="DATA", help="data set (default: the sweep file's)")
+    parser.add_argument("--images", type=Path, metavar="FOLDER", help="folder of the pictures (default: as DATA says)")
+    parser.add_argument(
+        "--pictures", type=int, metavar="N", help="use only the first N pictures (default: as the sweep file says)"
+    )
+    parser.add_argument(
+        "--qp", type=int, nargs="+", default=[], metavar="QP", help="QPs to measure (default: the sweep file's)"
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="METHOD",
+        help="measure only these methods, without combinations (default: all)",
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="in every configuration; wins over files"
     )
-    parser.add_argument("--backend", choices=get_args(Backend), default="auto", help="the VVC decoder")
+    parser.add_argument("--backend", choices=get_args(Backend), default="auto", help="the VVC decoder (default: auto)")
     add_machine_arguments(parser)
     return run(parser, _work, argv)
 

@@ -42,7 +42,7 @@ class Certificates(NamedTuple):
 
 @contextmanager
 def cluster_workers(scheduler: str, certificates: Certificates | None = None) -> Iterator[RunBatches]:
-    """What runs batches on the workers of the ``scheduler`` at an address.
+    """Give the function that runs batches on the workers of the ``scheduler`` at an address.
 
     Without ``certificates``, the connection is as Dask's own configuration says. Raises :class:`ConfigError` where no
     scheduler answers, or where a worker has another version of anything that matters.

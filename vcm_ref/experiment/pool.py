@@ -36,7 +36,7 @@ _DEATHS = 2  # on one task, or before a worker has begun
 
 @contextmanager
 def local_workers(workers: int, threads: int) -> Iterator[RunBatches]:
-    """What runs batches on ``workers`` processes, in which libraries use ``threads`` threads each.
+    """Give the function that runs batches on ``workers`` processes, with ``threads`` threads in each library.
 
     The processes end with the block, and so does everything that they have started.
     Raises :class:`LimitError` where workers cannot be started.
@@ -112,7 +112,7 @@ class _Job:
     deaths: int = 0
     message: bytes = b""
     dropped: bool = False
-    """Whether nobody waits for the result."""
+    """True if the result is not wanted."""
 
 
 @dataclass(eq=False)
@@ -187,7 +187,7 @@ class _Pool:
             yield from self._run(iter(batches))
             whole = True
         finally:
-            if not whole:  # workers that are busy for nobody are replaced
+            if not whole:  # the workers' results are not wanted any more
                 self.end()
 
     def end(self) -> None:

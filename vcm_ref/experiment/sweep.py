@@ -31,7 +31,7 @@ UNCOMPRESSED = Uncompressed()
 
 @dataclass(frozen=True)
 class Sweep:
-    """What is to be measured: every method at its QPs, and the network without any coding.
+    """The methods that are to be measured: every method at its QPs, and the network without any coding.
 
     ``network`` is its name, ``network_options`` its own; ``labels`` says how the network's labels become the data
     set's (:func:`~vcm_ref.experiment.results.label_table`).
@@ -47,7 +47,7 @@ class Sweep:
 
 
 class Failure(NamedTuple):
-    """One picture at one point that there is no result of, and why."""
+    """One picture at one point that has no result, and why."""
 
     image_id: ImageId
     error: TaskError
@@ -77,7 +77,7 @@ class Measured:
 
 @dataclass
 class Outcome:
-    """What a sweep found: the network's description, the pictures, and a measurement of each point."""
+    """The findings of a sweep: the network's description, the pictures, and a measurement of each point."""
 
     sweep: Sweep
     network: Record
@@ -121,7 +121,7 @@ def network_spec(name: str, options: Mapping[str, Any]) -> NetworkSpec:
 
 
 def describe_network(spec: NetworkSpec, store: Store, run_batches: RunBatches) -> Record:
-    """What is known of a network: its description, its layers, its classes (:func:`~.stages.extract.describe`)."""
+    """A network as its record has it: its description, its layers, its classes (:func:`~.stages.extract.describe`)."""
     name = task_name("extract", task="describe", network=spec.digest)
     known = store.records([name])
     if name not in known:
@@ -137,7 +137,7 @@ def describe_network(spec: NetworkSpec, store: Store, run_batches: RunBatches) -
 class Engine:
     """One data set and network, on which methods are measured.
 
-    ``on_failure`` is told of each picture that there is no result of, ``on_first`` of one picture's result, as soon as
+    ``on_failure`` is told of each picture without a result, ``on_first`` of one picture's result, as soon as
     there is one. Both may raise to end the run.
     """
 
