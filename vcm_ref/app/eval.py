@@ -40,7 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--allow-missing", action="store_true", help="leave out and count what is missing")
     parser.add_argument(
-        "-o", "--output", type=Path, default=Path("results.json"), metavar="FILE", help="(default: results.json)"
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("results.json"),
+        metavar="FILE",
+        help="the results (default: results.json)",
     )
     parser.add_argument("--draw", type=Path, metavar="FOLDER", help="a new folder for pictures of what was detected")
     parser.add_argument("--threshold", type=float, help=f"with --draw: least score to draw (default: {DRAWN_SCORE})")
@@ -152,7 +157,7 @@ def _network(arguments: argparse.Namespace, configuration: Configuration | None)
 def _method(
     arguments: argparse.Namespace, configuration: Configuration | None, dataset: Dataset, threads: int
 ) -> Method:
-    """Where results come from; the name is what the results file calls it."""
+    """The method that results come from; the results file calls it by its name."""
     backend: Backend = arguments.backend or "auto"
     if arguments.encode and configuration is not None:
         return method_of("pictures, coded", configuration, [configuration.get("codec.qp")], backend, threads)

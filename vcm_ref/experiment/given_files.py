@@ -15,7 +15,7 @@ from ..files.document import load
 from ..files.schema import packaged
 from ..provenance import file_digest
 from ..task.dataset import ImageId, Item
-from .matching import Candidate, absent, files_in, match
+from .matching import Candidate, absent, files_in, match, without_place
 from .method import Subject, WithoutCoding
 from .naming import task_name
 from .stages.analyse import analyse, analyse_feature_file, analyse_place, decode, decode_place
@@ -126,7 +126,7 @@ class GivenBitstream(WithoutCoding):
             count = Decoder(file, backend=self.backend).reader.picture_count
         if count != len(pictures):
             raise DatasetError(f"{self.path}: has {count} pictures, its record {len(pictures)}")
-        found = match(pictures, self.items)
+        found = match(without_place(pictures, self.items), self.items)
         for picture in pictures:
             if picture.number not in found.values():
                 raise DatasetError(f"{picture.told}: is not in the data set, so the bitstream has no rate over it")
