@@ -23,7 +23,7 @@ from experiment.crosschecked import change_one_weight, edited, flip, made_anchor
 from experiment.small_sweep import Here
 from jsonschema import Draft202012Validator
 
-import vcm_ref.app.crosscheck
+import vcm_ref.app.experiment
 from vcm_ref.app.command import INTERRUPTED
 from vcm_ref.app.crosscheck import main as vcm_crosscheck
 
@@ -38,10 +38,10 @@ def place(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch:
     made_anchor(folder, "lossless")
 
     @contextmanager
-    def machines(scheduler: str | None, workers: int) -> Iterator[Here]:
+    def machines(*_: object, **__: object) -> Iterator[Here]:
         yield Here()
 
-    monkeypatch.setattr(vcm_ref.app.crosscheck, "machines", machines)
+    monkeypatch.setattr(vcm_ref.app.experiment, "machines", machines)
     monkeypatch.chdir(folder)
     return folder
 
@@ -79,7 +79,6 @@ def test_both_depths_where_the_bitstreams_are(place: Path, capsys: pytest.Captur
     assert all(found["code"].values())
     text = Path("lossless.crosscheck.md").read_text()
     assert text.startswith("# Cross-check of lossless: it agrees\n")
-    assert "The encoder here makes the anchor's bitstreams again, byte for byte." in text
     assert not list(place.glob(".*"))
 
 
@@ -117,7 +116,6 @@ def test_encode_names_the_first_difference_to_a_file(place: Path) -> None:
     element = record()["differences"][0]["first"]["element"]
     assert (element["name"], element["file"], element["here"]) == ("allocation_idc", 0, 1)
     assert record()["encode"]["t1"]["level"] == "identical"  # the same tensors, in another order
-    assert "the same is coded in another way" in " ".join(record()["meaning"])
     Path("lossless").rename("elsewhere")
     assert vcm_crosscheck([*COMMAND, "--depth", "encode"]) == 1
     assert "first" not in record()["differences"][0]
@@ -146,8 +144,8 @@ def test_many_differences_are_counted_and_the_first_listed(place: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["none.json", "--data", "data.json"], "none.json: is no anchor file"),
-        (["data.json", "--data", "data.json"], "data.json: is no anchor: "),
+        (["none.json", "--data", "data.json"], "none.json: cannot be read: No such file"),
+        (["data.json", "--data", "data.json"], "data.json: is not an anchor file"),
         ([*COMMAND[:2], "none.json", *COMMAND[3:]], "none.json cannot be read"),
         (["lossless.json", "--data", "data.json"], "the weights small.onnx: say with --weights where that file is"),
         ([*COMMAND[:3], "--weights", "none.onnx"], "--weights none.onnx: there is no such file"),
@@ -190,10 +188,10 @@ def test_an_interrupt_leaves_no_record(place: Path, monkeypatch: pytest.MonkeyPa
             raise KeyboardInterrupt
 
     @contextmanager
-    def machines(scheduler: str | None, workers: int) -> Iterator[Here]:
+    def machines(*_: object, **__: object) -> Iterator[Here]:
         yield Here(spoil)
 
-    monkeypatch.setattr(vcm_ref.app.crosscheck, "machines", machines)
+    monkeypatch.setattr(vcm_ref.app.experiment, "machines", machines)
     monkeypatch.setattr("tempfile.tempdir", str(place))
     before = sorted(place.iterdir())
     assert vcm_crosscheck(COMMAND) == INTERRUPTED

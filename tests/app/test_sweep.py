@@ -18,7 +18,6 @@ import pytest
 import yaml
 from experiment.small_sweep import TREE, Here, changed, nowhere, write_all
 
-pytest.importorskip("distributed", reason="distributed is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 pytest.importorskip("pycocotools", reason="pycocotools is not installed")
 pytest.importorskip("bjontegaard", reason="bjontegaard is not installed")
@@ -26,11 +25,11 @@ pytest.importorskip("jinja2", reason="jinja2 is not installed")
 
 import psutil
 
+import vcm_ref.app.experiment
 import vcm_ref.app.sweep
 from vcm_ref.app.sweep import main as vcm_sweep
 from vcm_ref.codec.ffmpeg import find_ffmpeg
-from vcm_ref.experiment import schedule
-from vcm_ref.experiment import sweep as sweep_module
+from vcm_ref.experiment import cluster
 from vcm_ref.experiment.anchor import read_anchor
 
 from .running import command, run
@@ -42,6 +41,7 @@ LATEST_S = 60
 def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write no plots, which take longer than everything else here."""
     monkeypatch.setattr(vcm_ref.app.sweep, "write_report", lambda *_, **__: None)
+    monkeypatch.setattr(vcm_ref.app.sweep, "_print_ranking", lambda report: None)
 
 
 @pytest.fixture(autouse=True)
@@ -65,11 +65,10 @@ def inside(monkeypatch: pytest.MonkeyPatch, runner: Any) -> Any:
     """Let ``runner`` run all tasks in this process."""
 
     @contextmanager
-    def connect(scheduler: str | None, workers: int) -> Iterator[None]:
-        yield None
+    def machines(*_: object, **__: object) -> Iterator[Any]:
+        yield runner
 
-    monkeypatch.setattr(sweep_module, "connect", connect)
-    monkeypatch.setattr(sweep_module, "run", lambda client, batches: runner(batches))
+    monkeypatch.setattr(vcm_ref.app.experiment, "machines", machines)
     return runner
 
 
@@ -86,7 +85,12 @@ def test_anchors_and_a_report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     """And the same bytes again, from the store alone, but for nothing."""
     inside(monkeypatch, Here())
     assert vcm_sweep(["s.yaml", "-o", "out"]) == 0
-    assert capsys.readouterr() == ("wrote out\n", "")
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    found, *ranking, wrote = printed.out.splitlines()
+    assert (found, wrote) == ("0 of 15 results found in the store", "wrote out")
+    assert "BD-rate against fine (AP)" in ranking[0]
+    assert {line.split()[1] for line in ranking[2:]} == {"fine", "rough"}
     for name in ("fine", "rough"):
         assert [point["qp"] for point in read_anchor(Path("out", f"{name}.json"))["points"]] == [40, 45]
     assert Path("out/report.md").read_text(encoding="utf-8").startswith("# Mine\n")
@@ -95,6 +99,7 @@ def test_anchors_and_a_report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     before = {path.name: path.read_bytes() for path in Path("out").iterdir()}
     inside(monkeypatch, nowhere)
     assert vcm_sweep(["s.yaml", "-o", "out"]) == 0
+    assert capsys.readouterr().out.startswith("15 of 15 results found in the store\n")
     assert {path.name: path.read_bytes() for path in Path("out").iterdir()} == before
 
 
@@ -135,7 +140,9 @@ def test_what_fails_is_told_and_done_by_the_next_run(
     inside(monkeypatch, Here())
     assert vcm_sweep(["s.yaml", "-o", "out"]) == 2
     printed = capsys.readouterr()
-    one_line(printed.err, "5 results failed", "picture 2: picture2.png: is not a readable picture", "run it again")
+    one_line(
+        printed.err, "5 results failed", "picture 2: picture2.png: is not a readable picture", "Run the command again"
+    )
     assert printed.err.count("picture 2:") == 1
     document = read_anchor(Path("out/fine.json"))
     assert [failure["id"] for failure in document["points"][0]["failed"]] == [2]
@@ -172,12 +179,17 @@ def test_a_method_that_fails_everywhere(monkeypatch: pytest.MonkeyPatch, capsys:
         (["s.yaml", "--qp", "9", "9"], ["--qp", "twice"]),
         (["s.yaml", "--workers", "0"], ["--workers 0"]),
         (["s.yaml", "--workers", "1", "--scheduler", "tcp://127.0.0.1:9"], ["give one of them"]),
+        (["s.yaml", "--tls-ca", "a.pem"], ["--tls-ca changes nothing without --scheduler"]),
+        (["s.yaml", "--scheduler", "tls://x:1", "--tls-ca", "a", "--tls-key", "b"], ["--tls-ca needs --tls-cert"]),
         (["s.yaml", "--data", "absent.json"], ["absent.json"]),
         (["s.yaml", "--images", "absent"], ["picture1.png", "is missing"]),
         (["s.yaml", "--set", "codec.speed=1"], ["codec.speed", "unknown key"]),
         (["s.yaml", "-o", "s.yaml"], ["s.yaml: is no folder"]),
         (["s.yaml", "--store", "s.yaml"], ["the store s.yaml cannot be used"]),
-        (["c.yaml", "--set", "arrangement.method=tiled", "--set", "codec.mode=RA"], ["24 results failed", "tiled"]),
+        (
+            ["c.yaml", "--set", "arrangement.method=tiled", "--set", "codec.mode=RA"],
+            ["24 results failed", "arrangement.grid"],
+        ),
     ],
 )
 def test_what_is_wrong_is_one_line(
@@ -189,7 +201,8 @@ def test_what_is_wrong_is_one_line(
 
 
 def test_nobody_listens(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(schedule, "_ANSWER_S", 0.5)
+    pytest.importorskip("distributed", reason="distributed is not installed")
+    monkeypatch.setattr(cluster, "_ANSWER_S", 0.5)
     assert vcm_sweep(["s.yaml", "--scheduler", "tcp://127.0.0.1:9"]) == 2
     one_line(capfd.readouterr().err, "--scheduler tcp://127.0.0.1:9: no scheduler answers there")
     ended = run("sweep", "s.yaml", "--scheduler", "nonsense")  # to its end, at which Dask may have more to say
@@ -236,7 +249,7 @@ def test_workers_are_not_heard(here: Path) -> None:
     spoiled = run("anchor", *arguments, VCM_FFMPEG=str(ffmpeg))
     assert spoiled.returncode == 13
     assert "wrote video.json" in spoiled.stdout
-    one_line(spoiled.stderr, "1 results failed", "picture", "ffmpeg failed with exit code 3: noise; I crash")
+    one_line(spoiled.stderr, "1 result failed", "picture", "ffmpeg failed with exit code 3: noise; I crash")
     (point,) = read_anchor(Path("video.json"))["points"]
     assert len(point["pictures"]) == 2
     assert len(point["failed"]) == 1
@@ -290,7 +303,7 @@ def test_ended_in_the_middle(here: Path, monkeypatch: pytest.MonkeyPatch, number
     else:
         client.kill()
     out, error = client.communicate()
-    assert out == ""
+    assert out in ("", "0 of 9 results found in the store\n")
     if number == signal.SIGKILL:
         assert client.returncode == -signal.SIGKILL
         assert "Traceback" not in error

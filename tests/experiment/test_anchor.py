@@ -33,7 +33,8 @@ from vcm_ref.experiment.anchor import (
 )
 from vcm_ref.experiment.method import method_of
 from vcm_ref.experiment.store import Store
-from vcm_ref.experiment.sweep import Outcome, run_sweep
+from vcm_ref.experiment.sweep import Failure, Measured, Outcome, run_sweep
+from vcm_ref.experiment.tasks import TaskError
 from vcm_ref.provenance import file_digest, versions
 from vcm_ref.source import read_picture
 
@@ -177,13 +178,11 @@ def test_options_with_many_classes_are_json(outcome: Outcome, tmp_path: Path) ->
 
 
 def test_points_and_pictures_that_failed(folder: Path, outcome: Outcome) -> None:
-    from vcm_ref.experiment.sweep import Failure, Measured
-
     points = dict(outcome.points)
     measured = points["features", 30]
     part = {key: record for key, record in measured.records.items() if key != 2}
-    points["features", 30] = Measured(measured.metrics, part, [Failure(2, 13, "the codec failed")])
-    points["features", 40] = Measured({}, {}, [Failure(number, 13, "no codec") for number in (1, 2, 3)])
+    points["features", 30] = Measured(measured.metrics, part, [Failure(2, TaskError(13, "the codec failed"))])
+    points["features", 40] = Measured({}, {}, [Failure(number, TaskError(13, "no codec")) for number in (1, 2, 3)])
     spoiled = Outcome(outcome.sweep, outcome.network, outcome.subjects, outcome.uncompressed, points)
     document = anchor_document(spoiled, outcome.sweep.methods[0])
     (point,) = document["points"]

@@ -12,11 +12,9 @@ import pytest
 pytest.importorskip("pycocotools", reason="pycocotools is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
-from vcm_ref.experiment.crosscheck.meaning import meaning
 
 from vcm_ref.errors import ConfigError
 from vcm_ref.experiment.crosscheck import machine_of, rebuilt_labels, rebuilt_method, rebuilt_network
-from vcm_ref.experiment.crosscheck.findings import Aspect, Level, Section
 from vcm_ref.experiment.crosscheck.first_difference import first_element, first_sample, told_element
 from vcm_ref.experiment.records import Record
 
@@ -82,27 +80,3 @@ def test_a_bitstream_that_ends_early_or_goes_on(lossless: Path) -> None:
         found = first_element(file, whole)
         assert found["file"], len(file)
         assert told_element(found)
-
-
-# What it means
-
-
-@pytest.mark.parametrize(
-    ("floats", "t1", "sentence"),
-    [
-        ("different", "different", "its floats are others here (torch 2.2 here, 2.1 there)"),
-        ("identical", "different", "the encoder is another, its configuration, its QP or its inner codec"),
-        ("identical", "identical", "the same is coded in another way"),
-    ],
-)
-def test_what_bitstreams_that_differ_mean(floats: Level, t1: Level, sentence: str) -> None:
-    """The anchor's own bitstreams are decoded exactly; made again, they are others."""
-    same, other = Aspect("identical", 1, 0), Aspect("different", 1, 1)
-    uncompressed = Section({"results": Aspect(floats, 1, 1), "metrics": same})
-    decode = Section({"bitstreams": same, "t1": same, "results": same})
-    encode = Section({"bitstreams": other, "t1": Aspect(t1, 1, 1), "results": other})
-    versions = {"anchor": {"torch": "2.1"}, "here": {"torch": "2.2"}}
-    told = meaning(Section({}), uncompressed, {"decode": decode, "encode": encode}, "features", versions)
-    assert "The decoder here gives exactly the anchor's integer tensors." in told
-    assert len([one for one in told if sentence in one]) == 1
-    assert ("floats" in " ".join(told)) == (floats == "different")

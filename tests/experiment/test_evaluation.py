@@ -288,7 +288,7 @@ def test_a_picture_of_another_size_than_its_annotations(data: Path, tmp_path: Pa
         bitstreams(data, tmp_path / "all.bin"),
     ):
         here = Here()
-        with pytest.raises((DatasetError, TaskError), match="is 64x48, its annotations are of a picture of 48x64"):
+        with pytest.raises((DatasetError, TaskError), match=r"is 64x48\b.* its annotations are of .*48x64"):
             evaluated(request(data, method), tmp_path / "r.json", here)
         assert sum(here.count[name] for name in here.count if name.startswith("analyse")) == 1
 
@@ -367,7 +367,7 @@ def test_one_bitstream_needs_its_record_and_no_other_pictures(data: Path, tmp_pa
     with pytest.raises(DatasetError, match=r"picture5.png: is not in the data set"):
         evaluated(request(data, method), tmp_path / "r.json")
     (tmp_path / "all.bin.json").unlink()
-    with pytest.raises(DatasetError, match="which picture is which"):
+    with pytest.raises(DatasetError, match=r"all\.bin\.json: cannot be read"):
         evaluated(request(data, bitstreams(data, tmp_path / "all.bin")), tmp_path / "r.json")
 
 

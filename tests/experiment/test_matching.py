@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from vcm_ref.errors import DatasetError
-from vcm_ref.experiment.matching import Candidate, check_distinct, files_in, match
+from vcm_ref.experiment.matching import Candidate, check_distinct, files_in, match, without_place
 from vcm_ref.task.dataset import Item
 
 ROOT = Path("/data/images")
@@ -89,6 +89,18 @@ def test_a_record_tells_pictures_of_one_name_apart(tmp_path: Path) -> None:
         matched(["1.bin"], pictures, digest)
     with pytest.raises(DatasetError, match="may belong to"):
         matched(["1.bin"], pictures, "0" * 64)
+
+
+def test_names_that_are_paths_from_elsewhere() -> None:
+    """As a record may have them: the end that a picture has in common with them tells."""
+    candidates = [
+        Candidate(number, Path(name).parts, name)
+        for number, name in enumerate(("/home/me/night/0001", "pictures/day/0001", "other/7", "8"))
+    ]
+    pictures = [*DAY_AND_NIGHT, *items(i3="day/7.png")]
+    shortened = without_place(candidates, pictures)
+    assert [candidate.name for candidate in shortened] == [("night", "0001"), ("day", "0001"), ("7",), ("8",)]
+    assert match(shortened, pictures) == {2: 0, 1: 1, 3: 2}
 
 
 def test_ids_that_are_paths() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 
 from vcm_ref.configuration import Configuration
-from vcm_ref.experiment import naming
-from vcm_ref.experiment.method import Subject, Uncompressed, method_of
-from vcm_ref.experiment.naming import STAGES, code_digest, json_digest, made_of, network_name, task_name
+from vcm_ref.experiment import imports, naming
+from vcm_ref.experiment.imports import code_of
+from vcm_ref.experiment.method import FeatureMethod, Subject, Uncompressed, method_of
+from vcm_ref.experiment.naming import MACHINE_KEYS, STAGES, json_digest, made_of, network_name, shaping, task_name
 from vcm_ref.experiment.stages.values import NetworkSpec
 from vcm_ref.task.dataset import Item
 
@@ -49,17 +50,22 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of this package that names are made of, to be changed."""
     real = Path(naming.__file__).parents[1]
     copy = tmp_path / "vcm_ref"
-    shutil.copytree(real, copy, ignore=shutil.ignore_patterns("__pycache__", "*.safetensors", "report"))
+    shutil.copytree(real, copy, ignore=shutil.ignore_patterns("__pycache__", "report"))
+    (copy / "network" / "refnet.safetensors").write_bytes(b"weights")
     monkeypatch.setattr(naming, "_PACKAGE", copy)
-    monkeypatch.setattr(naming, "versions", lambda: {"numpy": "1"})
-    forget()
-    yield copy
-    forget()
-
-
-def forget(digests: Any = code_digest) -> None:
+    monkeypatch.setattr(naming, "_version", lambda name: "1")
     made_of.cache_clear()
-    digests.cache_clear()
+    yield copy
+    made_of.cache_clear()
+
+
+def changed_stages(change: Callable[[], object]) -> set[str]:
+    """The stages whose names another code has."""
+    before = {stage: task_name(stage) for stage in STAGES}
+    change()
+    made_of.cache_clear()
+    imports._imports.cache_clear()
+    return {stage for stage in STAGES if task_name(stage) != before[stage]}
 
 
 def subject_of(picture: Path, image_id: int = 1) -> Subject:
@@ -192,52 +198,77 @@ def test_options_of_mixed_kinds_have_a_name() -> None:
 # What a stage is made of
 
 
+def appended(path: Path, text: str = "\n") -> Callable[[], object]:
+    return lambda: path.write_bytes(path.read_bytes() + text.encode())
+
+
 @pytest.mark.parametrize(
     ("file", "stages"),
     [
-        ("network/onnx_network.py", {"extract", "analyse"}),
-        ("feature_set.py", {"extract"}),
-        ("source.py", {"extract"}),
+        ("network/onnx_network.py", {"extract", "analyse"}),  # which is imported by its name
+        ("network/refnet.safetensors", {"extract", "analyse"}),  # which is no code
+        ("feature_set.py", {"extract", "code", "analyse", "measure"}),
+        ("source.py", {"extract", "code", "analyse", "measure"}),
         ("bitstream/syntax.py", {"code", "analyse"}),
-        ("conversion/order.py", {"code", "analyse"}),
+        ("bitstream/levels.csv", {"code", "analyse"}),
+        ("conversion/order.py", {"code"}),
         ("codec/vvenc.py", {"code", "analyse"}),
         ("encoder.py", {"code"}),
         ("settings.py", {"code"}),
         ("decoder.py", {"analyse"}),
-        ("task/coco.py", {"measure"}),
+        ("experiment/stages/code.py", {"code"}),
+        ("experiment/result_record.py", {"analyse", "measure"}),
         ("experiment/results.py", {"measure"}),
         ("experiment/store.py", set()),
+        ("experiment/pool.py", set()),
         ("app/sweep.py", set()),
     ],
 )
 def test_one_byte_of_code_changes_the_names_of_its_stages(package: Path, file: str, stages: set[str]) -> None:
-    before = {stage: task_name(stage) for stage in STAGES}
-    path = package / file
-    path.write_bytes(path.read_bytes() + b"\n")
-    forget()
-    assert {stage for stage in STAGES if task_name(stage) != before[stage]} == stages
+    assert changed_stages(appended(package / file)) == stages
 
 
-def test_files_that_come_go_and_are_renamed_change_names(package: Path) -> None:
-    seen = [code_digest("code")]
-    for change in (
-        lambda: (package / "codec" / "new.py").write_bytes(b""),
-        lambda: (package / "codec" / "new.py").rename(package / "codec" / "other.py"),
-        lambda: (package / "codec" / "other.py").unlink(),
-    ):
-        change()
-        forget()
-        seen.append(code_digest("code"))
-    assert len(set(seen)) == 3
-    assert seen[-1] == seen[0]
+def test_a_new_module_changes_names_once_it_is_imported(package: Path) -> None:
+    """Wherever in the code, and by whatever form of import; and from then on its own code does."""
+    new = package / "conversion" / "new.py"
+    assert changed_stages(lambda: new.write_text("")) == set()
+    late = "\n\ndef late():\n    from .conversion import new\n"
+    assert changed_stages(appended(package / "encoder.py", late)) == {"code"}
+    assert changed_stages(appended(new)) == {"code"}
+    named = '\nMODULE = "vcm_ref.conversion.new"\n'
+    assert changed_stages(appended(package / "task" / "detections.py", named)) == {"extract", "analyse", "measure"}
+    assert changed_stages(appended(new)) == set(STAGES)
+
+
+def test_an_import_for_type_checkers_is_none(package: Path) -> None:
+    new = package / "conversion" / "new.py"
+    new.write_text("")
+    text = "\nif TYPE_CHECKING:\n    from .conversion import new\n"
+    assert changed_stages(appended(package / "encoder.py", text)) == {"code"}  # of the encoder's own byte
+    assert changed_stages(appended(new)) == set()
+
+
+def test_a_module_that_is_missing_is_an_error(package: Path) -> None:
+    (package / "conversion" / "order.py").rename(package / "conversion" / "sorting.py")
+    with pytest.raises(ModuleNotFoundError, match=r"no module vcm_ref.conversion.order"):
+        task_name("code")
+
+
+def test_every_data_file_is_in_the_code_that_names_it() -> None:
+    """Each file of the package that is not Python is named by a module beside it, as the walk looks for it."""
+    real = Path(naming.__file__).parents[1]
+    modules = [".".join(path.relative_to(real.parent).with_suffix("").parts) for path in real.rglob("*.py")]
+    plain = [name.removesuffix(".__init__") for name in modules]
+    found = {path for path in code_of(plain, real).files if path.suffix != ".py"}
+    data = {path for path in real.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc", ".typed")}
+    without_part = {"refnet.json", "crosscheck.schema.json"}  # read by nothing, and by no module beside it
+    assert {path.name for path in data - found} <= without_part
 
 
 def test_compiled_code_is_no_code(package: Path) -> None:
-    before = code_digest("code")
-    (package / "codec" / "__pycache__").mkdir()
-    (package / "codec" / "__pycache__" / "x.cpython-311.pyc").write_bytes(b"anything")
-    forget()
-    assert code_digest("code") == before
+    cache = package / "codec" / "__pycache__"
+    cache.mkdir()
+    assert changed_stages(lambda: (cache / "x.cpython-311.pyc").write_bytes(b"anything")) == set()
 
 
 @pytest.mark.parametrize(
@@ -245,25 +276,52 @@ def test_compiled_code_is_no_code(package: Path) -> None:
     [
         ("numpy", {"extract", "code", "analyse", "measure"}),
         ("onnxruntime", {"extract", "analyse"}),
-        ("imageio-ffmpeg", {"analyse"}),
-        ("pycocotools", {"measure"}),
-        ("machine", {"extract", "analyse"}),
-        ("safetensors", set()),
+        ("imageio_ffmpeg", {"code", "analyse"}),
+        ("pycocotools", {"analyse", "measure"}),
+        ("jsonschema", set()),
     ],
 )
 def test_a_packages_version_changes_the_names_of_its_stages(
     monkeypatch: pytest.MonkeyPatch, name: str, stages: set[str]
 ) -> None:
-    real = naming.versions()
-    monkeypatch.setattr(naming, "code_digest", lambda stage: "")
-    forget()
-    before = {stage: task_name(stage) for stage in STAGES}
-    monkeypatch.setattr(naming, "versions", lambda: {**real, name: "another"})
-    forget()
+    def change() -> None:
+        monkeypatch.setattr(naming, "_version", lambda package: "2" if package == name else "1")
+
+    monkeypatch.setattr(naming, "_version", lambda package: "1")
+    made_of.cache_clear()
     try:
-        assert {stage for stage in STAGES if task_name(stage) != before[stage]} == stages
+        assert changed_stages(change) == stages
     finally:
-        forget()
+        made_of.cache_clear()
+
+
+def test_versions_are_those_that_are_installed() -> None:
+    import numpy
+    import PIL
+
+    assert naming._version("numpy") == numpy.__version__
+    assert naming._version("PIL") == PIL.__version__
+    assert naming._version("no_such_package") is None
+
+
+# The part of a configuration
+
+
+def test_a_new_key_shapes_unless_it_is_declared_not_to() -> None:
+    """A part that nobody has thought of, and a key of a known one."""
+    assert shaping(TREE)["codec"] == TREE["codec"]
+    for key in ("reduction.method", "codec.new", "level", "quantisation.new.deep"):
+        assert shaping(changed(TREE, {key: "x"})) != shaping(TREE)
+    for key in (*MACHINE_KEYS, "network.cut", "input", "bitstream", "picture_size"):
+        assert shaping(changed(TREE, {key: "x"})) == shaping(TREE)
+
+
+def test_a_part_that_is_not_known_to_go_by_layer_is_of_all_layers(picture: Path) -> None:
+    """Reduction makes one tensor of several layers, say."""
+    tree = changed(TREE, {"reduction.method": "pca"})
+    subject = subject_of(picture)
+    assert len(FeatureMethod("m", TREE, (32,))._parts(subject, 32)) == len(LAYERS)
+    assert len(FeatureMethod("m", tree, (32,))._parts(subject, 32)) == 1
 
 
 def test_a_name_is_a_digest_of_json() -> None:

@@ -28,17 +28,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="as in codec.preset=fast; wins over files"
     )
-    parser.add_argument("--data", required=True, type=Path, metavar="DATA", help="as vcm_eval's")
-    parser.add_argument("--images", type=Path, metavar="FOLDER", help="where the pictures are, if not where DATA says")
-    parser.add_argument("--pictures", type=int, metavar="N", help="the first N pictures only")
-    parser.add_argument("--labels", default="names", metavar="HOW", help="as vcm_eval's (default: names)")
     parser.add_argument(
-        "--qp", type=int, nargs="+", default=list(DEFAULT_QPS), metavar="QP", help="(default: 22 27 32 37 42)"
+        "--data", required=True, type=Path, metavar="DATA", help="COCO JSON, ImageNet folder or list, or YAML"
     )
-    parser.add_argument("--backend", choices=("auto", "ffmpeg", "vtm"), default="auto", help="the VVC decoder")
+    parser.add_argument("--images", type=Path, metavar="FOLDER", help="folder of the pictures (default: as DATA says)")
+    parser.add_argument("--pictures", type=int, metavar="N", help="use only the first N pictures (default: all)")
+    parser.add_argument(
+        "--labels",
+        default="names",
+        metavar="HOW",
+        help="network's labels to the data's: names, ids, from0, from1, or CSV (default: names)",
+    )
+    parser.add_argument(
+        "--qp",
+        type=int,
+        nargs="+",
+        default=list(DEFAULT_QPS),
+        metavar="QP",
+        help="QPs to measure (default: 22 27 32 37 42)",
+    )
+    parser.add_argument(
+        "--backend", choices=("auto", "ffmpeg", "vtm"), default="auto", help="the VVC decoder (default: auto)"
+    )
     parser.add_argument("--name", help="the anchor's name (default: the first configuration's)")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="(default: NAME.json)")
-    parser.add_argument("--bitstreams", action="store_true", help="write them too, into a new folder beside FILE")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the anchor file (default: NAME.json)")
+    parser.add_argument(
+        "--bitstreams", action="store_true", help="also write the bitstreams, into a new folder beside FILE"
+    )
     add_machine_arguments(parser)
     return run(parser, _work, argv)
 

@@ -45,28 +45,40 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``vcm_crosscheck``; returns the exit code."""
     parser = argument_parser("vcm_crosscheck", "Make an anchor again, and say what agrees.")
     parser.add_argument("anchor", type=Path, metavar="ANCHOR", help="the anchor's file, as vcm_anchor writes it")
-    parser.add_argument("--data", required=True, type=Path, metavar="DATA", help="as vcm_eval's")
-    parser.add_argument("--images", type=Path, metavar="FOLDER", help="where the pictures are, if not where DATA says")
+    parser.add_argument(
+        "--data", required=True, type=Path, metavar="DATA", help="COCO JSON, ImageNet folder or list, or YAML"
+    )
+    parser.add_argument("--images", type=Path, metavar="FOLDER", help="folder of the pictures (default: as DATA says)")
     parser.add_argument(
         "--depth",
         choices=(*DEPTHS, "both"),
-        help="decode somebody's bitstreams, code again, or both (default: both, or encode without bitstreams)",
+        help="decode the given bitstreams, code again, or both (default: both, or encode without bitstreams)",
     )
     parser.add_argument(
         "--bitstreams",
         type=Path,
         metavar="FOLDER",
-        help="somebody's (default: ANCHOR without .json, where it is there)",
+        help="folder of bitstreams to check (default: the folder named like ANCHOR, if it exists)",
     )
-    parser.add_argument("--pictures", type=int, metavar="N", help="the anchor's first N pictures only")
-    parser.add_argument("--qp", type=int, nargs="+", default=[], metavar="QP", help="these of its QPs only")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="the network's weights, where not its own")
+    parser.add_argument(
+        "--pictures", type=int, metavar="N", help="use only the anchor's first N pictures (default: all)"
+    )
+    parser.add_argument(
+        "--qp", type=int, nargs="+", default=[], metavar="QP", help="use only these of its QPs (default: all)"
+    )
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="the network's weights (default: its own)")
     parser.add_argument("--labels", metavar="FILE", help="the file of labels, where the anchor names one")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="codec.threads or codec.time_limit, in seconds"
     )
-    parser.add_argument("--backend", choices=get_args(Backend), default="auto", help="the VVC decoder")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="(default: ANCHOR.crosscheck.json, here)")
+    parser.add_argument("--backend", choices=get_args(Backend), default="auto", help="the VVC decoder (default: auto)")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="the record (default: ANCHOR.crosscheck.json, in the current folder)",
+    )
     add_worker_arguments(parser)
     return run(parser, _work, argv)
 

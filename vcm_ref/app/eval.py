@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..atomic import check_output
 from ..configuration import Configuration, load_configuration
 from ..conversion.parallel import core_count
@@ -21,6 +19,7 @@ from ..experiment.machines import machines
 from ..experiment.method import Method, Uncompressed, Whole, method_of
 from ..experiment.results import LABELS
 from ..experiment.store import Store
+from ..files.document import parse
 from ..task.dataset import Dataset, load_dataset
 from .command import DRAWN_SCORE, argument_parser, check_needed, run
 from .experiment import results_progress
@@ -41,7 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--allow-missing", action="store_true", help="leave out and count what is missing")
     parser.add_argument(
-        "-o", "--output", type=Path, default=Path("results.json"), metavar="FILE", help="(default: results.json)"
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("results.json"),
+        metavar="FILE",
+        help="the results (default: results.json)",
     )
     parser.add_argument("--draw", type=Path, metavar="FOLDER", help="a new folder for pictures of what was detected")
     parser.add_argument("--threshold", type=float, help=f"with --draw: least score to draw (default: {DRAWN_SCORE})")
@@ -88,10 +92,8 @@ def _work(arguments: argparse.Namespace) -> None:
         if value is not None and value < 1:
             raise ConfigError(f"--{name} {value}: must be at least 1")
     configuration = _configuration(arguments)
-    if not arguments.encode:
-        check_needed(arguments, ("--qp",), "--encode")
-        if arguments.bitstreams is None:
-            check_needed(arguments, ("--backend",), "--encode or --bitstreams")
+    if not arguments.encode and arguments.bitstreams is None:
+        check_needed(arguments, ("--backend",), "--encode or --bitstreams")
     if arguments.draw is None:
         check_needed(arguments, ("--threshold",), "--draw")
     name, options = _network(arguments, configuration)
@@ -125,24 +127,14 @@ def _store(arguments: argparse.Namespace) -> Iterator[Store]:
             yield store
 
 
-#: Fills the place of the coding in a configuration that is wanted for its network alone.
-_NO_CODING: dict[str, Any] = {
-    "bitstream": "none",
-    "quantisation": {"bit_depth": 10, "range": "layer", "rounding": "nearest"},
-    "order": {"method": "none", "coding": "exact"},
-    "arrangement": {"method": "frames", "allocation": "spatial"},
-    "codec": {"name": "lossless", "qp": 0, "mode": "AI"},
-    "digest_length": 0,
-}
-
-
 def _configuration(arguments: argparse.Namespace) -> Configuration | None:
     if not arguments.config:
         if arguments.encode or arguments.set or arguments.qp is not None:
             raise ConfigError("--encode, --set and --qp need a configuration; name it with -c")
         return None
     if not arguments.encode:
-        return load_configuration(arguments.config, arguments.set, _NO_CODING)
+        check_needed(arguments, ("--qp",), "--encode")
+        return load_configuration(arguments.config, arguments.set)
     flags = {"codec": {"qp": arguments.qp}} if arguments.qp is not None else {}
     return load_configuration(arguments.config, arguments.set, flags)
 
@@ -158,17 +150,14 @@ def _network(arguments: argparse.Namespace, configuration: Configuration | None)
         key, equals, text = setting.partition("=")
         if not equals or not key:
             raise ConfigError(f"--network-option {setting}: write it as key=value")
-        try:
-            options[key] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--network-option {setting}: {text!r} is not YAML") from error
+        options[key] = parse(text, f"--network-option {setting}", "yaml").value
     return options.pop("name"), options
 
 
 def _method(
     arguments: argparse.Namespace, configuration: Configuration | None, dataset: Dataset, threads: int
 ) -> Method:
-    """Where results come from; the name is what the results file calls it."""
+    """The method that results come from; the results file calls it by its name."""
     backend: Backend = arguments.backend or "auto"
     if arguments.encode and configuration is not None:
         return method_of("pictures, coded", configuration, [configuration.get("codec.qp")], backend, threads)

@@ -1,4 +1,4 @@
-"""What ``vcm_sweep`` and ``vcm_anchor`` share: where they run, where results are kept, and what is told at the end."""
+"""The common part of ``vcm_sweep``, ``vcm_anchor`` and others: where tasks run, the store, progress, failures."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def measured(sweep: Sweep, store: Store, arguments: argparse.Namespace) -> Outco
 
 
 def chosen_machines(arguments: argparse.Namespace) -> AbstractContextManager[RunBatches]:
-    """Where the arguments say that tasks run. Raises :class:`ConfigError`."""
+    """The machines that the arguments choose. Raises :class:`ConfigError`."""
     if arguments.workers is not None and arguments.workers < 1:
         raise ConfigError(f"--workers {arguments.workers}: must be at least 1")
     if arguments.workers is not None and arguments.scheduler is not None:

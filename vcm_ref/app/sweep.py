@@ -13,6 +13,7 @@ from ..errors import ConfigError
 from ..experiment.anchor import anchor_document, main_metric, rate, write_anchor
 from ..experiment.records import Record
 from ..experiment.report import write_combinations, write_report
+from ..experiment.report.result_report import Result
 from ..experiment.sweep import Outcome
 from ..experiment.sweep_file import Combinations, Overrides, SweepFile, load_sweep
 from .command import argument_parser, run
@@ -23,16 +24,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``vcm_sweep``; returns the exit code."""
     parser = argument_parser("vcm_sweep", "Measure methods of coding over a data set, and report which is ahead.")
     parser.add_argument("sweep", type=Path, metavar="SWEEP", help="YAML: data set, methods, QPs")
-    parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="(default: SWEEP without .yaml)")
-    parser.add_argument("--data", type=Path, metavar="DATA", help="instead of the file's")
-    parser.add_argument("--images", type=Path, metavar="FOLDER", help="where the pictures are, if not where DATA says")
-    parser.add_argument("--pictures", type=int, metavar="N", help="the first N pictures only")
-    parser.add_argument("--qp", type=int, nargs="+", default=[], metavar="QP", help="instead of the file's")
-    parser.add_argument("--only", nargs="+", default=[], metavar="METHOD", help="these methods, and no combinations")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="folder for the anchors and the report (default: SWEEP without .yaml)",
+    )
+    parser.add_argument("--data", type=Path, metavar="DATA", help="data set (default: the sweep file's)")
+    parser.add_argument("--images", type=Path, metavar="FOLDER", help="folder of the pictures (default: as DATA says)")
+    parser.add_argument(
+        "--pictures", type=int, metavar="N", help="use only the first N pictures (default: as the sweep file says)"
+    )
+    parser.add_argument(
+        "--qp", type=int, nargs="+", default=[], metavar="QP", help="QPs to measure (default: the sweep file's)"
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="METHOD",
+        help="measure only these methods, without combinations (default: all)",
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="in every configuration; wins over files"
     )
-    parser.add_argument("--backend", choices=get_args(Backend), default="auto", help="the VVC decoder")
+    parser.add_argument("--backend", choices=get_args(Backend), default="auto", help="the VVC decoder (default: auto)")
     add_machine_arguments(parser)
     return run(parser, _work, argv)
 
@@ -70,11 +87,23 @@ def _write(folder: Path, file: SweepFile, outcome: Outcome) -> None:
         written.append(folder / f"{method.name}.json")
         write_anchor(written[-1], anchor_document(outcome, method))
     if any(outcome.points[method.name, qp].records for method in file.methods for qp in method.qps):
-        write_report(folder, written, anchor=file.anchor, metric=file.metric, title=file.title)
+        _print_ranking(write_report(folder, written, anchor=file.anchor, metric=file.metric, title=file.title))
     if file.combinations is not None:
         document = _combinations_document(file.combinations, file, outcome)
         if document["points"]:
             write_combinations(folder, document)
+
+
+def _print_ranking(report: Result) -> None:
+    """Print the methods from the one that needs the fewest bits."""
+    from tabulate import tabulate
+
+    rows = [
+        (place, standing.method.name, "no figure" if standing.rate is None else f"{standing.rate:+.2f} %")
+        for place, standing in enumerate(report.standings, start=1)
+    ]
+    headers = ("", "method", f"BD-rate against {report.anchor.name} ({report.anchor.curve.metric})")
+    print(tabulate(rows, headers, colalign=("right", "left", "right"), disable_numparse=True))
 
 
 def _combinations_document(combinations: Combinations, file: SweepFile, outcome: Outcome) -> Record:

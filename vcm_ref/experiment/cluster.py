@@ -1,7 +1,7 @@
-"""Tasks on the workers of a Dask cluster, which somebody has started and whose scheduler has an address.
+"""Tasks on the workers of a Dask cluster, which is there already and whose scheduler has an address.
 
-Dask sends a task to the worker that has the results it depends on. Dask does the tasks of a worker that dies again; it
-holds the death against all tasks that the worker had been given, so those that it gives up are tried once more, alone.
+Dask sends a task to the worker that has the results it depends on, and does the tasks of a worker that dies again.
+After some deaths it gives up all tasks that the workers had been given, so the next run may succeed with some of them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ConfigError, LimitError
 from .naming import environment
-from .tasks import Batch, Finished, RunBatches, Task, TaskError, Value, internal_error, once, refs, resolved
+from .tasks import Batch, Finished, RunBatches, Task, TaskError, Value, internal_error, once, resolved
 
 if TYPE_CHECKING:
     from distributed import Client, Future, Security
@@ -30,10 +30,6 @@ _AHEAD = 2
 _ANSWER_S = 5
 _CONNECT_S = 20
 _LOGGERS = ("distributed", "distributed.client", "tornado", "asyncio")
-_KILLED = TaskError(
-    LimitError.exit_code,
-    "several workers died on it, the last ones with nothing else to do, most likely for their memory",
-)
 
 
 class Certificates(NamedTuple):
@@ -46,7 +42,7 @@ class Certificates(NamedTuple):
 
 @contextmanager
 def cluster_workers(scheduler: str, certificates: Certificates | None = None) -> Iterator[RunBatches]:
-    """What runs batches on the workers of the ``scheduler`` at an address.
+    """Give the function that runs batches on the workers of the ``scheduler`` at an address.
 
     Without ``certificates``, the connection is as Dask's own configuration says. Raises :class:`ConfigError` where no
     scheduler answers, or where a worker has another version of anything that matters.
@@ -121,23 +117,10 @@ def run(client: Client, batches: Iterator[Batch]) -> Iterator[Finished]:
     A task that fails gives a :class:`TaskError` as its result, and so do those that depend on it. Ending the
     iteration early cancels what is left.
     """
-    killed: list[tuple[Task, Batch]] = []
-    for task, batch, result in _round(client, batches):
-        if result is _KILLED:
-            killed.append((task, batch))
-        else:
-            yield Finished(task.name, str(task.kept_as), result)
-    for task, batch in killed:
-        for _, _, result in _round(client, iter([_needed(batch, task)])):
-            yield Finished(task.name, str(task.kept_as), result)
-
-
-def _round(client: Client, batches: Iterator[Batch]) -> Iterator[tuple[Task, Batch, Any]]:
-    """Run batches; gives each task that is kept, its batch and its result, which is ``_KILLED`` where workers died."""
     from distributed import as_completed
 
     waiting = iter(batches)
-    wanted: dict[str, tuple[int, Task, Batch, Future]] = {}
+    wanted: dict[str, tuple[int, Task, Future]] = {}
     left: Counter[int] = Counter()
     numbers = count()
     completed = as_completed()
@@ -151,7 +134,7 @@ def _round(client: Client, batches: Iterator[Batch]) -> Iterator[tuple[Task, Bat
         for task in once(batch).values():
             if isinstance(task, Task) and task.kept_as is not None:
                 future = futures[task.name]
-                wanted[future.key] = number, task, batch, future
+                wanted[future.key] = number, task, future
                 left[number] += 1
                 completed.add(future)
         return True
@@ -160,8 +143,8 @@ def _round(client: Client, batches: Iterator[Batch]) -> Iterator[tuple[Task, Bat
         while len(left) < _ahead(client) and begin():
             pass
         for future in completed:
-            number, task, batch, _ = wanted.pop(future.key)
-            yield task, batch, _result(future)
+            number, task, _ = wanted.pop(future.key)
+            yield Finished(task.name, str(task.kept_as), _result(future))
             left[number] -= 1
             if not left[number]:
                 del left[number]
@@ -170,19 +153,6 @@ def _round(client: Client, batches: Iterator[Batch]) -> Iterator[tuple[Task, Bat
     finally:
         if wanted:
             client.cancel([future for *_, future in wanted.values()])
-
-
-def _needed(batch: Batch, wanted: Task) -> Batch:
-    """One task as the only one that is kept, after what it depends on."""
-    names = {wanted.name}
-    needed: list[Task | Value] = []
-    for task in reversed(batch):
-        if task.name in names:
-            if isinstance(task, Task):
-                names.update(refs(task.arguments))
-                task = task._replace(kept_as=task.kept_as if task.name == wanted.name else None)
-            needed.append(task)
-    return needed[::-1]
 
 
 def _ahead(client: Client) -> int:
@@ -233,8 +203,9 @@ def _result(future: Future) -> Any:
         return future.result()
     except TaskError as error:  # without its traceback, which would keep the future, and with it the failure
         return TaskError(error.exit_code, error.message, error.kind)
-    except KilledWorker:
-        return _KILLED
+    except KilledWorker as error:
+        text = f"{error.allowed_failures + 1} workers died on it, or on a task beside it, most likely for their memory"
+        return TaskError(LimitError.exit_code, text)
     except CancelledError:
         return TaskError(70, "it was cancelled: the scheduler has lost it, or another client has stopped it")
     except Exception as error:

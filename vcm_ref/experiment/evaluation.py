@@ -35,7 +35,7 @@ _SHOWN_PROBLEMS = 3
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is to be evaluated: a method of one QP, with a network, over a data set.
+    """One evaluation: a method of one QP, with a network, over a data set.
 
     The method's name says where results come from. ``labels`` says how the network's labels become the data set's
     (:func:`~vcm_ref.experiment.results.label_table`). With ``allow_missing``, pictures and annotations that cannot be

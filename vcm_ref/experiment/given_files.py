@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,9 +11,11 @@ from typing import Any
 from ..decoder import Backend, Decoder
 from ..errors import DatasetError, reason
 from ..feature_file import SUFFIXES
+from ..files.document import load
+from ..files.schema import packaged
 from ..provenance import file_digest
 from ..task.dataset import ImageId, Item
-from .matching import Candidate, absent, files_in, match
+from .matching import Candidate, absent, files_in, match, without_place
 from .method import Subject, WithoutCoding
 from .naming import task_name
 from .stages.analyse import analyse, analyse_feature_file, analyse_place, decode, decode_place
@@ -22,6 +23,7 @@ from .stages.values import Coded, NetworkSpec, Place
 from .store import Store
 from .tasks import Ref, Task, Value
 
+RECORD_SCHEMA = "record.schema.json"
 BITSTREAM_SUFFIXES = (".bin", ".vcm")
 
 
@@ -124,7 +126,7 @@ class GivenBitstream(WithoutCoding):
             count = Decoder(file, backend=self.backend).reader.picture_count
         if count != len(pictures):
             raise DatasetError(f"{self.path}: has {count} pictures, its record {len(pictures)}")
-        found = match(pictures, self.items)
+        found = match(without_place(pictures, self.items), self.items)
         for picture in pictures:
             if picture.number not in found.values():
                 raise DatasetError(f"{picture.told}: is not in the data set, so the bitstream has no rate over it")
@@ -162,14 +164,9 @@ def _pictures(path: Path, sha256: str | None) -> list[Candidate]:
     ``sha256`` is the bitstream's digest, which the record's must be. Raises :class:`DatasetError`.
     """
     record = path.with_name(path.name + ".json")
-    try:
-        tree = json.loads(record.read_text(encoding="utf-8"))
-        found = [_recorded_picture(path, number, picture) for number, picture in enumerate(tree["pictures"])]
-        made_for = tree.get("bitstream", {}).get("sha256", sha256)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DatasetError(
-            f"{record}: is not a record of a bitstream, so nothing says which picture is which: {reason(error)}"
-        ) from error
+    tree = load(record, "json", packaged(__package__, RECORD_SCHEMA), DatasetError).value
+    found = [_recorded_picture(path, number, picture) for number, picture in enumerate(tree["pictures"])]
+    made_for = tree.get("bitstream", {}).get("sha256", sha256)
     if sha256 is not None and made_for != sha256:
         raise DatasetError(f"{record}: is the record of another bitstream than {path}: their SHA-256 differ")
     return found

@@ -1,4 +1,4 @@
-"""Where tasks run: on processes of this machine, or on a cluster."""
+"""The choice of where tasks run: on processes of this machine, or on a cluster."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def machines(
     scheduler: str | None = None,
     certificates: Certificates | None = None,
 ) -> Iterator[RunBatches]:
-    """What runs tasks: ``workers`` processes with ``threads`` threads each, or the workers of a Dask ``scheduler``.
+    """Give the function that runs batches, on ``workers`` processes or on the workers of a Dask ``scheduler``.
+
+    Libraries use ``threads`` threads in each process.
 
     They are started when the first batch needs them, and end with the block.
     """

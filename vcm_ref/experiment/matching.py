@@ -66,6 +66,16 @@ def files_in(folder: Path, suffixes: Sequence[str]) -> list[NamedFile]:
     return [NamedFile(path.relative_to(folder).with_suffix("").parts, path) for path in found]
 
 
+def without_place(candidates: Iterable[Candidate], items: Iterable[Item]) -> list[Candidate]:
+    """Candidates whose names are paths from elsewhere, each with the longest end of its name that a picture has."""
+    known = {parts[start:] for item in items for parts in [_parts(item.path)] for start in range(len(parts))}
+
+    def shortened(name: Name) -> Name:
+        return next((name[start:] for start in range(len(name)) if name[start:] in known), name[-1:])
+
+    return [candidate._replace(name=shortened(candidate.name)) for candidate in candidates]
+
+
 def match(candidates: Sequence[Candidate], items: Sequence[Item]) -> dict[ImageId, int]:
     """The number of the candidate that belongs to each picture; a picture without one is not in it.
 
@@ -75,13 +85,18 @@ def match(candidates: Sequence[Candidate], items: Sequence[Item]) -> dict[ImageI
     return _Matching(candidates, items).found()
 
 
+def _parts(path: Path) -> Name:
+    """An absolute path without its suffix, in parts."""
+    return PurePath(os.path.abspath(path)).with_suffix("").parts
+
+
 class _Matching:
     def __init__(self, candidates: Sequence[Candidate], items: Sequence[Item]) -> None:
         self._candidates = candidates
         self._items = {item.id: item for item in items}
-        places = {item.id: PurePath(os.path.abspath(item.path)) for item in items}
-        root = len(PurePath(os.path.commonpath([place.parent for place in places.values()])).parts) if places else 0
-        self._paths = {image_id: place.with_suffix("").parts for image_id, place in places.items()}
+        self._paths = {item.id: _parts(item.path) for item in items}
+        folders = [PurePath(*parts[:-1]) for parts in self._paths.values()]
+        root = len(PurePath(os.path.commonpath(folders)).parts) if folders else 0
         self._exact = {image_id: parts[root:] for image_id, parts in self._paths.items()}
         self._by_stem: dict[str, list[ImageId]] = defaultdict(list)
         for image_id, parts in self._paths.items():

@@ -114,7 +114,7 @@ class Method(Protocol):
         """The bitstream, from what is in the store. Raises KeyError where it is not there."""
 
     def tasks(self, subject: Subject, qp: int, store: Store) -> list[Task | Value]:
-        """What it takes to have the result, from what is in the store; each after those that it depends on."""
+        """The tasks that give the result, from what is in the store; each after those that it depends on."""
 
 
 class FromPictures:
@@ -173,7 +173,7 @@ class FeatureMethod(FromPictures):
         return tasks
 
     def _parts(self, subject: Subject, qp: int) -> list[tuple[str, tuple[str, ...], Record]]:
-        """What is coded on its own: the name of the task, the layers, and the configuration for them."""
+        """The parts that are coded on their own: name of the task, layers, and the configuration for them."""
         return [
             (_code_name(subject.features, part.digest), part.layers, part.tree)
             for part in _parts_of(self._text, subject.layers, qp, self.threads)
@@ -304,7 +304,7 @@ def _stored(name: str, store: Store) -> Coded:
 
 
 class _Part(NamedTuple):
-    """What can be coded on its own: its layers, its configuration, and the digest of what shapes the bitstream."""
+    """A part that can be coded on its own: layers, configuration, and the digest of all that shapes the bitstream."""
 
     layers: tuple[str, ...]
     tree: Record
@@ -323,13 +323,6 @@ def _code_name(features: str, part: str) -> str:
     return task_name("code", features=features, part=part)
 
 
-class _Checked(Configuration):
-    """A configuration that has been checked: of the hundreds of a sweep, each check takes milliseconds."""
-
-    def _check(self) -> None:
-        pass
-
-
 @cache
 def _parts_of(text: str, layers: tuple[str, ...], qp: int, threads: int) -> list[_Part]:
     """The parts of a configuration, as JSON, at a QP: one for each layer, or one for all.
@@ -342,7 +335,7 @@ def _parts_of(text: str, layers: tuple[str, ...], qp: int, threads: int) -> list
     scope = RangeScope[tree["quantisation"]["range"].upper()]
     if not can_join(arrangement, scope) or shaping(tree).keys() - _BY_LAYER:
         return [_Part.of(layers, tree)]
-    configuration = _Checked(tree)
+    configuration = Configuration(tree)
     grids = configuration.per_layer("arrangement.grid", layers, None)
     modes = configuration.per_layer("codec.mode", layers, "AI")
     offsets = configuration.per_layer("codec.qp_offset", layers, 0)

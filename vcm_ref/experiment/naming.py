@@ -79,7 +79,7 @@ def _module(stage: str) -> str:
 
 
 def environment() -> dict[str, str]:
-    """What every stage is made of on this machine; workers elsewhere must have the same."""
+    """The digest of each stage on this machine; workers elsewhere must have the same."""
     return {stage: made_of(stage) for stage in STAGES}
 
 

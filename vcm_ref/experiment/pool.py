@@ -36,17 +36,28 @@ _DEATHS = 2  # on one task, or before a worker has begun
 
 @contextmanager
 def local_workers(workers: int, threads: int) -> Iterator[RunBatches]:
-    """What runs batches on ``workers`` processes, in which libraries use ``threads`` threads each.
+    """Give the function that runs batches on ``workers`` processes, with ``threads`` threads in each library.
 
     The processes end with the block, and so does everything that they have started.
     Raises :class:`LimitError` where workers cannot be started.
     """
-    with tempfile.TemporaryDirectory(prefix="vcm_workers_", ignore_cleanup_errors=True) as folder:
+    with _temporary_folder() as folder:
         pool = _Pool(workers, threads, Path(folder))
         try:
             yield pool.run
         finally:
             pool.end()
+
+
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder that goes with the block, or with this process; a signal that would come between waits."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        return tempfile.TemporaryDirectory(prefix="vcm_workers_", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise OutputError(f"{tempfile.gettempdir()}: cannot be written: {error.strerror or error}") from error
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Worker:
@@ -101,7 +112,7 @@ class _Job:
     deaths: int = 0
     message: bytes = b""
     dropped: bool = False
-    """Whether nobody waits for the result."""
+    """True if the result is not wanted."""
 
 
 @dataclass(eq=False)
@@ -176,7 +187,7 @@ class _Pool:
             yield from self._run(iter(batches))
             whole = True
         finally:
-            if not whole:  # workers that are busy for nobody are replaced
+            if not whole:  # the workers' results are not wanted any more
                 self.end()
 
     def end(self) -> None:

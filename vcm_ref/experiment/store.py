@@ -88,7 +88,7 @@ class Store:
         raise KeyError(name)
 
     def is_empty(self) -> bool:
-        """Whether there is no result at all."""
+        """True if there is not a single result."""
         try:
             return self._database.execute("SELECT 1 FROM results LIMIT 1").fetchone() is None
         except sqlite3.Error as error:

@@ -31,7 +31,7 @@ UNCOMPRESSED = Uncompressed()
 
 @dataclass(frozen=True)
 class Sweep:
-    """What is to be measured: every method at its QPs, and the network without any coding.
+    """The methods that are to be measured: every method at its QPs, and the network without any coding.
 
     ``network`` is its name, ``network_options`` its own; ``upright`` says whether pictures are turned as their Exif
     orientation says; ``labels`` says how the network's labels become the data
@@ -49,7 +49,7 @@ class Sweep:
 
 
 class Failure(NamedTuple):
-    """One picture at one point that there is no result of, and why."""
+    """One picture at one point that has no result, and why."""
 
     image_id: ImageId
     error: TaskError
@@ -79,7 +79,7 @@ class Measured:
 
 @dataclass
 class Outcome:
-    """What a sweep found: the network's description, the pictures, and a measurement of each point."""
+    """The findings of a sweep: the network's description, the pictures, and a measurement of each point."""
 
     sweep: Sweep
     network: Record
@@ -123,7 +123,7 @@ def network_spec(name: str, options: Mapping[str, Any], upright: bool = True) ->
 
 
 def describe_network(spec: NetworkSpec, store: Store, run_batches: RunBatches) -> Record:
-    """What is known of a network: its description, its layers, its classes (:func:`~.stages.extract.describe`)."""
+    """A network as its record has it: its description, its layers, its classes (:func:`~.stages.extract.describe`)."""
     name = task_name("extract", task="describe", network=spec.digest)
     known = store.records([name])
     if name not in known:
@@ -139,7 +139,7 @@ def describe_network(spec: NetworkSpec, store: Store, run_batches: RunBatches) -
 class Engine:
     """One data set and network, on which methods are measured.
 
-    ``on_failure`` is told of each picture that there is no result of, ``on_first`` of one picture's result, as soon as
+    ``on_failure`` is told of each picture without a result, ``on_first`` of one picture's result, as soon as
     there is one. Both may raise to end the run.
     """
 

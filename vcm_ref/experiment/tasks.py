@@ -25,7 +25,7 @@ class TaskError(VcmError):
 
 
 def internal_error(error: Exception) -> TaskError:
-    """The failure of a task by an error that nobody foresaw."""
+    """The failure of a task by an error that is a bug."""
     return TaskError(70, " ".join(f"internal error: {type(error).__name__}: {error}".split()))
 
 

@@ -24,7 +24,7 @@ import threading
 from multiprocessing.connection import Connection
 from typing import Any
 
-_GRACE_S = 5.0  # for a task to end when the parent is gone
+_GRACE_S = 2.0  # for a task to end its inner codec; one that hears nothing has none
 
 
 class _Worker:

@@ -130,7 +130,7 @@ def _with_bases(path: Path) -> list[Path]:
         files.append(path)
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, yaml.YAMLError):  # detectron2 will say what is wrong with it
+        except (OSError, ValueError, RecursionError, yaml.YAMLError):  # detectron2 will say what is wrong with it
             break
         base = content.get(_BASE) if isinstance(content, dict) else None
         if not isinstance(base, str):

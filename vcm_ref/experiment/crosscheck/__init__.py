@@ -6,8 +6,7 @@ from an encoder that does, and both from a network whose floats are others on an
 
 from .check import DEPTHS, Findings, Plan, crosscheck
 from .rebuilt import machine_of, rebuilt_labels, rebuilt_method, rebuilt_network
-from .record import crosscheck_document, write_record
-from .telling import aspect_rows, summary
+from .record import aspect_rows, crosscheck_document, summary, write_record
 
 __all__ = [
     "DEPTHS",

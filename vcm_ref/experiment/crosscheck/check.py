@@ -16,10 +16,9 @@ from ..sweep import Begin, Measured, Outcome, Sweep, describe_network, network_s
 from ..tasks import RunBatches
 from .comparison import compare_bitstreams, compare_decoded, compare_encoded, unchecked
 from .detail import Inspector
-from .expected import Expected
 from .findings import Aspect, Difference, Section
 from .given import GivenFolder, given_method
-from .inputs import compare_data, compare_network, compare_pictures, compare_sums
+from .inputs import Expected, compare_data, compare_network, compare_pictures, compare_sums
 from .outcomes import compare_uncompressed
 from .rebuilt import rebuilt_upright
 

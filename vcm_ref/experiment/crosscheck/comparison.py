@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from ...task.dataset import ImageId
 from ..records import Record
 from ..sweep import Measured
-from .expected import Expected
 from .findings import Aspect, Difference, Section, Tally, not_checked, short
 from .given import Given
+from .inputs import Expected
 from .outcomes import Outcomes
 
 _LONGEST = 160  # of what an inner codec says for itself

@@ -1,8 +1,9 @@
-"""Whether data set, pictures and network are those of the anchor: what is made from others is not compared."""
+"""What of an anchor is compared, and whether data set, pictures and network are its own: else nothing is."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ...errors import ConfigError
@@ -20,6 +21,27 @@ _NOT_IDENTITY = ("name", "options", "network", "weights", "layers")
 
 _SUMS = ("bytes", "pixels", "bits", "bpp", "seed_bpp")
 _SUM_ERROR = 1e-9  # relative, of a quotient that was written as decimal digits
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The anchor's points at some QPs, of some of its pictures.
+
+    ``no_metrics`` says why metrics are not compared, where they are not.
+    """
+
+    anchor: Record
+    qps: tuple[int, ...]
+    pictures: frozenset[ImageId]
+    no_metrics: str = ""
+
+    def points(self) -> list[Record]:
+        """The points, in the anchor's order."""
+        return [point for point in self.anchor["points"] if point["qp"] in self.qps]
+
+    def of(self, point: Record) -> list[Record]:
+        """A point's pictures."""
+        return [picture for picture in point["pictures"] if picture["id"] in self.pictures]
 
 
 class Pictures(NamedTuple):

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence, Set
 from ...task.dataset import ImageId
 from ..records import Record
 from ..sweep import Measured
-from .expected import Expected
 from .findings import Aspect, Difference, Level, Section, Tally, worst
+from .inputs import Expected
 
 
 def compare_uncompressed(expected: Expected, found: Measured) -> Section:

@@ -11,7 +11,7 @@ from .values import Extracted, NetworkSpec, Picture, stage
 
 @stage
 def describe(spec: NetworkSpec) -> Stored:
-    """What is known of a network: its description, its layers, the names of its classes."""
+    """A network as its record has it: its description, its layers, the names of its classes."""
     network = network_of(spec)
     classes = {str(label): name for label, name in network.class_names.items()}
     as_stored = {} if spec.upright else {"exif_orientation": AS_STORED}
