@@ -25,7 +25,7 @@ from ..provenance import content_digest, file_digest, versions
 from ..report import PictureReport, picture_table, totals_table
 from ..source import Source
 from .arguments import whole_number
-from .command import argument_parser, check_needed, check_useless, progress_bar, run
+from .command import argument_parser, check_needed, progress_bar, run
 from .inputs import STANDARD_STREAM, Inputs, existing, find_inputs
 
 _CHANNELS_LAST = "note: are its layers (H, W, C)? They must be (C, H, W); transpose them with .transpose(2, 0, 1)"
@@ -92,10 +92,7 @@ def configuration_from(arguments: argparse.Namespace) -> Configuration:
         "codec": {"qp": arguments.qp} if arguments.qp is not None else None,
     }
     given = {key: value for key, value in flags.items() if value is not None}
-    configuration = load_configuration(arguments.config, arguments.set, given)
-    if configuration.get("codec.name") == "lossless":
-        check_useless(arguments, ("--qp",), "codec.name lossless")
-    return configuration
+    return load_configuration(arguments.config, arguments.set, given)
 
 
 def source_for(arguments: argparse.Namespace, configuration: Configuration) -> tuple[Inputs, Source]:
@@ -117,10 +114,9 @@ def source_for(arguments: argparse.Namespace, configuration: Configuration) -> t
 
 def files_read(arguments: argparse.Namespace, configuration: Configuration, inputs: Inputs) -> list[Path]:
     """All files that coding reads: no output may take the place of one."""
-    sources = set(configuration.sources.values())  # "the command line" among them, which is not a file
     weights = configuration.get("network.weights")
     own = [Path(weights)] if weights is not None and weights not in NO_PATHS else []
-    return [*inputs.paths, *existing([*arguments.config, *map(Path, sorted(sources)), *own])]
+    return [*inputs.paths, *existing([*configuration.files, *own])]
 
 
 def _work(arguments: argparse.Namespace) -> None:

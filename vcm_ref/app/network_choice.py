@@ -7,8 +7,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import yaml
-
 from ..configuration import load_configuration
 from ..errors import ConfigError, NetworkError
 from ..network import Network, load_network
@@ -17,15 +15,6 @@ from .record import Record
 DEFAULT = {"name": "refnet"}
 _TRAINED_ON = {
     "refnet": "trained on drawn scenes of simple shapes, not on photographs",
-}
-#: Stands for the coding in a configuration that is wanted for its network alone.
-_NO_CODING: dict[str, Any] = {
-    "bitstream": "none",
-    "quantisation": {"bit_depth": 10, "range": "layer", "rounding": "nearest"},
-    "order": {"method": "none", "coding": "exact"},
-    "arrangement": {"method": "frames", "allocation": "spatial"},
-    "codec": {"name": "lossless", "qp": 0, "mode": "AI"},
-    "digest_length": 0,
 }
 
 
@@ -73,18 +62,17 @@ def choose_network(configurations: Sequence[Path], settings: Sequence[str], reco
     else:
         options, named_by, digests = record.network, str(record.path), record.network_digests
     if not settings:
-        return NetworkChoice(_options([], [_setting(options)]), named_by, digests)
-    return NetworkChoice(_options([], [_setting(options), *settings]), f"{named_by}, and --set")
+        return NetworkChoice(_options([], [], options), named_by, digests)
+    return NetworkChoice(_options([], settings, options), f"{named_by}, and --set")
 
 
-def _setting(options: dict[str, Any]) -> str:
-    return f"network={yaml.safe_dump(options, default_flow_style=True, width=float('inf'))}"
-
-
-def _options(configurations: Sequence[Path], settings: Sequence[str]) -> dict[str, Any]:
+def _options(
+    configurations: Sequence[Path], settings: Sequence[str], recorded: dict[str, Any] | None = None
+) -> dict[str, Any]:
     for setting in settings:
         if not setting.startswith("network"):
             raise ConfigError(f"--set {setting}: changes nothing here; only the network's options are used")
-    configuration = load_configuration(configurations, settings, _NO_CODING)
+    given = [] if recorded is None else [("network", recorded)]
+    configuration = load_configuration(configurations, [*given, *settings])
     options: dict[str, Any] = configuration.get("network")
     return options

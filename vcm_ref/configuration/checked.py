@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any, TypeVar
 
 from ..bitstream.values import Grid
@@ -46,13 +47,14 @@ class Configuration:
     ``tree`` is the effective configuration as a nested mapping, and ``coding`` the same as dataclasses.
     """
 
-    def __init__(self, tree: Tree, origins: Mapping[KeyPath, Origin] | None = None) -> None:
+    def __init__(self, tree: Tree, origins: Mapping[KeyPath, Origin] | None = None, files: Sequence[Path] = ()) -> None:
         """Lay ``tree`` over the defaults and check it.
 
-        ``origins`` has the source of each value that a file or the command line set. :class:`ConfigError` names key,
-        value, what is allowed, and that source.
+        ``origins`` has the source of each value that a file or the command line set, and ``files`` all files that were
+        read, bases among them. :class:`ConfigError` names key, value, what is allowed, and the source.
         """
         self.tree = with_defaults(Everything, tree)
+        self.files = tuple(files)
         self._origins = origins or {}
         problem = first_problem(self.tree, _rules())
         if problem is not None:

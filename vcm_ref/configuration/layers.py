@@ -57,7 +57,7 @@ def load_configuration(
     layers.add_settings(shared_settings)
     layers.shared = False
     layers.merge(flags or {}, Document(COMMAND_LINE, flags))
-    return Configuration(layers.tree, layers.origins)
+    return Configuration(layers.tree, layers.origins, layers.files)
 
 
 def split_key(text: str) -> KeyPath:
@@ -79,11 +79,12 @@ def split_key(text: str) -> KeyPath:
 
 
 class _Layers:
-    """The tree so far, and the origin of each of its values."""
+    """The tree so far, the origin of each of its values, and the files that were read."""
 
     def __init__(self) -> None:
         self.tree: Tree = {}
         self.origins: dict[KeyPath, Origin] = {}
+        self.files: list[Path] = []
         self.shared = False
         self._rank = 0
 
@@ -96,6 +97,7 @@ class _Layers:
         if len(outer) > _DEEPEST_BASE:
             raise ConfigError(f"{path}: is the base of a base, {_DEEPEST_BASE} times; that is too deep")
         document = load(path, "yaml")
+        self.files.append(path)
         own = document.value
         if not isinstance(own, dict):
             is_what = "is empty" if own is None else f"is {shown(own)}"
