@@ -16,10 +16,10 @@ from vcm_ref.bitstream.values import InnerCodecId, Mode
 from vcm_ref.codec import make_decoder, make_encoder
 from vcm_ref.codec.ffmpeg import FfmpegDecoder
 from vcm_ref.codec.picture import SCALES, PictureCoder, coded_size
-from vcm_ref.codec.process import ChildLimits, run_child
 from vcm_ref.codec.vtm import VtmEncoder, decoder_command
 from vcm_ref.codec.vvenc import VvencEncoder
 from vcm_ref.errors import CodecError, ConfigError
+from vcm_ref.process.child import ChildLimits, run_child
 
 from .pictures import colourful, flat, worst
 from .samples import smooth_frames

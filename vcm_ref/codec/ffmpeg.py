@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from ..bitstream.values import InnerCodecId
 from ..errors import CodecError, UnsupportedError
+from ..process.child import OUTPUT_FD, Buffer, ChildLimits, run_child
 from .inner_stream import checked_inner_stream
-from .process import OUTPUT_FD, Buffer, ChildLimits, run_child
 
 _TARGET = f"pipe:{OUTPUT_FD}"  # not standard output: VVenC prints warnings there, in the middle of its stream
 _FORMATS = {InnerCodecId.HEVC: "hevc", InnerCodecId.VVC: "vvc"}

@@ -15,7 +15,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -23,9 +22,10 @@ from numpy.typing import NDArray
 
 from ..bitstream.values import InnerCodecId, Mode
 from ..errors import CodecError, ConfigError
+from ..process.child import ChildLimits, run_child
+from ..process.scratch import scratch_folder
 from .frames import check_chroma, check_frames, little_endian
 from .inner_stream import checked_inner_stream
-from .process import ChildLimits, run_child
 
 ChromaFormat = Literal[400, 420]
 _CONFIGURATIONS = {
@@ -138,14 +138,14 @@ class VtmEncoder:
         shape = (count, height, width)
         command = self._command(executable, configuration, shape, mode, qp)
         limits = ChildLimits(self.time_limit_s, _LOG_BYTES, self.memory_limit, (1 << 20) + 4 * frames.nbytes)
-        with TemporaryDirectory(prefix="vcm_vtm_") as folder:
-            with Path(folder, _INPUT).open("wb") as file:
+        with scratch_folder("vtm") as folder:
+            with (folder / _INPUT).open("wb") as file:
                 for index, frame in enumerate(frames):
                     file.write(little_endian(frame))
                     if chroma is not None:
                         file.write(little_endian(chroma[index]))
-            run_child(command, limits=limits, cwd=Path(folder))
-            stream = _read(Path(folder, _STREAM))
+            run_child(command, limits=limits, cwd=folder)
+            stream = _read(folder / _STREAM)
         if not stream:
             raise CodecError("vtm: the encoder returned nothing")
         return stream
@@ -200,11 +200,11 @@ class VtmDecoder:
         chroma = height * width * _CHROMA_SAMPLES[inner.parameters.chroma_format] // 2  # samples of a frame
         largest = (1 << 20) + 2 * count * (height * width + chroma)
         limits = ChildLimits(self.time_limit_s, _LOG_BYTES, self.memory_limit, largest)
-        with TemporaryDirectory(prefix="vcm_vtm_") as folder:
-            Path(folder, _STREAM).write_bytes(inner.data)
-            run_child(decoder_command(executable), limits=limits, cwd=Path(folder))
-            _check_pictures(_read(Path(folder, _PICTURES)), count, height, width)
-            return _read_luma(Path(folder, _OUTPUT), count, height, width, chroma)
+        with scratch_folder("vtm") as folder:
+            (folder / _STREAM).write_bytes(inner.data)
+            run_child(decoder_command(executable), limits=limits, cwd=folder)
+            _check_pictures(_read(folder / _PICTURES), count, height, width)
+            return _read_luma(folder / _OUTPUT, count, height, width, chroma)
 
 
 def _check_pictures(listing: bytes, count: int, height: int, width: int) -> None:

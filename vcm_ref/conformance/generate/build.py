@@ -28,9 +28,9 @@ from ...bitstream.values import (
     Shape,
 )
 from ...codec import EncoderName, make_decoder, make_encoder
-from ...codec.together import run_together
 from ...conversion.arrangement import arrange, restore
 from ...conversion.depth import lower_depth, raise_depth
+from ...process.together import run_together
 
 Range = tuple[float, float]
 CODECS: dict[InnerCodecId, EncoderName] = {
