@@ -138,12 +138,12 @@ elif behaviour == "write to a file without a name":
     forever()
 elif behaviour == "nest folders":
     os.chdir(output)
-    for _ in range(3000):
-        os.mkdir("d")
-        os.chdir("d")
+    for _ in range(1100):
+        os.mkdir("deep")
+        os.chdir("deep")
     open("file", "w").close()
 elif behaviour == "make many files":
-    for number in range(17000):
+    for number in range(200):
         open(os.path.join(output, str(number)), "w").close()
 elif behaviour == "leave links":
     os.symlink("/nowhere", os.path.join(output, "dangling"))

@@ -77,9 +77,7 @@ def test_programs_and_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(sys, "executable", str(beside / "python"))
     assert command("sh") == (str(beside / "sh"),)
     for missing in ("./sh", "../tools", "../none"):
-        with pytest.raises(
-            ConfigError, match=rf"mine\.yaml: command: there is no file {missing}; a path is"
-        ):
+        with pytest.raises(ConfigError, match=rf"mine\.yaml: command: there is no file {missing}; a path is"):
             command("sh", missing)
     for missing in ("none", "a/none", "/none/decoder"):
         with pytest.raises(ConfigError, match=rf"mine\.yaml: command: there is no program {missing} to run; "):

@@ -189,8 +189,11 @@ def test_what_is_written_is_limited(small: SmallSuite) -> None:
 
 
 @pytest.mark.parametrize("behaviour", ["write to a file without a name", "nest folders", "make many files"])
-def test_what_is_written_is_limited_whatever_it_is(small: SmallSuite, behaviour: str) -> None:
-    """Also where no file shows it, and no path is long enough to lead there."""
+def test_what_is_written_is_limited_whatever_it_is(
+    small: SmallSuite, behaviour: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where no file shows it, no path is long enough to lead there, or the files are empty."""
+    monkeypatch.setattr(watched, "_ENTRY_BYTES", 1 << 20)
     outcome, reason = small.outcome(behaviour, "GOOD_A_1")
     assert (outcome, reason) == (Outcome.FAIL, "was ended because it wrote too much")
 

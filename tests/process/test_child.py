@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -272,7 +273,7 @@ if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
         note = "import os, sys, time; open(sys.argv[1], 'w').write(f'{os.getpid()}.'); time.sleep(600)"
-        [os.close(fd) for fd in range(3)]
+        [os.close(fd) for fd in range(3) if sys.argv[2] == "closed"]
         os.execve(sys.executable, [sys.executable, "-I", "-S", "-c", note, sys.argv[1]], {})
     os._exit(0)
 os.wait()
@@ -282,7 +283,8 @@ while not (os.path.exists(sys.argv[1]) and open(sys.argv[1]).read().endswith("."
 
 
 @LINUX
-def test_strangers_end_where_the_process_is_ours(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pipes", ["closed", "held"])
+def test_strangers_end_where_the_process_is_ours(tmp_path: Path, pipes: str) -> None:
     """In an executable of ours; its own other children go on."""
     program = f"""
 import subprocess, sys
@@ -290,7 +292,7 @@ from vcm_ref.process.child import ChildLimits, run_child
 from vcm_ref.process.orphans import own_process
 own_process()
 other = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE)
-child = [sys.executable, "-S", "-c", {"import os, sys, time" + STRANGER!r}, {str(tmp_path / "pid")!r}]
+child = [sys.executable, "-S", "-c", {"import os, sys, time" + STRANGER!r}, {str(tmp_path / "pid")!r}, {pipes!r}]
 run_child(child, limits=ChildLimits(time_s=600, output_bytes=10))
 assert other.poll() is None
 other.communicate(b"end\\n")
@@ -298,3 +300,12 @@ assert other.returncode == 0
 """
     subprocess.run([sys.executable, "-c", program], check=True)
     assert not is_alive(wait_for(tmp_path / "pid"))
+
+
+@LINUX
+def test_a_stranger_that_holds_the_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a process that is not ours alone it cannot be ended; whether the output is whole is not known."""
+    monkeypatch.setattr("vcm_ref.process.child._GRACE_S", 0.2)
+    with pytest.raises(CodecError, match="ended, and left a process that holds its output"):
+        run_child([*python(STRANGER), str(tmp_path / "pid"), "held"], limits=LIMITS)
+    os.kill(wait_for(tmp_path / "pid"), signal.SIGKILL)

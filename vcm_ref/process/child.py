@@ -70,23 +70,24 @@ class _Child:
         self.stopped: str | None = None
         self._lock = threading.Lock()
         _require_executable(command[0])
-        orphans.before_start()
         separate = any(OUTPUT_FD in argument for argument in command)
         source = sink = None
         try:
             if separate:
                 source, sink = os.pipe()
-            self.process = subprocess.Popen(
-                [*_ended_with_us(), *(argument.replace(OUTPUT_FD, str(sink)) for argument in command)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT if separate else subprocess.PIPE,
-                bufsize=0,
-                cwd=cwd,
-                start_new_session=True,
-                pass_fds=() if sink is None else (sink,),
-                pipesize=_PIPE_BYTES,
-            )
+            with orphans.starting() as register:
+                self.process = subprocess.Popen(
+                    [*_ended_with_us(), *(argument.replace(OUTPUT_FD, str(sink)) for argument in command)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT if separate else subprocess.PIPE,
+                    bufsize=0,
+                    cwd=cwd,
+                    start_new_session=True,
+                    pass_fds=() if sink is None else (sink,),
+                    pipesize=_PIPE_BYTES,
+                )
+                register(self.process.pid)
         except OSError as error:
             if source is not None:
                 os.close(source)
@@ -94,7 +95,6 @@ class _Child:
         finally:
             if sink is not None:
                 os.close(sink)
-        orphans.started(self.process.pid)
         stdin, stdout, stderr = self.process.stdin, self.process.stdout, self.process.stderr
         assert stdin is not None and stdout is not None
         self.input: IO[bytes] = stdin
@@ -218,18 +218,16 @@ def _converse(child: _Child, feed: Iterable[Buffer], limits: ChildLimits, deadli
     ]
     for thread in threads:
         thread.start()
-    # Both outputs end when the child (and whoever inherited them) does; a child that hangs meets the deadline.
-    for thread in threads[:2]:
-        thread.join(min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX))
-    late = threads[0].is_alive() or threads[1].is_alive()
     try:
-        child.process.wait(max(0.0, deadline - time.monotonic()))
+        child.process.wait(min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX))
     except subprocess.TimeoutExpired:
-        late = True
-    if late:
         child.stop(f"did not finish within {limits.time_s:g} s")
+    child.kill_group()  # what is left would keep our pipes open
+    orphans.end_left()
     for thread in threads:
         thread.join(_GRACE_S)
+    if threads[0].is_alive():
+        child.stop("ended, and left a process that holds its output")
     for failure in failures:
         raise failure
     return output, bytes(words)

@@ -11,7 +11,8 @@ import os
 import signal
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from .supervisor import adopt_orphans, children
 
@@ -27,36 +28,37 @@ def own_process() -> None:
     _owned = sys.platform == "linux"
 
 
-def before_start() -> None:
-    """To be called before a child is started."""
+@contextmanager
+def starting() -> Iterator[Callable[[int], None]]:
+    """A block that starts a child, and calls its value with the child's number: it is not taken for an orphan."""
     global _adopting
-    if _owned and not _adopting:
-        adopt_orphans()
-        _adopting = True
-
-
-def started(pid: int) -> None:
-    """Say that ``pid`` is a child that is looked after."""
     with _lock:
-        _running.add(pid)
+        if _owned and not _adopting:
+            adopt_orphans()
+            _adopting = True
+        yield _running.add
 
 
 def ended(pid: int) -> None:
-    """Say that it has ended, and been waited for; when it was the last, whatever they left is ended."""
+    """Say that a child that was started so has ended, and been waited for; then end what it left."""
     with _lock:
         _running.discard(pid)
-        if not _adopting or _running:
-            return
-        while found := [one for one in children(os.getpid()) if _is_left(one)]:
-            for one in found:
+    end_left()
+
+
+def end_left() -> None:
+    """End what inner codecs have left so far. Those that run go on."""
+    with _lock:
+        while _adopting and (found := [pid for pid in children(os.getpid()) if _is_left(pid)]):
+            for pid in found:
                 with suppress(OSError):
-                    os.kill(one, signal.SIGKILL)
+                    os.kill(pid, signal.SIGKILL)
                 with suppress(OSError):
-                    os.waitpid(one, 0)
+                    os.waitpid(pid, 0)
 
 
 def _is_left(pid: int) -> bool:
     try:
-        return os.getsid(pid) != os.getsid(0)
+        return pid not in _running and os.getsid(pid) != os.getsid(0)
     except OSError:
         return False

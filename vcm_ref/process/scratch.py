@@ -15,10 +15,10 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from itertools import count
 from pathlib import Path
 
 _PREFIX = "vcm_ref_"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 _made: dict[Path, int] = {}  # by which process
 
@@ -50,33 +50,37 @@ def remove_tree(folder: Path) -> None:
             os.unlink(folder)
             return
         os.chmod(folder, stat.S_IRWXU)
-        top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        try:
-            _empty(top)
-        finally:
-            os.close(top)
+        _empty(os.open(folder, _FOLDER))
         os.rmdir(folder)
 
 
-def _empty(top: int) -> None:
-    """Remove what is in the folder ``top``. What lies deeper is moved up to it, so that nothing is recursive."""
-    numbers = count()
-    waiting = _remove_plain(top)
-    while waiting:
-        name = waiting.pop()
-        with suppress(OSError):
-            os.chmod(name, stat.S_IRWXU, dir_fd=top)
-            inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
-            try:
-                for nested in _remove_plain(inner):
+def _empty(here: int) -> None:
+    """Remove what is in the folder ``here``, a descriptor that is closed: neither recursion nor long paths."""
+    names: list[bytes] = []  # of the folders between the first one and the one that we are in
+    waiting = [_remove_plain(here)]
+    try:
+        while waiting:
+            if not waiting[-1]:
+                waiting.pop()
+                if names:
+                    here = _gone_to(b"..", here)
                     with suppress(OSError):
-                        os.chmod(nested, stat.S_IRWXU, dir_fd=inner)  # moving a folder changes its ".."
-                        moved = b"%d.moved.%d" % (os.getpid(), next(numbers))
-                        os.rename(nested, moved, src_dir_fd=inner, dst_dir_fd=top)
-                        waiting.append(moved)
-            finally:
-                os.close(inner)
-            os.rmdir(name, dir_fd=top)
+                        os.rmdir(names.pop(), dir_fd=here)
+                continue
+            name = waiting[-1].pop()
+            with suppress(OSError):
+                os.chmod(name, stat.S_IRWXU, dir_fd=here)
+                here = _gone_to(name, here)
+                names.append(name)
+                waiting.append(_remove_plain(here))
+    finally:
+        os.close(here)
+
+
+def _gone_to(name: bytes, here: int) -> int:
+    there = os.open(name, _FOLDER, dir_fd=here)
+    os.close(here)
+    return there
 
 
 def _remove_plain(folder: int) -> list[bytes]:
@@ -97,7 +101,7 @@ def _locked_folder(purpose: str) -> tuple[Path, int]:
         with _uninterrupted():
             folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{purpose}_"))
             _made[folder] = os.getpid()
-            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            lock = os.open(folder, _FOLDER)
             with suppress(OSError):  # a file system without locks
                 fcntl.flock(lock, fcntl.LOCK_EX)
             if folder.exists():
@@ -118,7 +122,7 @@ def _remove_if_abandoned(folder: Path) -> None:
         found = os.lstat(folder)
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
             return
-        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        lock = os.open(folder, _FOLDER)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError: its process lives
             remove_tree(folder)

@@ -8,7 +8,8 @@ Linux gives a process whose parent has ended to the nearest *subreaper* above it
 child leads to is found below it, however often it forks, in whatever session, with whatever environment. It also asks
 to be told when its own parent ends, and then ends everything. On other systems it ends the child's process group alone.
 
-It writes one line to STATUS_FD: ``exit CODE``, ``signal NUMBER`` or ``not started ERRNO``.
+It writes one line to STATUS_FD: ``exit CODE MEMORY``, ``signal NUMBER MEMORY`` or ``not started ERRNO``. MEMORY is the
+most resident memory, in bytes, of the child and of each process that it waited for (Linux).
 """
 
 from __future__ import annotations
@@ -29,15 +30,26 @@ class _Told(BaseException):
 
 
 def children(pid: int) -> list[int]:
-    """The processes whose parent is ``pid``, of which those that have ended and wait for it are none."""
+    """The processes whose parent is ``pid``, but for those that have ended and wait for it (Linux)."""
     found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
-                state, parent = file.read().rpartition(b")")[2].split()[:2]
-                if int(parent) == pid and state not in (b"Z", b"X"):
-                    found.append(int(name))
+    for name in _children_of_threads(pid):
+        with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+            state, parent = file.read().rpartition(b")")[2].split()[:2]
+            if int(parent) == pid and state not in (b"Z", b"X"):
+                found.append(int(name))
     return found
+
+
+def _children_of_threads(pid: int) -> list[str]:
+    """The numbers of children, or, where the kernel does not list them, of all processes."""
+    names: list[str] = []
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children") as file:
+                names += file.read().split()
+    except OSError:
+        return [name for name in os.listdir("/proc") if name.isdigit()]
+    return names
 
 
 def adopt_orphans() -> None:
@@ -92,10 +104,10 @@ def _become(status: int, command: list[str]) -> None:
 
 def _wait(child: int) -> str:
     while True:
-        pid, code = os.waitpid(-1, 0)
+        pid, status, usage = os.wait4(-1, 0)
         if pid == child:
-            code = os.waitstatus_to_exitcode(code)
-            return f"exit {code}\n" if code >= 0 else f"signal {-code}\n"
+            code, memory = os.waitstatus_to_exitcode(status), usage.ru_maxrss << 10
+            return f"exit {code} {memory}\n" if code >= 0 else f"signal {-code} {memory}\n"
 
 
 def _end_all(child: int) -> None:

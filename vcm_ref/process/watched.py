@@ -118,27 +118,27 @@ def execute(command: Sequence[str], folder: Path, limits: RunLimits, cancelled: 
         return Ending(Cause.NOT_STARTED, None, 0.0, 0, os.strerror(int(words[2])))
     if cause is not Cause.EXIT:
         return Ending(cause, None, seconds, watch.peak, said)
-    if words[:1] == ["exit"]:
-        return Ending(Cause.EXIT, int(words[1]), seconds, watch.peak, said)
-    number = int(words[1]) if words else -process.returncode  # without a word, it has ended its supervisor
-    return Ending(Cause.SIGNAL, number, seconds, watch.peak, said)
+    if not words:  # it has ended its supervisor
+        return Ending(Cause.SIGNAL, -process.returncode, seconds, watch.peak, said)
+    peak = max(watch.peak, int(words[2]))  # of a short one nothing was seen
+    return Ending(Cause.EXIT if words[0] == "exit" else Cause.SIGNAL, int(words[1]), seconds, peak, said)
 
 
 def _start(command: Sequence[str], folder: Path, status: int) -> subprocess.Popen[bytes]:
-    orphans.before_start()
     supervised = [sys.executable, "-I", "-S", supervisor.__file__, str(status), *command]
-    process = subprocess.Popen(
-        supervised,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        bufsize=0,
-        cwd=folder,
-        env={**os.environ, "TMPDIR": str(folder)},
-        start_new_session=True,
-        pass_fds=(status,),
-    )
-    orphans.started(process.pid)
+    with orphans.starting() as register:
+        process = subprocess.Popen(
+            supervised,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            cwd=folder,
+            env={**os.environ, "TMPDIR": str(folder)},
+            start_new_session=True,
+            pass_fds=(status,),
+        )
+        register(process.pid)
     return process
 
 
