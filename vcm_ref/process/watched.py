@@ -184,11 +184,19 @@ class _Watch:
 
     def _members(self) -> list[psutil.Process]:
         """The decoder's processes: all below the supervisor."""
-        try:
-            found: list[psutil.Process] = psutil.Process(self._process.pid).children(recursive=True)
-            return found
-        except psutil.Error:
-            return []
+        found: list[psutil.Process] = []
+        with suppress(psutil.Error):
+            if sys.platform != "linux":
+                found += psutil.Process(self._process.pid).children(recursive=True)
+                return found
+        waiting = [self._process.pid]
+        while waiting:  # not psutil's, which looks at all processes of the machine
+            below = supervisor.children(waiting.pop())
+            waiting += below
+            for pid in below:
+                with suppress(psutil.Error):
+                    found.append(psutil.Process(pid))
+        return found
 
     def _has_too_much_memory(self, members: Sequence[psutil.Process]) -> bool:
         now = sum(_resident(process) for process in members)
