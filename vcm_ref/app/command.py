@@ -15,7 +15,6 @@ from typing import TextIO
 
 from .. import __version__
 from ..errors import ConfigError, LimitError, VcmError
-from ..process.orphans import own_process
 
 INTERRUPTED = 130
 PIPE_CLOSED = 141  # as if SIGPIPE had ended us: what was asked for is not done
@@ -47,7 +46,6 @@ def argument_parser(name: str, description: str) -> argparse.ArgumentParser:
 def run(parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace], None], argv: Sequence[str] | None) -> int:
     """Parse the arguments, do the work, and turn an exception into one line on stderr and an exit code."""
     _open_closed_streams()
-    own_process()
     arguments = parser.parse_args(argv)
     if threading.current_thread() is threading.main_thread():
         for name in ("SIGTERM", "SIGHUP"):  # not every platform has the second

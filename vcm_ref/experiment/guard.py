@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ..process import orphans
+
 _PAUSE_S = 0.1
 _TIMES = 100  # what cannot be killed shall not keep us
 
@@ -20,8 +22,12 @@ _TIMES = 100  # what cannot be killed shall not keep us
 def nothing_left(mark: str) -> Iterator[None]:
     """When the block ends, or this process is killed, whatever has the variable ``mark`` is killed."""
     command = [sys.executable, "-m", __name__, mark]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):  # leaving closes the pipe, and waits
+    with orphans.starting() as register:
+        guard = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+        register(guard.pid)
+    with guard:  # leaving closes the pipe, and waits
         yield
+    orphans.ended(guard.pid)
 
 
 def _kill_marked(mark: str) -> bool:

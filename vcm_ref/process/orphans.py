@@ -2,7 +2,8 @@
 
 An executable of ours says so by :func:`own_process`. Then, as long as inner codecs run, Linux gives us what they leave
 (see :mod:`.supervisor`). Such an orphan is known: we have not started it, and its session is not ours, as that of any
-inner codec. In somebody else's process nothing of this is done, for its other children are not ours to end.
+inner codec. So each child that gets a session of its own is started in :func:`starting`. In any other process none of
+this is done, for its other children are not ours to end.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def scratch_folder(purpose: str) -> Iterator[Path]:
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove ``folder``, which nobody changes meanwhile, as far as it can be removed; a link is removed as a link.
+    """Remove ``folder`` as far as it can be removed, while no process changes it. A link is removed as a link.
 
     It may be nested more deeply than a path can be long, have no permissions, and hold anything.
     """
@@ -106,7 +106,7 @@ def _locked_folder(purpose: str) -> tuple[Path, int]:
                 fcntl.flock(lock, fcntl.LOCK_EX)
             if folder.exists():
                 return folder, lock
-            os.close(lock)  # somebody took it for abandoned before it was locked
+            os.close(lock)  # another process took it for abandoned before it was locked
             _made.pop(folder, None)
 
 

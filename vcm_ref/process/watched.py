@@ -33,7 +33,7 @@ _ENTRY_BYTES = 4096  # what a file or folder takes at least
 _DEEPEST = 64  # folders within each other: a path below them can still be named
 
 
-class Cancelled(Exception):  # noqa: N818  (no error: somebody asked for it)
+class Cancelled(Exception):  # noqa: N818  (it is not an error: the user asked for it)
     """The run was called off; the decoder has been ended."""
 
 
