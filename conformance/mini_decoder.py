@@ -37,6 +37,10 @@ NONE, EXACT, FIXED_LENGTH = range(3)
 FIXED, PICTURE, LAYER, CHANNEL = range(4)
 SPATIAL, TEMPORAL = range(2)
 INNER_CODECS = {HEVC: ("hevc", {32, 33, 34}, 35), VVC: ("vvc", {14, 15, 16}, 20)}
+# Clauses 8.3 and 8.4: of an inner stream, the types of slices and of the other NAL units kept, and the profiles.
+SLICES = {HEVC: {*range(10), *range(16, 22)}, VVC: {*range(4), *range(7, 11)}}
+OTHERS = {HEVC: {32, 33, 34, 36, 37}, VVC: {*range(14, 20), 21, 22}}
+INNER_PROFILES = {HEVC: (1, 2, 3, 4), VVC: (1, 33, 65, 97)}
 # Clause 9: the inner codecs of a profile; layers, channels, side, frames, frame samples, picture samples of a level.
 PROFILES = {0: (LOSSLESS,), 1: (LOSSLESS, HEVC), 2: (LOSSLESS, VVC)}
 LEVELS = {
@@ -337,20 +341,95 @@ def lossless(stream: bytes, size: tuple[int, int, int], header: Header) -> np.nd
 def ffmpeg(stream: bytes, size: tuple[int, int, int], header: Header) -> np.ndarray:
     """Clause 8.3: the luma of exactly F pictures of 10 bits at the coded size."""
     # extractplanes takes the luma as it is; showinfo lists each picture's own format and size in the log; -fs ends what
-    # puts out too much. Film grain and orientation are for display.
-    options = f"""-hide_banner -nostdin -nostats -xerror -err_detect explode -export_side_data film_grain -noautorotate
+    # puts out too much.
+    stream, chroma_format_idc = kept_nal_units(stream, size, header.inner_codec_idc)
+    # of 4:4:4, the first component, whatever it is called
+    first = "".join(f"map{i}s=0:map{i}p=0:" for i in range(3))
+    luma = f"mergeplanes={first}format=yuv444p10le,extractplanes=y" if chroma_format_idc == 3 else "extractplanes=y"
+    options = f"""-hide_banner -nostdin -nostats -xerror -err_detect explode -noautorotate
         -f {INNER_CODECS[header.inner_codec_idc][0]} -i pipe:0 -map 0:v:0 -fps_mode passthrough
-        -vf showinfo=checksum=0,extractplanes=y -fs {2 * math.prod(size) + 1} -f rawvideo pipe:1""".split()
+        -vf showinfo=checksum=0,{luma} -fs {2 * math.prod(size) + 1} -f rawvideo pipe:1""".split()
     program = shutil.which(os.environ.get("VCM_FFMPEG", "ffmpeg"))
     require(program, "there is no ffmpeg for HEVC and VVC", UNSUPPORTED_ERROR)
     with tempfile.TemporaryFile() as out:
         ran = subprocess.run([program, *options], input=stream, stdout=out, stderr=subprocess.PIPE, timeout=MAX_SECONDS)
         out.seek(0)
         samples = out.read(2 * math.prod(size) + 1)
-    pictures = re.findall(rb"\] n: *\d+ pts:.* fmt:(?:gray|yuv4..p)10le .* s:(\d+)x(\d+) ", ran.stderr)
+    pictures = re.findall(rb"\] n: *\d+ pts:.* fmt:(?:gray|yuv4..p|gbrp)10le .* s:(\d+)x(\d+) ", ran.stderr)
     as_due = len(samples) == 2 * math.prod(size) and [(int(h), int(w)) for w, h in pictures] == [size[1:]] * size[0]
     require(ran.returncode == 0 and as_due, "ffmpeg does not make of an inner stream the pictures due", CODEC_ERROR)
     return np.frombuffer(samples, "<u2").reshape(size)
+
+
+def kept_nal_units(stream: bytes, size: tuple[int, int, int], codec: int) -> tuple[bytes, int]:
+    """Clauses 8.3 and 8.4: the inner stream as the inner decoder gets it, its rules checked; its chroma_format_idc."""
+    slices, others = SLICES[codec], OTHERS[codec]
+    kept, sets, pictures = [], set(), 0
+    for nal_unit in stream.split(b"\0\0\0\1")[1:]:
+        kind = nal_unit[1] >> 3 if codec == VVC else nal_unit[0] >> 1 & 63
+        layer = nal_unit[0] & 63 if codec == VVC else (nal_unit[0] & 1) << 5 | nal_unit[1] >> 3
+        if layer == 0 and kind in slices | others:
+            kept.append(nal_unit)
+            sets |= {nal_unit} if kind == (15 if codec == VVC else 33) else set()
+            pictures += nal_unit[2:3] >= b"\x80" if kind in slices else codec == VVC and kind == 19
+    require(len(sets) == 1, "an inner stream without a sequence parameter set, or with two that differ", CODEC_ERROR)
+    r = Reader(sets.pop()[2:].replace(b"\0\0\3", b"\0\0"))
+    try:
+        profile, chroma_format_idc, width, height, depths = (sps_of_vvc if codec == VVC else sps_of_hevc)(r)
+    except Refused as refused:
+        raise Refused(f"sequence parameter set: {refused.args[0]}", CODEC_ERROR) from refused
+    near = all(due <= side < due + 64 for due, side in zip(size[1:], (height, width), strict=True))
+    as_due = profile in INNER_PROFILES[codec] and set(depths) == {10} and near and pictures == size[0]
+    require(as_due, "an inner stream of another profile, bit depth, size or number of pictures", CODEC_ERROR)
+    return b"".join(b"\0\0\0\1" + nal_unit for nal_unit in kept), chroma_format_idc
+
+
+def sps_of_hevc(r: Reader) -> tuple[int, int, int, int, list[int]]:
+    """H.265, 7.3.2.2: profile, chroma format, width, height, and bit depths (none where planes are separate)."""
+    sub_layers = r.u("sps_max_sub_layers_minus1", 7) & 7
+    profile = r.u("general_profile_idc", 9) & 31
+    r.u("", 88)
+    present = [r.u("", 2) for _ in range(sub_layers)]
+    r.u("", 2 * (8 - sub_layers) * (sub_layers > 0))
+    r.u("", sum(88 * (flags >> 1) + 8 * (flags & 1) for flags in present))
+    r.ue("sps_seq_parameter_set_id")
+    chroma_format_idc = r.ue("chroma_format_idc")
+    separate = chroma_format_idc == 3 and r.u("separate_colour_plane_flag", 1)
+    width, height = r.ue("pic_width_in_luma_samples"), r.ue("pic_height_in_luma_samples")
+    for _ in range(4 * r.u("conformance_window_flag", 1)):
+        r.ue("conf_win_offset")
+    depths = [8 + r.ue("bit_depth_luma_minus8"), 8 + r.ue("bit_depth_chroma_minus8")]
+    return profile, chroma_format_idc, width, height, [] if separate else depths if chroma_format_idc else depths[:1]
+
+
+def sps_of_vvc(r: Reader) -> tuple[int, int, int, int, list[int]]:
+    """H.266, 7.3.2.4 and 7.3.3.1: likewise."""
+    sublayers = r.u("sps_max_sublayers_minus1", 11) & 7
+    chroma_format_idc = r.u("sps_chroma_format_idc", 2)
+    ctb = 32 << r.u("sps_log2_ctu_size_minus5", 2)
+    r.u("sps_ptl_dpb_hrd_params_present_flag", 1, 1)
+    profile = r.u("general_profile_idc", 7)
+    r.u("", 11)
+    if r.u("gci_present_flag", 1):
+        r.u("", 71)
+        r.u("", r.u("gci_num_additional_bits", 8))
+    r.u("", r.left % 8)
+    levels = sum(r.u("ptl_sublayer_level_present_flag", 1) for _ in range(sublayers))
+    r.u("", r.left % 8)
+    r.u("", 8 * levels)
+    r.u("", 32 * r.u("ptl_num_sub_profiles", 8))
+    r.u("sps_gdr_enabled_flag", 1)
+    r.u("", r.u("sps_ref_pic_resampling_enabled_flag", 1))
+    width, height = r.ue("sps_pic_width_max_in_luma_samples"), r.ue("sps_pic_height_max_in_luma_samples")
+    for _ in range(4 * r.u("sps_conformance_window_flag", 1)):
+        r.ue("sps_conf_win_offset")
+    last = r.ue("sps_num_subpics_minus1", 599) if r.u("sps_subpic_info_present_flag", 1) else 0
+    independent, same = (r.u("", 1), r.u("", 1)) if last else (1, 1)
+    place = sum((-(-side // ctb) - 1).bit_length() for side in (width, height))
+    for i in range(last + 1 if last else 0):
+        r.u("sps_subpic_ctu_top_left_x, y, width, height", place * ((i > 0) + (i < last)) * (i == 0 or not same))
+        r.u("", 2 * (not independent))
+    return profile, chroma_format_idc, width, height, [8 + r.ue("sps_bitdepth_minus8")]
 
 
 def feature_maps(frames: np.ndarray, header: Header, layer: Layer) -> np.ndarray:

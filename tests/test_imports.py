@@ -17,7 +17,15 @@ PACKAGE = Path(vcm_ref.__file__).parent
 ALLOWED = {
     "bitstream": ("numpy", "vcm_ref.bitstream", "vcm_ref.errors"),
     "conversion": ("numpy", "vcm_ref.bitstream.values", "vcm_ref.conversion", "vcm_ref.errors"),
-    "codec": ("numpy", "imageio_ffmpeg", "vcm_ref.bitstream.values", "vcm_ref.codec", "vcm_ref.errors"),
+    "codec": (
+        "numpy",
+        "imageio_ffmpeg",
+        "vcm_ref.bitstream.values",
+        "vcm_ref.codec",
+        "vcm_ref.errors",
+        "vcm_ref.process",
+    ),
+    "process": ("psutil", "vcm_ref.errors", "vcm_ref.process"),
 }
 
 

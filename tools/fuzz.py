@@ -151,6 +151,8 @@ def fuzz(arguments: argparse.Namespace) -> None:
         import fuzz_mutation
         import fuzz_targets
 
+    from vcm_ref.process.supervisor import adopt_orphans
+
     folder: Path = (arguments.folder / arguments.what).absolute()
     place = int(arguments.session.rpartition("-")[2])
     seeds = dict(fuzz_targets.seeds(arguments.what, arguments.vectors))
@@ -162,7 +164,7 @@ def fuzz(arguments: argparse.Namespace) -> None:
     words = folder / f"words-{place}.txt"
     escaped = ["".join(f"\\x{byte:02x}" for byte in word) for word in fuzz_mutation.dictionary()]
     words.write_text("".join(f'"{word}"\n' for word in escaped))
-    fuzz_targets.adopt_orphans()
+    adopt_orphans()
     watch = fuzz_targets.Watch(arguments.what, folder, arguments.session, arguments.slow, arguments.memory)
 
     def blindly(payload: bytes) -> bytes:
@@ -198,12 +200,14 @@ def plain(arguments: argparse.Namespace) -> None:
     import fuzz_mutation
     import fuzz_targets
 
+    from vcm_ref.process.supervisor import adopt_orphans
+
     folder: Path = (arguments.folder / arguments.what).absolute()
     rng = Random(f"{arguments.session} {time.time_ns()}")
     streams = [data for _, data in fuzz_targets.seeds(arguments.what, arguments.vectors) if fuzz_targets.is_read(data)]
     if arguments.what != "decode-video":
         os.environ["VCM_FFMPEG"] = "/nonexistent"
-    fuzz_targets.adopt_orphans()
+    adopt_orphans()
     watch = fuzz_targets.Watch(arguments.what, folder, arguments.session, arguments.slow, arguments.memory)
     deadline = time.time() + arguments.seconds if arguments.seconds else float("inf")
     data = b""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import io
 import json
@@ -37,7 +36,6 @@ CONFIGURATION = Path(__file__).parent.parent / "cfg" / "base.yaml"
 LARGEST_VECTOR = 4096
 _SAVE_EVERY_S = 2.0
 _KEPT_OF_A_KIND = 3
-_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
 
 
 class LeftoverError(Exception):
@@ -172,11 +170,6 @@ class Watch:
         path = self.folder / "sessions" / f"{self.session}.json"
         path.with_suffix(".part").write_text(json.dumps(counted, indent=1))
         path.with_suffix(".part").replace(path)
-
-
-def adopt_orphans() -> None:
-    """Make what children leave behind ours, so that it is seen."""
-    ctypes.CDLL(None).prctl(_SUBREAPER, 1)
 
 
 def _count_children(counts: Counter[str]) -> None:

@@ -21,13 +21,13 @@ from .bitstream.substreams import to_inner_stream
 from .bitstream.syntax import Substream
 from .bitstream.values import InnerCodecId
 from .codec import make_decoder
-from .codec.together import run_together
 from .conversion.arrangement import restore
 from .conversion.depth import lower_depth
 from .conversion.quantisation import dequantise
 from .errors import BitstreamError, CodecError
 from .feature_set import FeatureSet
 from .planes_file import GivenPlanes
+from .process.together import run_together
 from .report import PictureReport, substream_reports
 from .side_information import from_picture_header
 

@@ -16,7 +16,6 @@ from .bitstream.stream import BitstreamWriter, CodedPicture
 from .bitstream.substreams import to_inner_stream, to_substream
 from .bitstream.syntax import Substream
 from .bitstream.values import Mode, ReorderCoding, ValueRange
-from .codec.together import run_together
 from .configuration import Configuration
 from .conversion.arrangement import arrange, restore
 from .conversion.depth import lower_depth, raise_depth
@@ -24,6 +23,7 @@ from .conversion.order import channel_order
 from .conversion.quantisation import measure_ranges, quantise
 from .errors import DatasetError
 from .feature_set import FeatureSet
+from .process.together import run_together
 from .report import PictureReport, substream_reports
 from .settings import CodingSettings, check_features, settings_for
 from .side_information import layer_sizes, to_picture_header

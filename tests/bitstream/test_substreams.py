@@ -89,7 +89,7 @@ def test_what_is_stored_is_what_the_decoder_is_given(data: st.DataObject, codec:
     """A stream without delimiters and repetitions comes back, with four-byte start codes."""
     stored = data.draw(substreams(codec).filter(lambda substream: bool(substream.nal_units)))
     inner = to_inner_stream(codec, stored)
-    assert inner == b"".join(b"\x00\x00\x00\x01" + unit for unit in stored.parameter_sets + stored.nal_units)
+    assert inner == b"".join(b"\x00\x00\x00\x01" + unit for unit in [*stored.parameter_sets, *stored.nal_units])
     assert to_substream(codec, inner) == stored
 
 

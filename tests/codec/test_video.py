@@ -17,6 +17,7 @@ from vcm_ref.codec.vvenc import PRESETS, VvencEncoder
 from vcm_ref.errors import CodecError, ConfigError, UnsupportedError
 
 from .samples import extreme_frames, smooth_frames
+from .streams import acceptable_stream
 
 CODECS: list[EncoderName] = ["vvenc", "hevc"]
 SHAPES = [(1, 32, 32), (2, 32, 40), (5, 48, 64), (33, 32, 32), (3, 34, 50)]
@@ -306,9 +307,9 @@ class TestExecutable:
     @pytest.mark.usefixtures("poor_ffmpeg")
     def test_missing_decoder(self) -> None:
         with pytest.raises(UnsupportedError, match=r"lacks a decoder for vvc: .*VCM_FFMPEG, or decode with vtm"):
-            make_decoder(InnerCodecId.VVC).decode(b"stream", 1, 32, 32, 10)
+            make_decoder(InnerCodecId.VVC).decode(acceptable_stream(InnerCodecId.VVC, 1, 32, 32), 1, 32, 32, 10)
         with pytest.raises(UnsupportedError, match="lacks a decoder for hevc"):
-            make_decoder(InnerCodecId.HEVC).decode(b"stream", 1, 32, 32, 10)
+            make_decoder(InnerCodecId.HEVC).decode(acceptable_stream(InnerCodecId.HEVC, 1, 32, 32), 1, 32, 32, 10)
 
     def test_not_an_ffmpeg(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         script = tmp_path / "ffmpeg"
@@ -324,4 +325,6 @@ class TestExecutable:
         script.chmod(0o755)
         monkeypatch.setenv("VCM_FFMPEG", str(script))
         with pytest.raises(CodecError, match=r"did not finish within 0\.3 s"):
-            make_decoder(InnerCodecId.VVC, time_limit_s=0.3).decode(b"stream", 1, 32, 32, 10)
+            make_decoder(InnerCodecId.VVC, time_limit_s=0.3).decode(
+                acceptable_stream(InnerCodecId.VVC, 1, 32, 32), 1, 32, 32, 10
+            )

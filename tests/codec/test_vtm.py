@@ -15,6 +15,7 @@ from vcm_ref.codec.vtm import VtmDecoder, VtmEncoder, decoder_command, encoder_c
 from vcm_ref.errors import CodecError, ConfigError
 
 from .samples import extreme_frames, smooth_frames
+from .streams import acceptable_stream
 
 VARIABLES = ("VCM_VTM_ENCODER", "VCM_VTM_DECODER", "VCM_VTM_CFG")
 needs_encoder = pytest.mark.skipif(
@@ -108,26 +109,33 @@ class TestStandIn:
                 encoder.encode(self.FRAMES, Mode.RA, 37)
             assert not list(temporary_folders.iterdir())
 
-    @pytest.mark.parametrize("chroma_format", ["400", "420"])
-    def test_decoder(self, tmp_path: Path, chroma_format: str, temporary_folders: Path) -> None:
+    @pytest.mark.parametrize(("chroma_format", "halves"), [(0, 0), (1, 1), (2, 2), (3, 4)])
+    def test_decoder(self, tmp_path: Path, chroma_format: int, halves: int, temporary_folders: Path) -> None:
         frames = smooth_frames(2, 32, 40)
-        chroma = np.full(32 * 40 // 2 if chroma_format == "420" else 0, 512, np.uint16)
+        chroma = np.full(halves * 32 * 40 // 2, 512, np.uint16)
+        stream = acceptable_stream(InnerCodecId.VVC, 2, 32, 40, chroma_format)
         (tmp_path / "yuv").write_bytes(b"".join(frame.tobytes() + chroma.tobytes() for frame in frames))
-        planes = "0a,0b,0c" if chroma_format == "420" else "0a"
+        planes = "0a,0b,0c" if chroma_format else "0a"
         (tmp_path / "list").write_text(f"  0,   0,   40,   32,{planes}\n  0,   1,   40,   32,{planes}\n")
         copy = f"cat stream.bin > {tmp_path}/seen; cp {tmp_path}/yuv output.yuv; cp {tmp_path}/list pictures.txt"
         decoder = VtmDecoder(executable=self.script(tmp_path, "DecoderApp", copy))
-        np.testing.assert_array_equal(decoder.decode(b"coded", 2, 32, 40, 10), frames)
-        assert (tmp_path / "seen").read_bytes() == b"coded"
+        np.testing.assert_array_equal(decoder.decode(stream, 2, 32, 40, 10), frames)
+        assert (tmp_path / "seen").read_bytes() == stream
+        (tmp_path / "seen").unlink()
+        for shape in [(1, 32, 40), (3, 32, 40), (2, 40, 32), (2, 16, 80)]:
+            with pytest.raises(CodecError, match=r"the inner decoder returned|the inner stream has"):
+                decoder.decode(stream, *shape, 10)
         for shape in [(1, 32, 40), (3, 32, 40), (2, 40, 32), (2, 16, 80)]:
             with pytest.raises(CodecError, match="the inner decoder returned"):
-                decoder.decode(b"coded", *shape, 10)
+                decoder.decode(acceptable_stream(InnerCodecId.VVC, *shape, chroma_format), *shape, 10)
         assert not list(temporary_folders.iterdir())
 
     @pytest.mark.parametrize("program", ["exit 0", ": > pictures.txt", "exit 3"])
     def test_decoder_that_fails(self, tmp_path: Path, program: str) -> None:
         with pytest.raises(CodecError):
-            VtmDecoder(executable=self.script(tmp_path, "DecoderApp", program)).decode(b"coded", 1, 32, 32, 10)
+            VtmDecoder(executable=self.script(tmp_path, "DecoderApp", program)).decode(
+                acceptable_stream(InnerCodecId.VVC, 1, 32, 32), 1, 32, 32, 10
+            )
 
     def test_what_is_missing_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(CodecError, match="name VTM's EncoderApp in the environment variable VCM_VTM_ENCODER"):

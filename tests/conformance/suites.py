@@ -118,6 +118,72 @@ elif behaviour == "leave a daemon":
     os.wait()
     while not os.path.exists(note):
         time.sleep(0.01)
+elif behaviour == "leave a stranger":
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            wait = "import os, time; open({0!r}, 'w').write(str(os.getpid())); os.rename({0!r}, {1!r}); time.sleep(600)"
+            os.execve(sys.executable, [sys.executable, "-I", "-S", "-c", wait.format(note + ".new", note)], {})
+        os._exit(0)
+    os.wait()
+    while not os.path.exists(note):
+        time.sleep(0.01)
+elif behaviour == "end its parent":
+    os.kill(os.getppid(), signal.SIGKILL)
+elif behaviour == "write to a file without a name":
+    file = open("gone", "wb", 0)
+    os.remove("gone")
+    for _ in range(1 << 7):
+        file.write(bytes(1 << 20))
+    forever()
+elif behaviour == "nest folders":
+    os.chdir(output)
+    for _ in range(1100):
+        os.mkdir("deep")
+        os.chdir("deep")
+    open("file", "w").close()
+elif behaviour == "make many files":
+    for number in range(200):
+        open(os.path.join(output, str(number)), "w").close()
+elif behaviour == "leave links":
+    os.symlink("/nowhere", os.path.join(output, "dangling"))
+    os.symlink("..", os.path.join(output, "up"))
+    os.symlink("self", "self")
+elif behaviour == "leave odd files":
+    import socket
+    os.mkfifo(os.path.join(output, "pipe"))
+    socket.socket(socket.AF_UNIX).bind("socket")
+    open(os.path.join(output, "closed"), "w").close()
+    os.chmod(os.path.join(output, "closed"), 0)
+    open(os.path.join(os.fsencode(output), b"\\xff\\n\\x1b"), "w").close()
+    os.makedirs("a/b", 0)
+    os.chmod("a", 0)
+elif behaviour == "link for folder":
+    os.rename(output, output + "2")
+    os.symlink(output + "2", output)
+elif behaviour == "link for its folder":
+    here = os.getcwd()
+    shutil.rmtree(here)
+    os.symlink("/nowhere", here)
+elif behaviour == "close its folders":
+    os.chmod(os.path.join(output, "t1.raw"), 0)
+    os.chmod(output, 0)
+    os.chmod(".", 0)
+elif behaviour == "remove its folder":
+    shutil.rmtree(os.getcwd())
+elif behaviour == "socket":
+    import socket
+    os.remove(os.path.join(output, "t1.raw"))
+    os.chdir(output)
+    socket.socket(socket.AF_UNIX).bind("t1.raw")
+elif behaviour == "huge":
+    os.truncate(os.path.join(output, "t1.raw"), 1 << 40)
+elif behaviour == "folder for file":
+    os.remove(os.path.join(output, "t1.raw"))
+    os.mkdir(os.path.join(output, "t1.raw"))
+elif behaviour == "refuse oddly":
+    os.makedirs(output)
+    open(os.path.join(os.fsencode(output), b"a\\xff\\x1b"), "w").close()
 elif behaviour == "eat memory":
     eaten = [bytearray(1 << 24) for _ in range(64)]
     forever()

@@ -65,8 +65,8 @@ def test_programs_and_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         return load_adaptor(saved(place, USUAL.replace('[sh, "{bitstream}", "--to={output}"]', text))).command[:-2]
 
     monkeypatch.chdir("/")
-    assert command("../tools/decoder", "../sh", "sh", "../none") == (
-        str(tmp_path / "tools/decoder"), str(tmp_path / "sh"), "sh", "../none",
+    assert command("../tools/decoder", "../sh", "sh", "a/none") == (
+        str(tmp_path / "tools/decoder"), str(tmp_path / "sh"), "sh", "a/none",
     )  # fmt: skip
     assert command("{python}", "-c{python}") == (sys.executable, f"-c{sys.executable}")
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -76,9 +76,25 @@ def test_programs_and_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     os.link(tmp_path / "sh", beside / "sh")
     monkeypatch.setattr(sys, "executable", str(beside / "python"))
     assert command("sh") == (str(beside / "sh"),)
-    for missing in ("none", "./sh", "../tools", "/none/decoder"):
+    for missing in ("./sh", "../tools", "../none"):
+        with pytest.raises(ConfigError, match=rf"mine\.yaml: command: there is no file {missing}; a path is"):
+            command("sh", missing)
+    for missing in ("none", "a/none", "/none/decoder"):
         with pytest.raises(ConfigError, match=rf"mine\.yaml: command: there is no program {missing} to run; "):
             command(missing)
+
+
+def test_the_folder_may_be_reached_through_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where ``..`` leads is not in its path; Python's own path stays as it is."""
+    (tmp_path / "deep" / "real").mkdir(parents=True)
+    (tmp_path / "deep" / "decoder").write_text("#!/bin/sh\n")
+    (tmp_path / "deep" / "decoder").chmod(0o755)
+    (tmp_path / "link").symlink_to(tmp_path / "deep" / "real")
+    python = str(tmp_path / "link" / ".." / "decoder")
+    monkeypatch.setattr(sys, "executable", python)
+    text = USUAL.replace('[sh, "{bitstream}"', '[../decoder, "{python}", "{bitstream}"')
+    adaptor = load_adaptor(saved(tmp_path / "link", text))
+    assert adaptor.command[:2] == (str(tmp_path / "deep" / "decoder"), python)
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from vcm_ref.conformance import process_tree
 from vcm_ref.conformance.errors import HarnessError, SuiteError
 from vcm_ref.conformance.judgement import Outcome
 from vcm_ref.conformance.runner import Plan, decoder_version, run_vectors
+from vcm_ref.errors import ConfigError
+from vcm_ref.process import watched
 
 from .suites import SmallSuite
 
@@ -134,16 +135,14 @@ def test_one_exit_code_for_all_refusals(small: SmallSuite) -> None:
 
 
 def test_a_decoder_that_cannot_be_started(small: SmallSuite) -> None:
+    """It is told once, and not for each vector."""
     program = small.decoder.with_name("program")
     program.write_text("#!/nowhere/interpreter\n")
     program.chmod(0o755)
-    plan = Plan(
-        small.folder,
-        small.adaptor("program", command=["../" + small.decoder.parent.name + "/program", "{bitstream}", "{output}"]),
-    )
-    for result in run_vectors(plan, small.vectors, lambda share: None):
-        assert result.outcome is Outcome.ERROR
-        assert result.judgement.reason == "could not be started: No such file or directory"
+    command = ["../" + small.decoder.parent.name + "/program", "{bitstream}", "{output}"]
+    plan = Plan(small.folder, small.adaptor("program", command=command), jobs=2)
+    with pytest.raises(ConfigError, match=r"^program: .*program could not be started: No such file or directory$"):
+        run_vectors(plan, small.vectors, lambda share: None)
 
 
 @pytest.mark.parametrize("behaviour", ["hang", "fork and wait", "print without end"])
@@ -163,9 +162,9 @@ def test_the_time_limit_can_be_multiplied(small: SmallSuite) -> None:
     assert result.outcome is Outcome.TIMEOUT
 
 
-@pytest.mark.parametrize("behaviour", ["leave a child", "leave a daemon"])
+@pytest.mark.parametrize("behaviour", ["leave a child", "leave a daemon", "leave a stranger"])
 def test_processes_left_behind_are_ended(small: SmallSuite, behaviour: str) -> None:
-    """Also one that left session and parents; what the decoder wrote counts."""
+    """Also one that left session, parents and environment; what the decoder wrote counts."""
     assert small.outcome(behaviour, "GOOD_A_1") == (Outcome.PASS, "")
     assert_ended(small)
 
@@ -187,6 +186,47 @@ def test_memory_that_processes_share_counts_once(small: SmallSuite) -> None:
 def test_what_is_written_is_limited(small: SmallSuite) -> None:
     outcome, reason = small.outcome("write without end", "GOOD_A_1")
     assert (outcome, reason) == (Outcome.FAIL, "was ended because it wrote too much")
+
+
+@pytest.mark.parametrize("behaviour", ["write to a file without a name", "nest folders", "make many files"])
+def test_what_is_written_is_limited_whatever_it_is(
+    small: SmallSuite, behaviour: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where no file shows it, no path is long enough to lead there, or the files are empty."""
+    monkeypatch.setattr(watched, "_ENTRY_BYTES", 1 << 20)
+    outcome, reason = small.outcome(behaviour, "GOOD_A_1")
+    assert (outcome, reason) == (Outcome.FAIL, "was ended because it wrote too much")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        ("leave links", "^$"),
+        ("leave odd files", "^$"),
+        ("link for folder", "^left no output folder$"),
+        ("link for its folder", "^(left no output folder|there is no t1.raw)$"),
+        ("close its folders", "^$|^(left no output folder|t1.raw cannot be read: Permission denied)"),
+        ("remove its folder", "^(left no output folder|there is no t1.raw)$"),
+        ("socket", "^t1.raw is no regular file$"),
+        ("huge", "^t1.raw has 1099511627776 bytes; 32 are right$"),
+        ("folder for file", "^t1.raw is no regular file$"),
+    ],
+)
+def test_odd_things_in_the_output(small: SmallSuite, behaviour: str, reason: str) -> None:
+    """Each is the vector's result, and no run's end. What is not looked at may be there."""
+    outcome, told = small.outcome(behaviour, "GOOD_A_1")
+    assert re.search(reason, told), told
+    assert outcome is (Outcome.FAIL if told else Outcome.PASS)
+
+
+@pytest.mark.parametrize(("behaviour", "name"), [("refuse oddly", r"a\udcff\x1b")])
+def test_odd_names_are_told_safely(small: SmallSuite, behaviour: str, name: str) -> None:
+    outcome, reason = small.outcome(behaviour, "BAD_A_1")
+    assert (outcome, reason) == (Outcome.FAIL, f"refused it (exit code 10) and left {name}")
+
+
+def test_a_decoder_that_ends_its_parent(small: SmallSuite) -> None:
+    assert small.outcome("end its parent", "GOOD_A_1") == (Outcome.CRASH, "was ended by SIGKILL")
 
 
 def test_a_decoder_may_spoil_its_copy(small: SmallSuite) -> None:
@@ -235,15 +275,13 @@ def test_an_interrupt_ends_all(small: SmallSuite) -> None:
 
 
 def test_what_cannot_be_ended_is_an_error(small: SmallSuite, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = process_tree.ProcessTree.kill
-
-    def kill(tree: process_tree.ProcessTree) -> list[int]:
-        real(tree)
-        return [12345]
-
-    monkeypatch.setattr(process_tree.ProcessTree, "kill", kill)
-    with pytest.raises(HarnessError, match="its process 12345 cannot be ended"):
-        small.outcome("right", "GOOD_A_1")
+    """A supervisor that does not come to an end is what a process that hangs inside the kernel looks like."""
+    stuck = small.folder / "supervisor.py"
+    stuck.write_text("import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile 1: time.sleep(1)")
+    monkeypatch.setattr(watched.supervisor, "__file__", str(stuck))
+    monkeypatch.setattr(watched, "_GIVE_UP_S", 0.2)
+    with pytest.raises(HarnessError, match="a process of it cannot be ended"):
+        small.outcome("right", small.limited("GOOD_A_1", seconds=1))
 
 
 def test_the_version_that_a_decoder_tells(small: SmallSuite) -> None:

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -79,6 +78,10 @@ def test_header_digests_are_renewed(mutation: ModuleType, targets: ModuleType) -
     targets.parse(mutation.join(mutation.with_header_digests(pieces)))
 
 
+#: The processor time that the watch sees: it depends on nothing but what is executed.
+clock = [1.0]
+
+
 def leave_a_child(data: bytes) -> None:
     subprocess.Popen([sys.executable, "-c", "pass"]).returncode = 0  # as if nobody had to wait for it
 
@@ -88,7 +91,7 @@ def leave_a_file(data: bytes) -> None:
 
 
 def leave_a_thread(data: bytes) -> None:
-    threading.Thread(target=time.sleep, args=(0.3,)).start()
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
 
 
 def take_memory(data: bytes) -> None:
@@ -96,9 +99,7 @@ def take_memory(data: bytes) -> None:
 
 
 def take_time(data: bytes) -> None:
-    end = time.process_time() + 0.5
-    while time.process_time() < end:
-        pass
+    clock[0] += 0.5
 
 
 def fail(data: bytes) -> None:
@@ -111,6 +112,7 @@ def watch_both(what: Callable[[bytes], None], folder: Path) -> None:
     import fuzz_targets
 
     os.environ["TMPDIR"] = tempfile.tempdir = str(folder / "tmp")
+    fuzz_targets._cpu_s = lambda: clock[0]
     watch = fuzz_targets.Watch("parse", folder, "s-0", 0.25, 100)
     watch(b"nothing")
     assert os.listdir(folder / "findings") == []

@@ -17,6 +17,7 @@ def start(name: str) -> int:
         if handler is signal.default_int_handler:
             signal.signal(signal.SIGINT, partial(_quit, name))
         main = import_module(f".{name}", __package__).main
+        import_module("..process.orphans", __package__).own_process()
         signal.signal(signal.SIGINT, handler)
         code: int = main()
         return code

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from array import array
+from collections.abc import Iterable, Sequence
+from typing import overload
 
 from .values import InnerCodecId
 
@@ -18,9 +21,44 @@ def split_byte_stream(stream: bytes) -> list[bytes]:
     return [unit.rstrip(b"\x00") for unit in stream.split(b"\x00\x00\x01")[1:]]
 
 
-def join_byte_stream(nal_units: list[bytes]) -> bytes:
+def join_byte_stream(nal_units: Iterable[bytes]) -> bytes:
     """An Annex B byte stream of ``nal_units``, each after a four-byte start code."""
-    return b"".join(START_CODE + unit for unit in nal_units)
+    stream = bytearray()
+    for unit in nal_units:
+        stream += START_CODE
+        stream += unit
+    return bytes(stream)
+
+
+class NalUnits(Sequence[bytes]):
+    """NAL units one after the other in one buffer, with 8 bytes for each: a hostile stream may have millions."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._ends = array("Q", [0])
+
+    def append(self, nal_unit: bytes) -> None:
+        """Add one at the end."""
+        self._data += nal_unit
+        self._ends.append(len(self._data))
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[bytes]: ...
+    def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
+        places = range(len(self))[index]
+        if isinstance(places, range):
+            return [self[place] for place in places]
+        return bytes(self._data[self._ends[places] : self._ends[places + 1]])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(bytes.__eq__, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 def nal_unit_type(codec: InnerCodecId, nal_unit: bytes) -> int:

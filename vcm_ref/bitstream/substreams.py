@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from ..errors import CodecError
 from .nal import is_access_unit_delimiter, is_parameter_set, join_byte_stream, nal_unit_type, split_byte_stream
 from .syntax import Substream
@@ -48,4 +50,4 @@ def to_inner_stream(codec: InnerCodecId, substream: Substream) -> bytes:
     """The elementary stream that the inner decoder is given."""
     if codec == InnerCodecId.LOSSLESS:
         return substream.lossless_data
-    return join_byte_stream(substream.parameter_sets + substream.nal_units)
+    return join_byte_stream(chain(substream.parameter_sets, substream.nal_units))

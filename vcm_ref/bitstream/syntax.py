@@ -6,7 +6,7 @@ dataclasses are the variables of the semantics (clause 7).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
 from math import factorial
@@ -15,7 +15,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from ..errors import UnsupportedError
 from .coder import Coder
 from .elements import MAX_CHANNELS, MAX_PARAMETER_SET_BITS, MAX_SIZE, SIGNATURE, VERSION, Part
-from .nal import START_CODE_LIKE, is_access_unit_delimiter, is_parameter_set
+from .nal import START_CODE_LIKE, NalUnits, is_access_unit_delimiter, is_parameter_set
 from .parameter_sets import BitString, ParameterSetCode, apply_code, best_code, to_bit_string, to_nal_unit
 from .permutation import fixed_index_bits, index_bits, rank, unrank
 from .values import Allocation, Arrangement, Grid, InnerCodecId, Mode, RangeScope, ReorderCoding, UnitType
@@ -78,7 +78,7 @@ class Substream:
     """One inner elementary stream: parameter sets and the NAL units that follow, or the bytes of a lossless one."""
 
     parameter_sets: list[bytes] = field(default_factory=list)
-    nal_units: list[bytes] = field(default_factory=list)
+    nal_units: Sequence[bytes] = field(default_factory=NalUnits)
     lossless_data: bytes = b""
 
 
@@ -288,14 +288,15 @@ def parameter_set(s: Coder, h: StreamHeader, u: Substream, i: int, bases: list[B
 @table("6.11")
 def nal_unit_record(s: Coder, h: StreamHeader, u: Substream, i: int) -> None:
     """One NAL unit after the leading parameter sets, without its start code."""
-    if s.reading:
-        u.nal_units.append(b"")
-    size = s("nal_unit_size", len(u.nal_units[i]))
-    nal_unit = s("nal_unit", u.nal_units[i], bits=8 * size)
+    nal_unit = b"" if s.reading else u.nal_units[i]
+    size = s("nal_unit_size", len(nal_unit))
+    nal_unit = s("nal_unit", nal_unit, bits=8 * size)
     s.require(START_CODE_LIKE.search(nal_unit) is None, "a NAL unit holds a start code or ends in a zero byte")
     s.require(not is_access_unit_delimiter(h.inner_codec, nal_unit), "an access unit delimiter is stored")
     s.require(i > 0 or not is_parameter_set(h.inner_codec, nal_unit), "a leading parameter set is stored as it is")
-    u.nal_units[i] = nal_unit
+    if s.reading:
+        assert isinstance(u.nal_units, NalUnits), "a substream that is read into begins empty"
+        u.nal_units.append(nal_unit)
 
 
 @table("6.12")

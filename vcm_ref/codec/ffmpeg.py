@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from ..bitstream.values import InnerCodecId
 from ..errors import CodecError, UnsupportedError
-from .process import OUTPUT_FD, Buffer, ChildLimits, run_child
+from ..process.child import OUTPUT_FD, Buffer, ChildLimits, run_child
+from .inner_stream import checked_inner_stream
 
 _TARGET = f"pipe:{OUTPUT_FD}"  # not standard output: VVenC prints warnings there, in the middle of its stream
 _FORMATS = {InnerCodecId.HEVC: "hevc", InnerCodecId.VVC: "vvc"}
@@ -27,6 +28,7 @@ _CODED_SLICE = {  # nal_unit_type below 32 (H.265, Table 7-1) and up to 12 (H.26
     InnerCodecId.HEVC: re.compile(rb"\x00\x00\x01[\x00-\x3f]"),
     InnerCodecId.VVC: re.compile(rb"\x00\x00\x01.[\x00-\x67]", re.DOTALL),
 }
+_444 = 3  # chroma_format_idc
 _Y4M_HEADER_BYTES = 256  # the header line is about 60 bytes long
 _FRAME = b"FRAME\n"
 _MEMORY_LIMIT = 8 << 30  # bytes of address space
@@ -127,6 +129,12 @@ class _Planes(NamedTuple):
 
 
 _LUMA = _Planes("extractplanes=y", "gray10le", b"mono10")
+#: The same for 4:4:4, where ffmpeg may call the first colour component green: it is taken by its place.
+_FIRST = _Planes(
+    "mergeplanes=map0s=0:map0p=0:map1s=0:map1p=0:map2s=0:map2p=0:format=yuv444p10le,extractplanes=y",
+    "gray10le",
+    b"mono10",
+)
 _COLOUR = _Planes("null", "yuv420p10le", b"420p10")
 
 
@@ -154,7 +162,7 @@ class FfmpegDecoder:
         otherwise pass for those asked for. Raises CodecError unless exactly the frames asked for come back, and
         UnsupportedError where the executable has no such decoder.
         """
-        samples = self._decode(stream, count, (height, width), bit_depth, _LUMA, height * width)
+        samples = self._decode(stream, count, (height, width), bit_depth, height * width)
         return samples.reshape(count, height, width)
 
     def decode_colour(
@@ -165,21 +173,23 @@ class FfmpegDecoder:
         Raises as ``decode`` does, and CodecError for another chroma format.
         """
         luma = height * width
-        samples = self._decode(stream, count, (height, width), bit_depth, _COLOUR, luma + luma // 2)
+        samples = self._decode(stream, count, (height, width), bit_depth, luma + luma // 2, colour=True)
         chroma = samples[:, luma:].reshape(count, 2, height // 2, width // 2)
         return samples[:, :luma].reshape(count, height, width), chroma
 
     def _decode(
-        self, stream: bytes, count: int, size: tuple[int, int], bit_depth: int, planes: _Planes, samples: int
+        self, stream: bytes, count: int, size: tuple[int, int], bit_depth: int, samples: int, *, colour: bool = False
     ) -> NDArray[np.uint16]:
         """The pictures as uint16 ``(count, samples)``, ``samples`` being those of all planes wanted of one picture."""
         if bit_depth != 10:
             raise CodecError(f"{self._format}: frames of {bit_depth} bits cannot be decoded, only of 10")
         executable = find_ffmpeg()
+        inner = checked_inner_stream(self.codec_id, stream, count, *size)
+        planes = _COLOUR if colour else _FIRST if inner.parameters.chroma_format == _444 else _LUMA
         output_bytes = _Y4M_HEADER_BYTES + count * (len(_FRAME) + 2 * samples)
         limits = ChildLimits(self.time_limit_s, output_bytes, self.memory_limit)
         try:
-            output = run_child(self._command(executable, planes), feed=[stream], limits=limits)
+            output = run_child(self._command(executable, planes), feed=[inner.data], limits=limits)
         except CodecError as error:
             if _offers(executable, "-decoders", self._format):
                 raise
@@ -190,8 +200,9 @@ class FfmpegDecoder:
         return _frames_of_y4m(output, count, size, planes.colour_space, samples)
 
     def _command(self, executable: str, planes: _Planes) -> list[str]:
-        # A damaged stream shall fail rather than be concealed. Film grain is exported, that is, not applied.
-        strict = ["-xerror", "-err_detect", "explode", "-export_side_data", "film_grain"]
+        # A damaged stream shall fail rather than be concealed. No metadata may change a sample: there is none left, and
+        # nothing would be done about it. Film grain and LCEVC are exported, that is, not applied.
+        strict = ["-xerror", "-err_detect", "explode", "-export_side_data", "film_grain+enhancements", "-noautorotate"]
         source = ["-threads", str(self.threads), "-f", self._format, "-i", "pipe:0"]
         wanted = ["-vf", planes.filter, "-pix_fmt", planes.pixels, "-noautoscale", "-fps_mode", "passthrough"]
         target = ["-strict", "-1", "-f", "yuv4mpegpipe", _TARGET]

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from ..bitstream.values import InnerCodecId, Mode
 from ..errors import CodecError, ConfigError
+from ..process.child import ChildLimits
 from .ffmpeg import encode_with_ffmpeg, ffmpeg_version, find_ffmpeg, require_encoder
 from .frames import check_frames, little_endian
-from .process import ChildLimits
 
 PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow",

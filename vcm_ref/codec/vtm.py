@@ -15,7 +15,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -23,8 +22,10 @@ from numpy.typing import NDArray
 
 from ..bitstream.values import InnerCodecId, Mode
 from ..errors import CodecError, ConfigError
+from ..process.child import ChildLimits, run_child
+from ..process.scratch import scratch_folder
 from .frames import check_chroma, check_frames, little_endian
-from .process import ChildLimits, run_child
+from .inner_stream import checked_inner_stream
 
 ChromaFormat = Literal[400, 420]
 _CONFIGURATIONS = {
@@ -34,6 +35,7 @@ _CONFIGURATIONS = {
 }
 GOPS = tuple(gop for mode, gop in _CONFIGURATIONS if mode == Mode.RA)
 _LOG_BYTES = 1 << 24
+_CHROMA_SAMPLES = (0, 1, 2, 4)  # by chroma_format_idc: for two samples of luma
 _INPUT, _STREAM, _OUTPUT, _PICTURES = "input.yuv", "stream.bin", "output.yuv", "pictures.txt"
 
 
@@ -137,14 +139,14 @@ class VtmEncoder:
         shape = (count, height, width)
         command = self._command(executable, configuration, shape, mode, qp)
         limits = ChildLimits(self.time_limit_s, _LOG_BYTES, self.memory_limit, (1 << 20) + 4 * frames.nbytes)
-        with TemporaryDirectory(prefix="vcm_vtm_") as folder:
-            with Path(folder, _INPUT).open("wb") as file:
+        with scratch_folder("vtm") as folder:
+            with (folder / _INPUT).open("wb") as file:
                 for index, frame in enumerate(frames):
                     file.write(little_endian(frame))
                     if chroma is not None:
                         file.write(little_endian(chroma[index]))
-            run_child(command, limits=limits, cwd=Path(folder))
-            stream = _read(Path(folder, _STREAM))
+            run_child(command, limits=limits, cwd=folder)
+            stream = _read(folder / _STREAM)
         if not stream:
             raise CodecError("vtm: the encoder returned nothing")
         return stream
@@ -195,20 +197,19 @@ class VtmDecoder:
         if bit_depth != 10:
             raise CodecError(f"vtm: frames of {bit_depth} bits cannot be decoded, only of 10")
         executable = _find(self.executable, "VCM_VTM_DECODER", "VTM's DecoderApp")
-        largest = (1 << 20) + 3 * count * height * width  # 4:2:0
+        inner = checked_inner_stream(self.codec_id, stream, count, height, width)
+        chroma = height * width * _CHROMA_SAMPLES[inner.parameters.chroma_format] // 2  # samples of a frame
+        largest = (1 << 20) + 2 * count * (height * width + chroma)
         limits = ChildLimits(self.time_limit_s, _LOG_BYTES, self.memory_limit, largest)
-        with TemporaryDirectory(prefix="vcm_vtm_") as folder:
-            Path(folder, _STREAM).write_bytes(stream)
-            run_child(decoder_command(executable), limits=limits, cwd=Path(folder))
-            chroma = _check_pictures(_read(Path(folder, _PICTURES)), count, height, width)
-            return _read_luma(Path(folder, _OUTPUT), count, height, width, chroma)
+        with scratch_folder("vtm") as folder:
+            (folder / _STREAM).write_bytes(inner.data)
+            run_child(decoder_command(executable), limits=limits, cwd=folder)
+            _check_pictures(_read(folder / _PICTURES), count, height, width)
+            return _read_luma(folder / _OUTPUT, count, height, width, chroma)
 
 
-def _check_pictures(listing: bytes, count: int, height: int, width: int) -> int:
-    """Check VTM's list of output pictures (layer, POC, width, height, an MD5 per plane).
-
-    Returns how many chroma samples a frame has.
-    """
+def _check_pictures(listing: bytes, count: int, height: int, width: int) -> None:
+    """Check VTM's list of output pictures (layer, POC, width, height, an MD5 per plane)."""
     lines = listing.decode("ascii", "replace").splitlines()
     pictures = [line.replace(" ", "").split(",") for line in lines]
     if len(pictures) != count:
@@ -216,13 +217,12 @@ def _check_pictures(listing: bytes, count: int, height: int, width: int) -> int:
     for picture in pictures:
         if picture[2:4] != [str(width), str(height)]:
             raise CodecError(f"the inner decoder returned frames of {'x'.join(picture[2:4])}, not of {width}x{height}")
-    return 0 if all(len(picture) == 5 for picture in pictures) else height * width // 2
 
 
 def _read_luma(path: Path, count: int, height: int, width: int, chroma: int) -> NDArray[np.uint16]:
     luma = height * width
     if not path.is_file() or path.stat().st_size != 2 * count * (luma + chroma):
-        raise CodecError("the inner decoder returned frames of another chroma format than 4:0:0 and 4:2:0")
+        raise CodecError("the inner decoder returned frames of another chroma format than its stream has")
     frames = np.empty((count, height, width), np.uint16)
     with path.open("rb") as file:
         for frame in frames:

@@ -30,9 +30,9 @@ from numpy.typing import NDArray
 
 from ..bitstream.values import InnerCodecId, Mode
 from ..errors import CodecError, ConfigError
+from ..process.child import ChildLimits
 from .ffmpeg import encode_with_ffmpeg, ffmpeg_version, find_ffmpeg, require_encoder
 from .frames import check_chroma, check_frames, little_endian
-from .process import ChildLimits
 
 PRESETS = ("faster", "fast", "medium", "slow", "slower")
 GOPS = (16, 32)

@@ -73,7 +73,7 @@ def load_adaptor(path: Path) -> Adaptor:
     return Adaptor(
         name=tree["name"],
         command=_resolved_command(path, "command", tree["command"]),
-        planes=_resolved(path.parent, tree["planes"]) if "planes" in tree else None,
+        planes=_resolved(path, "planes", tree["planes"]) if "planes" in tree else None,
         version=_resolved_command(path, "version", tree["version"]) if "version" in tree else None,
         profiles=frozenset(tree["profiles"]),
         level=tree["level"],
@@ -99,12 +99,12 @@ def _check_placeholders(path: Path, tree: Mapping[str, Any]) -> None:
 
 def _resolved_command(path: Path, key: str, words: Sequence[str]) -> tuple[str, ...]:
     """The words with paths resolved; the first is the program."""
-    program, *rest = _resolved(path.parent, words)
+    program, *rest = _resolved(path, key, words)
     # A program of the environment that we run in is meant, also where that is not activated.
     beside = str(Path(sys.executable).parent)
     if os.sep in program:
         found = shutil.which(program) if os.path.isabs(program) else None
-        where = "a path is relative to the adaptor, and its file must be executable"
+        where = "its file must be there, and executable"
     else:
         found = shutil.which(program, path=os.pathsep.join((beside, os.environ.get("PATH", os.defpath))))
         where = f"it was looked for in {beside} and in PATH"
@@ -113,12 +113,22 @@ def _resolved_command(path: Path, key: str, words: Sequence[str]) -> tuple[str, 
     return found, *rest
 
 
-def _resolved(folder: Path, words: Sequence[str]) -> tuple[str, ...]:
-    """``{python}`` filled in; a word with a slash that is a file's path from ``folder``, as an absolute path."""
-    filled = [word.replace(_PYTHON, sys.executable) for word in words]
-    return tuple(
-        os.path.abspath(folder / word) if os.sep in word and (folder / word).is_file() else word for word in filled
-    )
+def _resolved(path: Path, key: str, words: Sequence[str]) -> tuple[str, ...]:
+    """A word with a slash that is a file's path from the adaptor's folder, as an absolute path; ``{python}`` filled in.
+
+    One that begins with ./ or ../ is such a path, and its file must be there.
+    """
+    folder = os.path.realpath(path.parent)  # what .. means is known where no link is on the way
+    found = []
+    for word in words:
+        place = os.path.normpath(os.path.join(folder, word))
+        if os.sep in word and os.path.isfile(place):
+            found.append(place)
+        elif word.startswith((f".{os.sep}", f"..{os.sep}")):
+            raise ConfigError(f"{path}: {key}: there is no file {word}; a path is relative to the adaptor")
+        else:
+            found.append(word.replace(_PYTHON, sys.executable))
+    return tuple(found)
 
 
 def _refusals(codes: Mapping[str, int]) -> dict[int, frozenset[str]]:

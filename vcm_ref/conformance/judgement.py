@@ -9,8 +9,9 @@ from enum import Enum
 from pathlib import Path
 
 from ..errors import UnsupportedError
+from ..printable import printable
+from ..process.watched import Cause, Ending, signal_name
 from .decoded_files import differences
-from .execution import Cause, Ending, signal_name
 from .manifest import Vector
 
 
@@ -39,7 +40,7 @@ def judge(vector: Vector, ending: Ending, output: Path, refusals: Mapping[int, f
     words = f": {ending.words}" if ending.words else ""
     match ending.cause:
         case Cause.NOT_STARTED:
-            return Judgement(Outcome.ERROR, f"could not be started{words}")
+            raise ValueError("a decoder that was not started cannot be judged")
         case Cause.TIME:
             return Judgement(Outcome.TIMEOUT, f"was ended at the time limit, after {ending.seconds:.1f} s{words}")
         case Cause.MEMORY:
@@ -81,11 +82,15 @@ def _judge_refusal(vector: Vector, classes: frozenset[str], code: int, output: P
 
 
 def _any_file(output: Path) -> str | None:
-    """The first thing in ``output`` that is no folder, as a path from there."""
+    """The first thing in ``output`` that is not a folder, or cannot be looked into, as a path from there."""
     if output.is_symlink() or (output.exists() and not output.is_dir()):
         return "a file in place of the output folder"
-    for folder, folders, names in os.walk(output):
-        names += [name for name in folders if os.path.islink(os.path.join(folder, name))]
-        if names:
-            return os.path.relpath(os.path.join(folder, min(names)), output)
-    return None
+    if not output.exists():
+        return None
+    closed: list[str] = []
+    for folder, folders, names in os.walk(output, onerror=lambda error: closed.append(str(error.filename))):
+        left = [os.path.join(folder, name) for name in names]
+        left += [path for name in folders if os.path.islink(path := os.path.join(folder, name))]
+        if left:
+            return printable(os.path.relpath(min(left), output))
+    return f"a folder that cannot be read, {printable(os.path.relpath(closed[0], output))}" if closed else None

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import stat
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import ConfigError
+from ..process.scratch import remove_tree, scratch_folder
+from ..process.watched import Cancelled, Cause, NotEndedError, RunLimits, execute
 from .adaptor import Adaptor, Mode
 from .decoded_files import expected_bytes
-from .execution import Cancelled, Cause, RunLimits, execute
+from .errors import HarnessError
 from .judgement import Judgement, Outcome, judge
 from .manifest import Vector
 from .results import Result
@@ -47,11 +51,12 @@ def run_vectors(
 
     Vectors that the decoder does not claim, or to which the mode does not apply, are not run. Neither processes nor
     files are left, however this ends. Raises :class:`SuiteError` where a vector's file is not what the manifest says,
-    :class:`HarnessError` where the harness cannot write, and whatever ``inspect`` raises.
+    :class:`HarnessError` where the harness cannot write, :class:`ConfigError` where the decoder's program cannot be
+    started, and whatever ``inspect`` raises.
     """
     cancelled = threading.Event()
-    with _work_folder() as work, ThreadPoolExecutor(plan.jobs) as pool:
-        futures = [pool.submit(_run_one, plan, vector, work, cancelled, inspect) for vector in vectors]
+    with scratch_folder("conformance") as work, ThreadPoolExecutor(plan.jobs) as pool:
+        futures = [pool.submit(_run_one, plan, vector, work.absolute(), cancelled, inspect) for vector in vectors]
         try:
             for future in as_completed(futures):
                 future.result()
@@ -67,15 +72,9 @@ def decoder_version(adaptor: Adaptor) -> str | None:
     """What the decoder's ``version`` command prints; ``None`` where it has none, or that fails."""
     if adaptor.version is None:
         return None
-    with _work_folder() as folder:
-        ending = execute(adaptor.version, folder, _VERSION_LIMITS, threading.Event())
+    with scratch_folder("conformance") as folder:
+        ending = execute(adaptor.version, folder.absolute(), _VERSION_LIMITS, threading.Event())
     return ending.words if (ending.cause, ending.code) == (Cause.EXIT, 0) and ending.words else None
-
-
-@contextmanager
-def _work_folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="vcm_conformance_", ignore_cleanup_errors=True) as name:
-        yield Path(name).absolute()  # the decoder's current folder is another
 
 
 def _run_one(plan: Plan, vector: Vector, work: Path, cancelled: threading.Event, inspect: Inspect | None) -> Result:
@@ -84,20 +83,38 @@ def _run_one(plan: Plan, vector: Vector, work: Path, cancelled: threading.Event,
         return Result(vector, Judgement(Outcome.NOT_RUN, reason))
     if cancelled.is_set():
         raise Cancelled
-    with tempfile.TemporaryDirectory(dir=work) as name:
+    with _vector_folder(work) as folder:
         # Neither a path nor a name tells the decoder which vector it is given, and a copy is what it may spoil.
-        folder = Path(name)
         bitstream, planes, output = folder / "stream.bin", None, folder / "output"
         copy_stored(plan.folder, vector.bitstream, bitstream)
         if plan.mode == "a" and vector.planes is not None:
             planes = folder / "planes.raw"
             copy_stored(plan.folder, vector.planes, planes)
         command = plan.adaptor.command_line(plan.mode, bitstream, output, planes)
-        ending = execute(command, folder, _limits(plan, vector), cancelled)
+        try:
+            ending = execute(command, folder, _limits(plan, vector), cancelled)
+        except NotEndedError as error:
+            raise HarnessError(str(error)) from error
+        if ending.cause is Cause.NOT_STARTED:
+            raise ConfigError(f"{plan.adaptor.name}: {command[0]} could not be started: {ending.words}")
+        with suppress(OSError):
+            folder.chmod(stat.S_IRWXU)  # what the decoder may have taken from us
         judgement = judge(vector, ending, output, plan.adaptor.refusals)
         if inspect is not None and judgement.outcome is Outcome.PASS:
             inspect(vector, output)
     return Result(vector, judgement, ending.seconds, ending.memory)
+
+
+@contextmanager
+def _vector_folder(work: Path) -> Iterator[Path]:
+    try:
+        folder = Path(tempfile.mkdtemp(dir=work))
+    except OSError as error:
+        raise HarnessError(f"{work}: no folder can be made there: {error.strerror or error}") from error
+    try:
+        yield folder
+    finally:
+        remove_tree(folder)
 
 
 def _limits(plan: Plan, vector: Vector) -> RunLimits:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import prod
@@ -28,9 +28,9 @@ from ...bitstream.values import (
     Shape,
 )
 from ...codec import EncoderName, make_decoder, make_encoder
-from ...codec.together import run_together
 from ...conversion.arrangement import arrange, restore
 from ...conversion.depth import lower_depth, raise_depth
+from ...process.together import run_together
 
 Range = tuple[float, float]
 CODECS: dict[InnerCodecId, EncoderName] = {
@@ -55,7 +55,10 @@ class Layer:
 @dataclass(frozen=True)
 class Plan:
     """What a bitstream is to hold. ``sizes`` are (height, width) of each picture and then of its layers, if not one
-    picture with the layers' own; ``ranges`` are used in turn; ``order`` is shuffled, identity or reversed."""
+    picture with the layers' own; ``ranges`` are used in turn; ``order`` is shuffled, identity or reversed.
+
+    ``encode`` codes the frames of a substream in place of ``encoder``.
+    """
 
     layers: Sequence[Layer]
     bit_depth: int = 8
@@ -70,6 +73,7 @@ class Plan:
     sizes: Sequence[Sequence[tuple[int, int]]] = ()
     picture_size: tuple[int, int] = (64, 96)
     encoder: EncoderName | None = None
+    encode: Callable[[NDArray[np.uint16]], bytes] | None = None
     preset: str | None = None
     qp: int = 32
     profile: int | None = None
@@ -145,7 +149,8 @@ def _coded(plan: Plan, clip: NDArray[np.uint16], place: int) -> tuple[Substream,
     layer = plan.layers[place]
     encoder = make_encoder(plan.encoder or CODECS[plan.codec], bit_depth=plan.bit_depth, preset=plan.preset)
     qp = plan.qp if layer.qp is None else layer.qp
-    stored = to_substream(plan.codec, encoder.encode(clip, Mode.AI if tiled else layer.mode, qp))
+    mode = Mode.AI if tiled else layer.mode
+    stored = to_substream(plan.codec, plan.encode(clip) if plan.encode else encoder.encode(clip, mode, qp))
     count, height, width = clip.shape
     stream, depth = to_inner_stream(plan.codec, stored), inner_bit_depth(plan.codec, plan.bit_depth)
     return stored, make_decoder(plan.codec).decode(stream, count, height, width, depth)

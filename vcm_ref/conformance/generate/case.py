@@ -95,6 +95,6 @@ def family(feature: str, *features: str, kind: Kind = "positive", error: str = "
 
 def all_cases() -> list[Case]:
     """Every declared vector, in the order of declaration."""
-    from . import core, damage, edges, negative, pairs, payload, units, video  # noqa: F401  entering their families
+    from . import core, damage, edges, inner, negative, pairs, payload, units, video  # noqa: F401  entering their families
 
     return [case for cases in FAMILIES for case in cases()]

@@ -5,14 +5,17 @@ Ctrl-C reaches us first, and the whole process group can be ended), with a wall-
 a cap on what they return. The exit code is checked here; whether the output is what was asked for is the
 caller's to check.
 
-Memory is limited by ``prlimit(RLIMIT_AS)`` right after the start, which needs no code between fork and exec and
-so is safe beside threads. It exists on Linux only; elsewhere the wall clock and the output cap are the limits.
+Memory and processor time are limited by ``prlimit`` right after the start, which needs no code between fork and exec
+and so is safe beside threads. For the same reason ``setpriv``, where it is installed, asks the kernel to end the child
+when the thread that started it ends: SIGKILL of this process leaves no decoder behind, even one that hangs. Both exist
+on Linux only; elsewhere the wall clock and the output cap are the limits.
 """
 
 from __future__ import annotations
 
+import math
 import os
-import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,19 +24,19 @@ import time
 from collections.abc import Callable, Container, Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO, Protocol, TypeVar
 
 from ..errors import CodecError
+from . import orphans
+from .words import KEPT, last_words
 
 T = TypeVar("T")
 #: In an argument: the number of a pipe of its own for the child's output. Libraries print on standard output.
 OUTPUT_FD = "{output}"
 
 _PIPE_BYTES = 1 << 20  # fewer switches between us and the child than the usual 64 KiB; only a hint
-_WORDS_KEPT = 8192
-_LINES_QUOTED = 8
-_MESSAGE_LENGTH = 300
 _STOPPED = "was stopped"
 _GRACE_S = 5.0  # for threads to see their pipe close once the child is gone
 
@@ -50,6 +53,7 @@ class ChildLimits:
 
     ``output_bytes`` caps its output, ``file_bytes`` (``None``: no limit) each file it writes,
     ``memory_bytes`` (``None``: no limit) its address space, which with threads is several times what it touches.
+    Processor time is bounded by ``time_s`` on every core.
     """
 
     time_s: float
@@ -65,22 +69,25 @@ class _Child:
         self.name = Path(command[0]).name
         self.stopped: str | None = None
         self._lock = threading.Lock()
+        _require_executable(command[0])
         separate = any(OUTPUT_FD in argument for argument in command)
         source = sink = None
         try:
             if separate:
                 source, sink = os.pipe()
-            self.process = subprocess.Popen(
-                [argument.replace(OUTPUT_FD, str(sink)) for argument in command],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT if separate else subprocess.PIPE,
-                bufsize=0,
-                cwd=cwd,
-                start_new_session=True,
-                pass_fds=() if sink is None else (sink,),
-                pipesize=_PIPE_BYTES,
-            )
+            with orphans.starting() as register:
+                self.process = subprocess.Popen(
+                    [*_ended_with_us(), *(argument.replace(OUTPUT_FD, str(sink)) for argument in command)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT if separate else subprocess.PIPE,
+                    bufsize=0,
+                    cwd=cwd,
+                    start_new_session=True,
+                    pass_fds=() if sink is None else (sink,),
+                    pipesize=_PIPE_BYTES,
+                )
+                register(self.process.pid)
         except OSError as error:
             if source is not None:
                 os.close(source)
@@ -177,20 +184,21 @@ def run_child(
     child = _Child(command, limits, cwd)
     try:
         group.add(child)
-        output, last_words = _converse(child, feed, limits, deadline)
+        output, words = _converse(child, feed, limits, deadline)
     finally:
         child.kill_group()
         child.process.wait()
+        orphans.ended(child.process.pid)
         group.remove(child)
     if child.stopped is not None:
         raise CodecError(f"{child.name} {child.stopped}")
     if child.process.returncode not in accept:
-        raise CodecError(f"{child.name} {_ending(child.process.returncode)}{_quote(last_words)}")
+        raise CodecError(f"{child.name} {_ending(child.process.returncode)}{_quote(words)}")
     return output
 
 
 def _converse(child: _Child, feed: Iterable[Buffer], limits: ChildLimits, deadline: float) -> tuple[bytearray, bytes]:
-    output, last_words = bytearray(), bytearray()
+    output, words = bytearray(), bytearray()
     failures: list[BaseException] = []
 
     def guarded(work: Callable[[], None]) -> None:
@@ -204,27 +212,25 @@ def _converse(child: _Child, feed: Iterable[Buffer], limits: ChildLimits, deadli
         threading.Thread(target=guarded, args=(work,), daemon=True)
         for work in (
             lambda: _read_output(child, child.output, output, limits.output_bytes),
-            lambda: _read_tail(child.words, last_words),
+            lambda: _read_tail(child.words, words),
             lambda: _write_all(child.input, feed),
         )
     ]
     for thread in threads:
         thread.start()
-    # Both outputs end when the child (and whoever inherited them) does; a child that hangs meets the deadline.
-    for thread in threads[:2]:
-        thread.join(min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX))
-    late = threads[0].is_alive() or threads[1].is_alive()
     try:
-        child.process.wait(max(0.0, deadline - time.monotonic()))
+        child.process.wait(min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX))
     except subprocess.TimeoutExpired:
-        late = True
-    if late:
         child.stop(f"did not finish within {limits.time_s:g} s")
+    child.kill_group()  # what is left would keep our pipes open
+    orphans.end_left()
     for thread in threads:
         thread.join(_GRACE_S)
+    if threads[0].is_alive():
+        child.stop("ended, and left a process that holds its output")
     for failure in failures:
         raise failure
-    return output, bytes(last_words)
+    return output, bytes(words)
 
 
 def _write_all(pipe: IO[bytes], feed: Iterable[Buffer]) -> None:
@@ -249,9 +255,9 @@ def _read_output(child: _Child, pipe: IO[bytes], output: bytearray, limit: int) 
 
 def _read_tail(pipe: IO[bytes], tail: bytearray) -> None:
     with pipe:
-        while chunk := pipe.read(_WORDS_KEPT):
+        while chunk := pipe.read(KEPT):
             tail += chunk
-            del tail[:-_WORDS_KEPT]
+            del tail[:-KEPT]
 
 
 def _limit_resources(pid: int, limits: ChildLimits) -> None:
@@ -261,6 +267,8 @@ def _limit_resources(pid: int, limits: ChildLimits) -> None:
 
     wanted = [(resource.RLIMIT_CORE, 0), (resource.RLIMIT_AS, limits.memory_bytes)]
     wanted.append((resource.RLIMIT_FSIZE, limits.file_bytes))
+    seconds = limits.time_s * (os.cpu_count() or 1)
+    wanted.append((resource.RLIMIT_CPU, math.ceil(seconds) + 1 if seconds < sys.maxsize else None))
     for kind, limit in wanted:
         if limit is None:
             continue
@@ -282,11 +290,28 @@ def _ending(code: int) -> str:
 
 
 def _quote(words: bytes) -> str:
-    """The child's last lines as one bounded line, without control characters and addresses."""
-    text = re.sub(r" @ 0x[0-9a-fA-F]+", "", words.decode("utf-8", "replace"))
-    text = "".join(character for character in text if character.isprintable() or character.isspace())
-    lines = [" ".join(line.split()) for line in text.splitlines()]
-    text = "; ".join(dict.fromkeys(line for line in lines[-_LINES_QUOTED:] if line))
-    if len(text) > _MESSAGE_LENGTH:
-        text = text[:_MESSAGE_LENGTH] + "…"
+    text = last_words(words)
     return f": {text}" if text else ""
+
+
+def _require_executable(path: str) -> None:
+    if not os.path.isfile(path) and shutil.which(path) is None:
+        raise CodecError(f"{path}: cannot be run: No such file or directory")
+    if shutil.which(path) is None:
+        raise CodecError(f"{path}: cannot be run: Permission denied")
+
+
+@cache
+def _ended_with_us() -> tuple[str, ...]:
+    """The words before a command that end its process with the thread that starts it; none where there are none."""
+    program = shutil.which("setpriv")
+    if sys.platform != "linux" or program is None:
+        return ()
+    words = (program, "--pdeathsig", "KILL", "--")
+    try:  # a setpriv of another make may not have the option
+        tried = subprocess.run(
+            [*words, program, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return words if tried.returncode == 0 else ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -12,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from vcm_ref.codec.process import OUTPUT_FD, ChildGroup, ChildLimits, run_child
 from vcm_ref.errors import CodecError
+from vcm_ref.process.child import OUTPUT_FD, ChildGroup, ChildLimits, _ended_with_us, run_child
 
 LIMITS = ChildLimits(time_s=20, output_bytes=1 << 26)
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="prlimit and /proc are Linux's")
@@ -25,10 +26,10 @@ def python(program: str) -> list[str]:
 
 def wait_for(path: Path) -> int:
     """The process number that a child writes into ``path``."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        if path.exists() and path.read_text().strip():
-            return int(path.read_text())
+        if path.exists() and path.read_text().endswith("."):
+            return int(path.read_text()[:-1])
         time.sleep(0.01)
     raise AssertionError(f"no child has written {path}")
 
@@ -40,7 +41,7 @@ def is_alive(pid: int) -> bool:
 
 
 def assert_ends(pid: int) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while is_alive(pid):
         assert time.monotonic() < deadline, f"process {pid} is still running"
         time.sleep(0.01)
@@ -125,10 +126,8 @@ def test_child_that_needs_only_part_of_its_input() -> None:
     ids=["never reads", "closes its outputs", "complains for ever"],
 )
 def test_hanging_child(program: str) -> None:
-    started = time.monotonic()
     with pytest.raises(CodecError, match=r"did not finish within 0\.5 s"):
         run_child(python(program), feed=[bytes(1 << 22)], limits=ChildLimits(time_s=0.5, output_bytes=100))
-    assert time.monotonic() - started < 5
 
 
 def test_child_that_writes_too_much() -> None:
@@ -170,9 +169,9 @@ def test_file_limit(tmp_path: Path) -> None:
 
 @LINUX
 def test_grandchildren_end_too(tmp_path: Path) -> None:
-    program = f"pid = os.fork()\nif pid: open({str(tmp_path / 'pid')!r}, 'w').write(str(pid))\ntime.sleep(60)"
+    program = f"pid = os.fork()\nif pid: open({str(tmp_path / 'pid')!r}, 'w').write(f'{{pid}}.')\ntime.sleep(60)"
     with pytest.raises(CodecError, match="did not finish"):
-        run_child(python(program), limits=ChildLimits(time_s=1, output_bytes=100))
+        run_child(python(program), limits=ChildLimits(time_s=3, output_bytes=100))
     assert_ends(wait_for(tmp_path / "pid"))
 
 
@@ -181,7 +180,7 @@ def test_grandchildren_left_behind_end_too(tmp_path: Path) -> None:
     path = str(tmp_path / "pid")
     program = f"""
 pid = os.fork()
-if pid: open({path!r}, 'w').write(str(pid))
+if pid: open({path!r}, 'w').write(f'{{pid}}.')
 else: [os.close(i) for i in range(3)]; time.sleep(60)"""
     run_child(python(program), limits=LIMITS)
     assert_ends(wait_for(tmp_path / "pid"))
@@ -195,7 +194,7 @@ def test_a_group_is_stopped_alone(tmp_path: Path) -> None:
 
     def work(name: str) -> None:
         path = str(tmp_path / name)
-        program = f"open({path!r}, 'w').write(str(os.getpid())); sys.stdin.read(); time.sleep(60)"
+        program = f"open({path!r}, 'w').write(f'{{os.getpid()}}.'); sys.stdin.read(); time.sleep(60)"
         try:
             groups[name].run(lambda: run_child(python(program), limits=LIMITS))
         except CodecError as error:
@@ -219,10 +218,8 @@ def test_a_child_that_comes_after_its_group_was_stopped() -> None:
     """A job that had been about to start one when another failed."""
     group = ChildGroup()
     group.stop()
-    started = time.monotonic()
     with pytest.raises(CodecError, match="was stopped"):
         group.run(lambda: run_child(python("time.sleep(60)"), limits=LIMITS))
-    assert time.monotonic() - started < 10
 
 
 @LINUX
@@ -230,8 +227,8 @@ def test_interrupted_caller_leaves_no_child(tmp_path: Path) -> None:
     path = str(tmp_path / "pid")
     program = f"""
 import sys
-from vcm_ref.codec.process import ChildLimits, run_child
-child = "import os, time; open({path!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+from vcm_ref.process.child import ChildLimits, run_child
+child = "import os, time; open({path!r}, 'w').write(f'{{os.getpid()}}.'); time.sleep(60)"
 run_child([sys.executable, "-S", "-c", child], limits=ChildLimits(time_s=60, output_bytes=10))
 """
     caller = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True)
@@ -240,3 +237,75 @@ run_child([sys.executable, "-S", "-c", child], limits=ChildLimits(time_s=60, out
     caller.send_signal(2)
     assert "KeyboardInterrupt" in caller.communicate(timeout=10)[1]
     assert not is_alive(pid)
+
+
+@LINUX
+def test_a_killed_caller_leaves_no_child(tmp_path: Path) -> None:
+    """SIGKILL, after which nothing of ours runs; the child hangs, and looks at none of its pipes."""
+    if not _ended_with_us():
+        pytest.skip("setpriv is not installed")
+    path = str(tmp_path / "pid")
+    child = f"import os, time; open({path!r}, 'w').write(f'{{os.getpid()}}.'); time.sleep(600)"
+    program = f"""
+import sys
+from vcm_ref.process.child import ChildLimits, run_child
+run_child([sys.executable, "-S", "-c", {child!r}], limits=ChildLimits(time_s=600, output_bytes=10))
+"""
+    caller = subprocess.Popen([sys.executable, "-c", program])
+    pid = wait_for(tmp_path / "pid")
+    caller.kill()
+    caller.wait()
+    assert_ends(pid)
+
+
+@LINUX
+def test_processor_time_is_limited() -> None:
+    """Also for a child whose caller is gone: the kernel ends it."""
+    program = "import resource; print(*resource.getrlimit(resource.RLIMIT_CPU))"
+    found = run_child(python(f"sys.stdin.read(); {program}"), limits=ChildLimits(time_s=7, output_bytes=100))
+    cores = os.cpu_count() or 1
+    assert [int(one) for one in found.split()] == [7 * cores + 1] * 2
+
+
+#: It starts a process that leaves its parents, its session and its environment.
+STRANGER = """
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        note = "import os, sys, time; open(sys.argv[1], 'w').write(f'{os.getpid()}.'); time.sleep(600)"
+        [os.close(fd) for fd in range(3) if sys.argv[2] == "closed"]
+        os.execve(sys.executable, [sys.executable, "-I", "-S", "-c", note, sys.argv[1]], {})
+    os._exit(0)
+os.wait()
+while not (os.path.exists(sys.argv[1]) and open(sys.argv[1]).read().endswith(".")):
+    time.sleep(0.01)
+"""
+
+
+@LINUX
+@pytest.mark.parametrize("pipes", ["closed", "held"])
+def test_strangers_end_where_the_process_is_ours(tmp_path: Path, pipes: str) -> None:
+    """In an executable of ours; its own other children go on."""
+    program = f"""
+import subprocess, sys
+from vcm_ref.process.child import ChildLimits, run_child
+from vcm_ref.process.orphans import own_process
+own_process()
+other = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE)
+child = [sys.executable, "-S", "-c", {"import os, sys, time" + STRANGER!r}, {str(tmp_path / "pid")!r}, {pipes!r}]
+run_child(child, limits=ChildLimits(time_s=600, output_bytes=10))
+assert other.poll() is None
+other.communicate(b"end\\n")
+assert other.returncode == 0
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+    assert not is_alive(wait_for(tmp_path / "pid"))
+
+
+@LINUX
+def test_a_stranger_that_holds_the_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a process that is not ours alone it cannot be ended; whether the output is whole is not known."""
+    monkeypatch.setattr("vcm_ref.process.child._GRACE_S", 0.2)
+    with pytest.raises(CodecError, match="ended, and left a process that holds its output"):
+        run_child([*python(STRANGER), str(tmp_path / "pid"), "held"], limits=LIMITS)
+    os.kill(wait_for(tmp_path / "pid"), signal.SIGKILL)

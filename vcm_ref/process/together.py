@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-from .process import ChildGroup
+from .child import ChildGroup
 
 T = TypeVar("T")
 
