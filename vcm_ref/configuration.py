@@ -14,7 +14,7 @@ import yaml
 
 from .bitstream.values import Grid
 from .errors import ConfigError, reason
-from .schema import first_problem
+from .files.schema import first_problem, packaged
 
 T = TypeVar("T")
 #: The key by which a per-layer mapping speaks for every layer it does not name.
@@ -74,7 +74,7 @@ class Configuration:
         return below[-1] if below else None
 
     def _check(self) -> None:
-        problem = first_problem(self.tree, __package__, "configuration.schema.json")
+        problem = first_problem(self.tree, packaged(__package__, "configuration.schema.json"))
         if problem is None:
             return
         if problem.rule == "required":

@@ -1,30 +1,22 @@
-"""What is to be coded: pictures, which a network turns into feature sets, or feature files."""
+"""Inputs of the encoder: pictures, which a network turns into feature sets, or feature files."""
 
 from __future__ import annotations
 
 import glob
-import struct
-import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from . import feature_file
 from .errors import DatasetError
 from .feature_set import FeatureSet
+from .picture_file import PICTURE_SUFFIXES, picture_size, read_picture
 
 if TYPE_CHECKING:
     from .network import Network
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
-#: What Pillow's readers raise for damaged files, depending on the format.
-_UNREADABLE = (
-    OSError, ValueError, TypeError, LookupError, AttributeError, SyntaxError, ArithmeticError, EOFError, struct.error,
-    zlib.error,
-)  # fmt: skip
+__all__ = ["SUFFIXES", "Source", "find_inputs", "picture_size", "read_picture"]
+
 SUFFIXES = (*PICTURE_SUFFIXES, *feature_file.SUFFIXES)
 
 
@@ -37,7 +29,7 @@ def find_inputs(text: str) -> list[Path]:
     path = Path(text)
     if path.is_file():
         if path.suffix.lower() not in SUFFIXES:
-            raise DatasetError(f"{text}: is no kind of input; these are {', '.join(SUFFIXES)}")
+            raise DatasetError(f"{text}: unsupported kind of input; supported are {', '.join(SUFFIXES)}")
         return [path]
     if path.is_dir():
         try:
@@ -46,42 +38,36 @@ def find_inputs(text: str) -> list[Path]:
             raise DatasetError(f"{text}: cannot be read: {error.strerror}") from error
     else:  # glob, not Path.glob: the pattern may be absolute
         candidates = [Path(found) for found in glob.glob(text, recursive=True)]
-        nothing = "there is no such file, and as a glob it finds nothing"
+        nothing = "no such file, and no file matches it as a pattern"
     found = sorted(found for found in candidates if found.suffix.lower() in SUFFIXES and found.is_file())
     if not found:
         raise DatasetError(f"{text}: {nothing}")
     return found
 
 
-def read_picture(path: Path, file: BinaryIO | None = None) -> NDArray[np.uint8]:
-    """A picture as RGB samples, uint8 ``(H, W, 3)``, turned upright where its Exif orientation says so.
-
-    ``file`` has the content where it is not to be read from ``path``. Raises :class:`DatasetError` for a file that is
-    no picture or is damaged.
-    """
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(file or path) as picture:
-            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
-    except (*_UNREADABLE, Image.DecompressionBombError) as error:
-        raise DatasetError(f"{path}: is no readable picture: {error}") from error
-
-
 class Source:
     """Gives the feature set of an input file. The network is made when the first picture needs it."""
 
-    def __init__(self, make_network: Callable[[], Network], picture_size: tuple[int, int] | None = None) -> None:
-        """``picture_size`` (height, width) is for feature files that do not say it."""
+    def __init__(
+        self,
+        make_network: Callable[[], Network],
+        picture_size: tuple[int, int] | None = None,
+        apply_orientation: bool = True,
+    ) -> None:
+        """``picture_size`` (height, width) is for feature files that do not say it.
+
+        ``apply_orientation`` says whether pictures are turned upright as their Exif orientation says.
+        """
         self._make_network = make_network
         self._network: Network | None = None
         self._picture_size = picture_size
+        self._apply_orientation = apply_orientation
 
     def features(self, path: Path) -> FeatureSet:
         """The feature set of one input. Raises :class:`DatasetError` or :class:`~vcm_ref.errors.NetworkError`."""
         if path.suffix.lower() in feature_file.SUFFIXES:
             return feature_file.load_feature_file(path, self._picture_size)
-        picture = read_picture(path)
+        picture = read_picture(path, apply_orientation=self._apply_orientation)
         if self._network is None:
             self._network = self._make_network()
         return self._network.extract(picture)

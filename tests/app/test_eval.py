@@ -111,7 +111,7 @@ def test_drawing_and_allowing_what_is_missing(stub: dict[str, Any], capsys: pyte
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--data", "none.json"], "none.json cannot be read"),
+        (["--data", "none.json"], "none.json"),
         (["--data", "data/instances.json", "--images", "."], "picture1.png: is missing"),
         (["--data", "data/instances.json", "--network", "nonet"], "no network 'nonet'"),
         (["--data", "data/instances.json", "--encode"], "need a configuration"),

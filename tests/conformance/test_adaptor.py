@@ -97,15 +97,18 @@ def test_exit_codes(tmp_path: Path, codes: str, refusals: dict[int, set[str]]) -
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is no mapping of keys to values"),
+        ("", "is empty; must be a mapping of keys to values"),
         ("name: [", "mine.yaml, line 1: is not YAML: "),
         ("name: \x00", "is not YAML"),
         ("name: mine", "command: is missing"),
-        (USUAL + "comand: x", "comand: unknown key; allowed here: command, exit_codes, level, name, planes, profiles"),
+        (
+            USUAL + "comand: x",
+            "line 5: comand: unknown key; did you mean command? allowed here: command, ",
+        ),
         (USUAL.replace("mine", "''"), "name: is ''; must be a text of one line that is not empty"),
         (USUAL.replace("mine", '"a\\x01"'), "name: is 'a\\x01'; must be a text of one line"),
-        (USUAL.replace("sh,", "sh, 1,"), "command.1: is 1; must be string"),
-        (USUAL.replace("[sh", "sh # ["), "command: is 'sh'; must be array"),
+        (USUAL.replace("sh,", "sh, 1,"), "command.1: is 1; must be a text"),
+        (USUAL.replace("[sh", "sh # ["), "command: is 'sh'; must be a list"),
         (USUAL.replace("{output}", "x"), "it must contain {output}"),
         (
             USUAL.replace("sh,", "'{program}',"),
@@ -117,10 +120,13 @@ def test_exit_codes(tmp_path: Path, codes: str, refusals: dict[int, set[str]]) -
         (USUAL.replace("Core", "core"), "profiles.0: is 'core'; allowed are Core, HEVC, VVC"),
         (USUAL.replace("Core", ""), "profiles: is []; must be a list of Core, HEVC, VVC"),
         (USUAL.replace("level: 4", "level: 0"), "level: is 0; must be at least 1"),
-        (USUAL.replace("level: 4", "level: four"), "level: is 'four'; must be integer"),
+        (USUAL.replace("level: 4", "level: four"), "level: is 'four'; must be an integer"),
         (USUAL + "exit_codes: {}", "exit_codes: is {}; must be a code for at least one of any,"),
         (USUAL + "exit_codes: {any: 0}", "exit_codes.any: is 0; must be at least 1"),
-        (USUAL + "exit_codes: {VcmError: 1}", "exit_codes.VcmError: unknown key; allowed here: BitstreamError, Co"),
+        (
+            USUAL + "exit_codes: {VcmError: 1}",
+            "exit_codes.VcmError: unknown key; did you mean LimitError? allowed here: ",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_line(tmp_path: Path, text: str, message: str) -> None:

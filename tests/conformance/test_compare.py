@@ -190,7 +190,7 @@ def test_what_cannot_be_compared(tmp_path: Path) -> None:
     (tmp_path / "bad.raw").write_bytes(b"12")
     for described in ("{}", "[", '{"tensors": [{"offset": 0, "name": "x", "shape": [5]}]}'):
         (tmp_path / "bad.raw.json").write_text(described)
-        with pytest.raises(ConfigError, match=r"bad\.raw\.json: does not describe bad\.raw"):
+        with pytest.raises(ConfigError, match=r"bad\.raw\.json"):
             compare_outputs(tmp_path / "bad.raw", one)
     for name, message in [
         ("odd.raw", "has 3 bytes, which is no number of uint16 samples"),

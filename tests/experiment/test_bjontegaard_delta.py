@@ -40,6 +40,11 @@ def figures(comparison: Comparison) -> list[float | None]:
     return [getattr(comparison, name) for name in FIGURES]
 
 
+def said(comparison: Comparison) -> tuple[str, ...]:
+    """Give the sentences of the notes."""
+    return tuple(map(str, comparison.notes))
+
+
 def with_rates(points: Curve, factor: float) -> Curve:
     """Give the curve with every rate times ``factor``."""
     return replace(points, name="t", points=tuple(replace(point, bpp=factor * point.bpp) for point in points.points))
@@ -95,12 +100,12 @@ def test_a_published_curve_with_a_tie() -> None:
     anchor, test = (read_curve(PUBLISHED / f"oiv6-det-{name}.json") for name in ("image-anchor", "msfc-rerun"))
     result = compare(anchor, test)
     assert result.rate_pchip is not None and -90 < result.rate_pchip < -60
-    assert result.notes[0] == (
+    assert said(result)[0] == (
         "test oiv6-det-msfc-rerun: the point at 0.26 bpp, 75.40 % left out: "
         "the point at 0.11 bpp, 75.40 % is as accurate and costs less"
     )
     falls = "the cubic of test oiv6-det-msfc-rerun falls over"
-    assert any(note.startswith("BD-rate (cubic)") and falls in note for note in result.notes)
+    assert any(note.startswith("BD-rate (cubic)") and falls in note for note in said(result))
 
 
 # ------------------------------------------------------------------ known answers
@@ -109,7 +114,7 @@ def test_a_published_curve_with_a_tie() -> None:
 def test_the_same_curve() -> None:
     result = compare(ANCHOR, replace(ANCHOR, name="t"))
     assert figures(result) == pytest.approx([0, 0, 0, 0], abs=1e-9)
-    assert (result.anchor, result.test, result.rate, result.overlap, result.notes) == ("a", "t", "bpp", 1.0, ())
+    assert (result.anchor, result.test, result.rate, result.overlap, said(result)) == ("a", "t", "bpp", 1.0, ())
 
 
 @pytest.mark.parametrize(("factor", "percent"), [(0.5, -50), (2, 100), (0.99, -1)])
@@ -227,8 +232,8 @@ def test_whatever_the_points(first: list[Point], second: list[Point], rate: Lite
     result = compare(one, other, rate)
     assert 0 <= result.overlap <= 1
     for figure in figures(result):
-        assert math.isfinite(figure) if figure is not None else any(note.startswith("no ") for note in result.notes)
-    assert all("\n" not in note for note in result.notes)
+        assert math.isfinite(figure) if figure is not None else any(note.startswith("no ") for note in said(result))
+    assert all("\n" not in note for note in said(result))
 
 
 # ------------------------------------------------------------------ the policy
@@ -239,7 +244,7 @@ def test_dominated_points_go_and_the_note_says_which() -> None:
     test = replace(ANCHOR, name="t", points=points)
     result = compare(ANCHOR, test)
     assert figures(result) == pytest.approx([0, 0, 0, 0], abs=1e-9)
-    assert result.notes == (
+    assert said(result) == (
         "test t: QP 30 (0.5 bpp, 44.00 %) left out: QP 32 (0.4 bpp, 45.00 %) costs less and is more accurate",
         "test t: QP 33 (0.4 bpp, 40.00 %) left out: QP 32 (0.4 bpp, 45.00 %) costs as much and is more accurate",
         "test t: QP 40 (0.2 bpp, 30.00 %) left out: QP 37 (0.2 bpp, 30.00 %) is as accurate and costs as much",
@@ -251,9 +256,9 @@ def test_a_rate_of_0_is_left_out_before_it_dominates() -> None:
     test = replace(ANCHOR, name="t", points=(Point(1, 0.0, 1.0), *ANCHOR.points, Point(2, 0.7, math.nan)))
     result = compare(ANCHOR, test)
     assert figures(result) == pytest.approx([0, 0, 0, 0], abs=1e-9)
-    assert result.notes == (
+    assert said(result) == (
         "test t: QP 1 (0 bpp, 100.00 %) left out: its bpp is 0, which has no logarithm",
-        "test t: QP 2 (0.7 bpp, nan %) left out: its bpp or its accuracy is no finite number",
+        "test t: QP 2 (0.7 bpp, nan %) left out: its bpp or its accuracy is not a finite number",
     )
 
 
@@ -264,14 +269,14 @@ def test_the_seeds_rate() -> None:
     result = compare(anchor, replace(ANCHOR, name="t", points=(*points, Point(5, 3.0, 0.9))), "seed_bpp")
     assert result.rate == "seed_bpp"
     assert figures(result)[:2] == pytest.approx([100, 100])
-    assert result.notes == ("test t: QP 5 (3 bpp, 90.00 %) left out: it has no seed_bpp",)
+    assert said(result) == ("test t: QP 5 (3 bpp, 90.00 %) left out: it has no seed_bpp",)
 
 
 def test_no_point_has_the_seeds_rate() -> None:
     result = compare(ANCHOR, ANCHOR, "seed_bpp")
     assert figures(result) == [None] * 4
-    assert "no cubic figure: anchor a has no point, and cubic needs 4" in result.notes
-    assert "no pchip figure: test a has no point, and pchip needs 2" in result.notes
+    assert "no cubic figure: anchor a has no point, and cubic needs 4" in said(result)
+    assert "no pchip figure: test a has no point, and pchip needs 2" in said(result)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -280,8 +285,8 @@ def test_few_points(count: int) -> None:
     test = with_rates(replace(ANCHOR, points=ANCHOR.points[1 : 1 + count]), 0.5)
     result = compare(replace(ANCHOR, points=ANCHOR.points[1 : 1 + count]), test)
     assert (result.rate_cubic, result.accuracy_cubic) == (None, None)
-    said = "1 point" if count == 1 else f"{count} points"
-    assert f"no cubic figure: test t has {said}, and cubic needs 4" in result.notes
+    points = "1 point" if count == 1 else f"{count} points"
+    assert f"no cubic figure: test t has {points}, and cubic needs 4" in said(result)
     assert (result.rate_pchip is None) == (count == 1)
     if count > 1:
         assert result.rate_pchip == pytest.approx(-50)
@@ -293,7 +298,7 @@ def test_no_overlap_of_accuracy(start: float) -> None:
     test = curve("t", (0.1, start), (0.2, start + 0.1), (0.4, start + 0.2), (0.8, start + 0.25))
     result = compare(ANCHOR, test)
     assert (result.rate_cubic, result.rate_pchip, result.overlap) == (None, None, 0.0)
-    assert "no BD-rate: the curves have no range of accuracy in common" in result.notes
+    assert "no BD-rate: the curves have no range of accuracy in common" in said(result)
     assert result.accuracy_pchip is not None and result.accuracy_pchip > 10
 
 
@@ -301,7 +306,7 @@ def test_no_overlap_of_rate() -> None:
     result = compare(ANCHOR, with_rates(ANCHOR, 100))
     assert figures(result)[:2] == pytest.approx([9900, 9900])
     assert figures(result)[2:] == [None, None]
-    assert result.notes == ("no BD-accuracy: the curves have no range of rate in common",)
+    assert said(result) == ("no BD-accuracy: the curves have no range of rate in common",)
 
 
 @pytest.mark.parametrize(("shift", "noted"), [(0.1, False), (0.16, False), (0.17, True), (0.4, True)])
@@ -310,7 +315,7 @@ def test_little_overlap(shift: float, noted: bool) -> None:
     test = replace(ANCHOR, points=tuple(replace(point, accuracy=point.accuracy + shift) for point in ANCHOR.points))
     result = compare(ANCHOR, test)
     assert result.overlap == pytest.approx((0.5 - shift) / (0.5 + shift))
-    assert any(note.startswith("BD-rate is over") for note in result.notes) == noted
+    assert any(note.startswith("BD-rate is over") for note in said(result)) == noted
     assert result.rate_pchip is not None and result.rate_pchip < 0
 
 
@@ -318,7 +323,7 @@ def test_a_cubic_that_falls() -> None:
     """Four points make the cubic exact; a steep step between flat ends makes it overshoot them."""
     test = curve("t", (0.1, 0.1), (0.11, 0.3), (1.0, 0.31), (1.1, 0.6))
     result = compare(ANCHOR, test)
-    notes = [note for note in result.notes if "falls" in note]
+    notes = [note for note in said(result) if "falls" in note]
     assert any("BD-rate (cubic): the cubic of test t falls over" in note for note in notes)
     assert not any("anchor" in note for note in notes)
     assert result.rate_cubic is not None and result.rate_pchip is not None
@@ -328,13 +333,13 @@ def test_points_too_close_for_a_cubic() -> None:
     close = [(0.1 * 2**i, 0.5 + i * 1e-15) for i in range(4)]
     result = compare(curve("a", *close), curve("t", *close))
     assert result.rate_cubic is None
-    assert "no BD-rate (cubic): the points lie too close together to determine it" in result.notes
+    assert "no BD-rate (cubic): the points lie too close together to determine it" in said(result)
 
 
 def test_failed_pictures_and_accuracy_0_are_noted() -> None:
     points = (*ANCHOR.points[:-1], replace(ANCHOR.points[-1], failed=1), Point(47, 0.05, 0.0, failed=3))
     result = compare(replace(ANCHOR, points=points), with_rates(ANCHOR, 0.5))
-    assert result.notes == (
+    assert said(result) == (
         "anchor a: QP 47 (0.05 bpp, 0.00 %) lacks 3 pictures that failed, so it is not over the same pictures",
         "anchor a: QP 47 (0.05 bpp, 0.00 %) has accuracy 0, which any lower rate has too",
         "anchor a: QP 42 (0.1 bpp, 10.00 %) lacks 1 picture that failed, so it is not over the same pictures",
@@ -346,7 +351,7 @@ def test_of_two_points_with_accuracy_0_the_cheaper_stays() -> None:
     zeros = tuple(Point(qp, bpp, 0.0) for qp, bpp in ((47, 0.05), (52, 0.02)))
     test = replace(ANCHOR, points=(*ANCHOR.points, *zeros))
     note = "anchor a: QP 47 (0.05 bpp, 0.00 %) left out: QP 52 (0.02 bpp, 0.00 %) is as accurate and costs less"
-    assert note in compare(test, ANCHOR).notes
+    assert note in said(compare(test, ANCHOR))
 
 
 def test_different_metrics() -> None:
@@ -371,7 +376,7 @@ def test_what_the_package_warns_of_becomes_a_note(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(bjontegaard, "bd_rate", warning)
     result = compare(ANCHOR, ANCHOR)
     expected = [f"BD-rate ({method}): the package bjontegaard warns: mind the gap" for method in ("cubic", "pchip")]
-    assert list(result.notes) == expected
+    assert list(said(result)) == expected
 
 
 def test_recorded_pairs_are_of_files_that_are_there() -> None:

@@ -119,7 +119,7 @@ def square(x: int, y: int, side: int) -> NDArray[np.bool_]:
 def test_a_data_set_lists_pictures_and_classes(tmp_path: Path) -> None:
     data = write_instances(tmp_path, instances([(1, 1, (10, 10, 20, 30))]))
     assert data.name == "instances"
-    assert data.items == [(1, tmp_path / "001.png"), (2, tmp_path / "002.png")]
+    assert data.items == [(1, tmp_path / "001.png", (100, 100)), (2, tmp_path / "002.png", (100, 100))]
     assert data.classes == {1: "one", 2: "two"}
     assert data.problems == []
     (tmp_path / "images").mkdir()
@@ -200,12 +200,12 @@ def test_the_generated_scenes_are_a_data_set(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.json", "{}", "have no 'images'"),
-        ("a.json", '{"images": [{}], "annotations": [], "categories": []}', "lacks 'id'"),
-        ("a.yaml", "kind: voc", "'voc' is not one of"),
+        ("a.json", "{}", "has no 'images'"),
+        ("a.json", '{"images": [{}], "annotations": [], "categories": []}', "images\\[0\\]: it has no id"),
+        ("a.yaml", "kind: voc", "kind: is 'voc'; allowed are coco, openimages, imagenet"),
         ("a.yaml", "kind: coco\nannotation: x", "annotation"),
-        ("a.yaml", "kind: [", "cannot be read"),
-        ("a.csv", "kind,coco", "is not of type 'object'"),
+        ("a.yaml", "kind: [", "is not YAML"),
+        ("a.csv", "kind,coco", "must be a mapping of keys to values"),
     ],
 )
 def test_a_data_set_that_is_none_is_an_error(tmp_path: Path, name: str, content: str, message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ def test_a_folder_a_class(tmp_path: Path) -> None:
     (tmp_path / "readme.txt").touch()
     data = load_dataset(tmp_path)
     assert data.classes == {0: "cat", 1: "dog", 2: "owl"}
-    assert data.items == [(name, tmp_path / name) for name in ("cat/x.png", "owl/1.jpg", "owl/2.jpg")]
+    assert data.items == [(name, tmp_path / name, None) for name in ("cat/x.png", "owl/1.jpg", "owl/2.jpg")]
     assert data.problems == []
     found = {"cat/x.png": logits(3, 2, 1), "owl/1.jpg": logits(3, 1, 2), "owl/2.jpg": logits(1, 2, 3)}
     assert data.evaluate(found, {}) == {"top1": pytest.approx(2 / 3), "top5": 1.0}
@@ -40,7 +41,10 @@ def test_a_folder_a_class(tmp_path: Path) -> None:
 def test_a_list(tmp_path: Path) -> None:
     (tmp_path / "val.txt").write_text("a b.JPEG 6\n\nsub/c.JPEG   0\n")
     data = load_dataset(tmp_path / "val.txt")
-    assert data.items == [("a b.JPEG", tmp_path / "a b.JPEG"), ("sub/c.JPEG", tmp_path / "sub" / "c.JPEG")]
+    assert data.items == [
+        ("a b.JPEG", tmp_path / "a b.JPEG", None),
+        ("sub/c.JPEG", tmp_path / "sub" / "c.JPEG", None),
+    ]
     falling = logits(7, 6, 5, 4, 3, 2, 1)
     assert data.evaluate({"a b.JPEG": falling, "sub/c.JPEG": falling}, {}) == {"top1": 0.5, "top5": 0.5}
     assert load_dataset(tmp_path / "val.txt", tmp_path / "x").items[0].path == tmp_path / "x" / "a b.JPEG"
@@ -68,7 +72,7 @@ def test_of_equal_logits_the_lower_index_comes_first(tmp_path: Path) -> None:
 def test_a_selection_of_folders_needs_the_class_names(tmp_path: Path) -> None:
     make_folders(tmp_path, n02=["a.jpg"], n03=["b.jpg"])
     found = {"n02/a.jpg": logits(0, 1, 0, 0), "n03/b.jpg": logits(0, 0, 1, 0)}
-    with pytest.raises(DatasetError, match="2 folders, the network 4 classes"):
+    with pytest.raises(DatasetError, match="has 2 classes, the network 4: name all classes"):
         load_dataset(tmp_path).evaluate(found, {})
     (tmp_path / "names.txt").write_text("n01\nn02\nn03\nn04\n")
     (tmp_path / "set.yaml").write_text("kind: imagenet\nimages: .\nclasses: names.txt\n")
@@ -90,13 +94,117 @@ def test_the_digest_is_of_paths_and_classes(tmp_path: Path) -> None:
         ("a 0\nb cat\n", "line 2"),
         ("a 0\na 1\n", "listed twice"),
         ("\n", "no pictures"),
-        ("a -1", "line 1"),
+        (
+            "a -1",
+            'line 1: is "a -1"; a line is a picture and its class, with a tab, a comma or a space between them: an',
+        ),
+        ("a,0\na\t1\n", 'line 2: "a" is listed twice'),
+        ("a 0\n./a 1\n", 'line 2: "./a" is listed twice'),
+        ("a.png 0 1\n", "line 1: .*which can be parted in several ways"),
+        ("a 1.0\n", "line 1"),
+        ("a +1\n", "line 1"),
+        ("a \u0663\n", "line 1"),  # a digit, but not one of ours
+        ("ImageId,PredictionString\na,n01440764 1 2 3 4\n", "line 2: .*a class that is known"),
+        ("a\0b 1\n", "line 1: .* cannot be the name of a file"),
+        ("a" * 256 + " 1\n", "line 1: .* cannot be the name of a file"),
     ],
 )
 def test_a_list_that_is_none_is_an_error(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "val.txt").write_text(text)
     with pytest.raises(DatasetError, match=message):
         load_dataset(tmp_path / "val.txt")
+
+
+WORDS = "n00111111 red thing, crimson\nn01111111 green thing\nn02111111 blue thing\n"
+
+
+def listed(folder: Path, text: str, classes: str | None = None, pictures: Sequence[str] = ()) -> dict[str, int]:
+    """Give the class of each picture of a list, by the names of the files."""
+    for name in pictures:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    (folder / "list.txt").write_bytes(text.encode())
+    (folder / "classes.txt").write_text(classes or "")
+    told = "classes: classes.txt\n" if classes else ""
+    (folder / "set.yaml").write_text(f"kind: imagenet\nimage_list: list.txt\n{told}")
+    data = load_dataset(folder / "set.yaml")
+    right = {}
+    for item in data.items:
+        top = [label for label in range(3) if data.evaluate({item.id: logits(*np.eye(3)[label])}, {})["top1"] == 1]
+        right[str(item.path.relative_to(folder))] = top[0]
+    return right
+
+
+@pytest.mark.parametrize(
+    ("text", "classes"),
+    [
+        ("v/0.JPEG 0\nv/1.JPEG 1\nv/2.JPEG 2\n", None),
+        ("v/0.JPEG\t0\nv/1.JPEG\t1\nv/2.JPEG\t2\n", None),
+        ("v/0.JPEG,0\nv/1.JPEG, 1\nv/2.JPEG ,2\n", None),
+        ("v/0.JPEG 0\r\nv/1.JPEG 1\r\nv/2.JPEG 2\r\n", None),
+        ("\ufeffv/0.JPEG 0\nv/1.JPEG 1\nv/2.JPEG 2", None),
+        ("v\\0.JPEG 0\nv\\1.JPEG 1\nv\\2.JPEG 2\n", None),
+        ("v/0 0\nv/1 1\nv/2 2\n", None),
+        ("path,label\nv/0,0\nv/1,1\nv/2,2\n", None),
+        ("v/0.JPEG n00111111\nv/1.JPEG n01111111\nv/2.JPEG 2\n", WORDS),
+        ("v/0.JPEG red thing\nv/1.JPEG\tgreen thing\nv/2.JPEG,blue thing\n", WORDS),
+        ("v/0.JPEG red thing, crimson\nv/1.JPEG green thing\nv/2.JPEG blue thing\n", WORDS),
+        ("v/0.JPEG red thing\nv/1.JPEG green thing\nv/2.JPEG thing\n", "red thing\ngreen thing\nthing\n"),
+        (
+            "ImageId,PredictionString\nv/0,n00111111 1 2 3 4 \nv/1,n01111111 1 2 3 4\n"
+            "v/2,n02111111 1 2 3 4 n02111111 5 6 7 8\n",
+            WORDS,
+        ),
+    ],
+)
+def test_lists_in_all_their_forms(tmp_path: Path, text: str, classes: str | None) -> None:
+    names = ("v/0.JPEG", "v/1.JPEG", "v/2.JPEG")
+    assert listed(tmp_path, text, classes, names) == {name: label for label, name in enumerate(names)}
+
+
+@pytest.mark.parametrize(
+    ("text", "classes", "message"),
+    [
+        ("a.png 3\n", WORDS, "0 to 2 or a name of the list of classes"),
+        ("a.png yellow thing\n", WORDS, "0 to 2 or a name of the list of classes"),
+        ("a.png crane\n", "crane\nowl\ncrane\n", r"\"crane\" can mean the classes \[0, 2\]; write the index"),
+        ("a.png 1\n", "owl\n2\n1\n", r"\"1\" can mean the classes \[1, 2\]; write the index"),
+        ("a.png 1\n", "owl\n\ncat\n", "classes.txt, line 2: is empty"),
+        ("a.png 0\nb.png 1\n", "owl\ncat\n", "has 2 classes, the network 3"),
+        ("a.png 1\nb.png 2\nc.png 3\n", None, "is of class 3; .* 0 to 2; the list seems to count from 1"),
+    ],
+)
+def test_classes_that_are_not_known_are_refused(tmp_path: Path, text: str, classes: str | None, message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
+        listed(tmp_path, text, classes)
+
+
+def test_a_name_that_files_of_two_endings_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r'"v/0": .*v holds 0\.jpg and 0\.png: list it with its ending'):
+        listed(tmp_path, "v/0 1\n", None, ["v/0.jpg", "v/0.png"])
+
+
+def test_folders_that_are_numbers_are_in_the_order_of_numbers(tmp_path: Path) -> None:
+    make_folders(tmp_path, **{str(number): [f"{number}.png"] for number in range(12)})
+    (tmp_path / ".cache").mkdir()
+    data = load_dataset(tmp_path)
+    assert data.classes == {number: str(number) for number in range(12)}
+    assert [item.id for item in data.items] == [f"{number}/{number}.png" for number in range(12)]
+    assert data.evaluate({"10/10.png": logits(*np.eye(12)[10]), "2/2.png": logits(*np.eye(12)[2])}, {})["top1"] == 1
+    (tmp_path / "02").mkdir()
+    with pytest.raises(DatasetError, match="the folders 02 and 2 are the same number"):
+        load_dataset(tmp_path)
+
+
+def test_folders_are_found_by_the_first_name_of_a_synset(tmp_path: Path) -> None:
+    make_folders(tmp_path, n02111111=["b.png"], n00111111=["r.png"])
+    (tmp_path / "words.txt").write_text(WORDS)
+    (tmp_path / "set.yaml").write_text("kind: imagenet\nimages: .\nclasses: words.txt\n")
+    found = {"n02111111/b.png": logits(0, 0, 1), "n00111111/r.png": logits(1, 0, 0)}
+    assert load_dataset(tmp_path / "set.yaml").evaluate(found, {})["top1"] == 1
+    (tmp_path / "train").mkdir()
+    with pytest.raises(DatasetError, match='the folder "train" is not the name of a class in the list of classes'):
+        load_dataset(tmp_path / "set.yaml")
 
 
 def test_what_cannot_be_measured_is_an_error(tmp_path: Path) -> None:
@@ -106,7 +214,7 @@ def test_what_cannot_be_measured_is_an_error(tmp_path: Path) -> None:
     data = load_dataset(tmp_path / "val.txt")
     with pytest.raises(DatasetError, match="no pictures"):
         data.evaluate({}, {})
-    with pytest.raises(DatasetError, match="class 3; the network has 2"):
+    with pytest.raises(DatasetError, match="class 3; the network has 2 classes, 0 to 1"):
         data.evaluate({"a": logits(1, 2)}, {})
     nothing = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
     with pytest.raises(DatasetError, match="detects"):

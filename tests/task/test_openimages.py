@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from PIL import Image
 
 from vcm_ref.errors import DatasetError
 from vcm_ref.task.classification import Classification
-from vcm_ref.task.dataset import load_dataset
+from vcm_ref.task.dataset import load_dataset, match_names
 from vcm_ref.task.detections import Detections
 from vcm_ref.task.openimages import OpenImagesDataset
 
@@ -40,9 +41,9 @@ def write_tables(folder: Path, truth: Sequence[Truth], labels: Sequence[tuple[st
         "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf,IsDepiction,IsInside"
     )
     rows = [heading]
-    for image_id, name, (x0, y0, x1, y1), *group in truth:
+    for number, (image_id, name, (x0, y0, x1, y1), *group) in enumerate(truth):  # no two rows are alike
         shares = f"{x0 / SIDE},{x1 / SIDE},{y0 / SIDE},{y1 / SIDE}"
-        rows.append(f"{image_id},xclick,{name},1,{shares},0,0,{int(bool(group and group[0]))},0,0")
+        rows.append(f"{image_id},xclick {number},{name},1,{shares},0,0,{int(bool(group and group[0]))},0,0")
     (folder / "boxes.csv").write_text("\n".join(rows) + "\n")
     rows = [
         "ImageID,Source,LabelName,Confidence",
@@ -462,7 +463,7 @@ def test_a_description_in_yaml_and_the_class_names(tmp_path: Path) -> None:
     data = load_dataset(tmp_path / "vcm.yaml")
     assert data.name == "vcm"
     assert data.classes == {1: "dog", 2: "cell_phone"}
-    assert data.items == [("aa", tmp_path / "pictures" / "aa.jpg")]
+    assert data.items == [("aa", tmp_path / "pictures" / "aa.jpg", None)]
     assert data.problems == []
     found = detections([("cell_phone", (0, 0, 4, 4), 0.9)], dict(data.classes), mask.astype(np.bool_)[None])
     figures = data.evaluate({"aa": found}, {"aa": (8, 8)})
@@ -543,3 +544,124 @@ def test_what_cannot_be_read_is_an_error(tmp_path: Path) -> None:
         data.evaluate({}, {})
     with pytest.raises(DatasetError, match="classifies"):
         data.evaluate({"i": Classification(np.zeros(3, np.float32))}, {"i": (SIDE, SIDE)})
+
+
+def small_set(folder: Path, **texts: str) -> OpenImagesDataset:
+    """Give a data set of picture i with a cat at A, with files as given: boxes, labels, masks, descriptions, …"""
+    write_tables(folder, [("i", "cat", A)], [("i", "cat", 1)])
+    for name, text in texts.items():
+        (folder / f"{name}.csv").write_bytes(text.encode())
+    return OpenImagesDataset("case", folder, **{name: folder / f"{name}.csv" for name in {"boxes", "labels", *texts}})
+
+
+BOXES = "ImageID,LabelName,XMin,XMax,YMin,YMax,IsGroupOf\n"
+LABELS = "ImageID,LabelName,Confidence\n"
+MASKS = "ImageID,LabelName,BoxXMin,BoxXMax,BoxYMin,BoxYMax,ImageWidth,ImageHeight,Mask\n"
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ({"boxes": BOXES + "i,cat,0,1.5,0,1,0\n"}, r"boxes\.csv, line 2: the box 0, 0, 1\.5, 1 is not within 0 … 1"),
+        (
+            {"boxes": BOXES + "i,cat,10,64,10,64,0\n"},
+            "the box 10, 10, 64, 64 is not within .* it seems to be in pixels",
+        ),
+        ({"boxes": BOXES + "i,cat,-0.1,1,0,1,0\n"}, "is not within 0 … 1"),
+        ({"boxes": BOXES + "i,cat,nan,1,0,1,0\n"}, "line 2: XMin is 'nan', which is not a number"),
+        ({"boxes": BOXES + "i,cat,0,inf,0,1,0\n"}, "line 2: XMax is 'inf', which is not a number"),
+        ({"boxes": BOXES + "i,cat,0,1,0,1,\n"}, "line 2: IsGroupOf is '', which is not a number"),
+        ({"boxes": BOXES + "i,cat,0,1,0,1,2\n"}, "line 2: IsGroupOf is 2; it must be -1 or 0 or 1"),
+        ({"boxes": BOXES + "i,cat,0,1,0,1,0.5\n"}, r"IsGroupOf is 0\.5; it must be"),
+        ({"boxes": BOXES + "i,,0,1,0,1,0\n"}, "line 2: LabelName is empty"),
+        ({"boxes": BOXES + " ,cat,0,1,0,1,0\n"}, "line 2: ImageID is empty"),
+        (
+            {"boxes": "ImageID,LabelName,XMin,XMax,YMin,YMax\n"},
+            'no column IsGroupOf; the heading is "ImageID,LabelName',
+        ),
+        ({"boxes": BOXES.replace(",", ";")}, 'no column ImageID; the heading is "ImageID;LabelName'),
+        ({"boxes": BOXES.strip() + ",XMin\n"}, "more than one column XMin"),
+        ({"boxes": ""}, 'no column ImageID; the heading is ""'),
+        ({"labels": LABELS + "i,cat,0.7\n"}, r"labels\.csv, line 2: Confidence is 0\.7; it must be 0 or 1"),
+        ({"labels": LABELS + "i,cat,-1\n"}, "Confidence is -1; it must be 0 or 1"),
+        ({"labels": "ImageID,Source,LabelName,Confidence\ni,machine,cat,1\n"}, "Source is 'machine'; only labels that"),
+        ({"masks": MASKS + "i,cat,0,1,0,1,128,128,AAAA\n"}, r"masks\.csv, line 2: the mask cannot be read"),
+        ({"masks": MASKS + "i,cat,0,1,0,1,x,128,AAAA\n"}, "the mask cannot be read"),
+        ({"masks": MASKS + "i,cat,0,1,0,1,128,128,é\n"}, "the mask cannot be read"),
+        ({"descriptions": "cat,House cat\ncat,Tiger\n"}, "cat is 'House cat' and 'Tiger'"),
+        ({"descriptions": "cat\n"}, 'the line "cat" is not a label and a name'),
+        (
+            {"descriptions": "cat,Cat\n", "classes": "cats\n"},
+            "'cats' is neither a label nor a name of the descriptions",
+        ),
+        ({"descriptions": "cat,Cat\npuma,cat\n", "classes": "CAT\n"}, "'CAT' is the name of cat and puma: write the"),
+        ({"image_list": "i.jpg\nj.jpg\ni.png\n"}, 'line 3: picture "i" is listed twice'),
+        ({"image_list": "\n"}, "is empty"),
+        ({"boxes": BOXES + "i" * 300 + ",cat,0,1,0,1,0\n"}, "cannot be the name of a picture's file"),
+        ({"image_list": "k.jpg\n"}, "the tables have no row for any picture of"),
+    ],
+)
+def test_what_the_metric_would_take_wrongly_is_refused(tmp_path: Path, texts: dict[str, str], message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
+        small_set(tmp_path, **texts)
+
+
+@pytest.mark.parametrize("form", ["\ufeff{}", "{}\n\n"])
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_tables_with_byte_order_marks_and_other_line_ends(tmp_path: Path, form: str, ends: str) -> None:
+    boxes = form.format(BOXES + "i,cat,0,0.25,0,0.25,0\n").replace("\n", ends)
+    data = small_set(tmp_path, boxes=boxes)
+    found = detections([("cat", (0, 0, 32, 32), 0.9)], dict(data.classes))
+    assert data.evaluate({"i": found}, {"i": (SIDE, SIDE)})["mAP50"] == 1.0
+
+
+def test_a_row_that_is_there_twice_is_a_problem_and_counts_once(tmp_path: Path) -> None:
+    row = "i,cat,0,0.25,0,0.25,0\n"
+    data = small_set(tmp_path, boxes=BOXES + row + row)
+    assert data.problems == [f"{tmp_path / 'boxes.csv'}, line 3: repeats the row of line 2"]
+    found = detections([("cat", (0, 0, 32, 32), 0.9)], dict(data.classes))
+    assert data.evaluate({"i": found}, {"i": (SIDE, SIDE)})["mAP50"] == 1.0
+
+
+def test_a_group_that_is_not_known_is_a_group(tmp_path: Path) -> None:
+    """Two detections lie in the box, each a quarter of it. In a group one is right, the other counts neither way.
+
+    In an object of its own neither would fit: AP = 0.
+    """
+    data = small_set(tmp_path, boxes=BOXES + "i,cat,0,0.5,0,0.5,-1\n")
+    found = [("cat", (0, 0, 32, 32), 0.9), ("cat", (32, 32, 64, 64), 0.8)]
+    assert data.evaluate({"i": detections(found, dict(data.classes))}, {"i": (SIDE, SIDE)})["mAP50"] == 1.0
+
+
+def test_two_labels_with_one_description_are_two_classes(tmp_path: Path) -> None:
+    """Three classes of one object each, two of them found: mAP = 2/3."""
+    rows = "i,/m/0aa,0,0.25,0,0.25,0\ni,/m/0bb,0.5,1,0.5,1,0\ni,/m/0cc,0.5,1,0,0.25,0\n"
+    names = "/m/0aa,Bat\n/m/0bb,Bat\n/m/0cc,Cup\n"
+    data = small_set(tmp_path, boxes=BOXES + rows, labels=LABELS, descriptions=names)
+    assert data.classes == {1: "Bat", 2: "Bat", 3: "Cup"}
+    found = Detections(
+        np.array([[0, 0, 32, 32], [64, 0, 128, 32]], np.float32), np.array([0.9, 0.8], np.float32), np.array([1, 3])
+    )
+    assert data.evaluate({"i": found}, {"i": (SIDE, SIDE)}) == {
+        "mAP50": pytest.approx(2 / 3),
+        "classes": 3,
+        "AP50/Bat (/m/0aa)": 1.0,
+        "AP50/Bat (/m/0bb)": 0.0,
+        "AP50/Cup": 1.0,
+    }
+    assert match_names({7: "cup"}, data.classes) == {7: 3}
+    with pytest.raises(DatasetError, match=r'2 classes with the name "bat" \(ids 1, 2\).*--labels ids'):
+        match_names({7: "cup", 8: "bat"}, data.classes)
+
+
+def test_a_mask_that_is_turned_is_refused(tmp_path: Path) -> None:
+    """The mask is 64 wide and 128 high, the picture 128 wide and 64 high."""
+    from pycocotools import mask as coco_mask
+
+    encoded = coco_mask.encode(np.asfortranarray(np.ones((SIDE, SIDE // 2), np.uint8)))
+    text = base64.b64encode(zlib.compress(encoded["counts"])).decode()
+    data = small_set(tmp_path, masks=MASKS + f"i,cat,0,1,0,1,{SIDE // 2},{SIDE},{text}\n")
+    found = detections([("cat", (0, 0, 64, 64), 0.9)], dict(data.classes), np.ones((1, SIDE // 2, SIDE), np.bool_))
+    with pytest.raises(DatasetError, match="it is 64x128, the picture 128x64: one of them is turned"):
+        data.evaluate({"i": found}, {"i": (SIDE // 2, SIDE)})
+    assert data.evaluate({"i": replace(found, masks=np.ones((1, SIDE, SIDE // 2), np.bool_))}, {"i": (SIDE, SIDE // 2)})

@@ -66,7 +66,8 @@ def source_for(configuration: Configuration) -> tuple[list[Path], Source]:
 
     size = configuration.get("picture_size")
     picture_size = parse_size(size)[::-1] if size else None
-    return find_inputs(configuration.get("input")), Source(make_network, picture_size)
+    upright = configuration.get("apply_exif_orientation", True)
+    return find_inputs(configuration.get("input")), Source(make_network, picture_size, upright)
 
 
 def _work(arguments: argparse.Namespace) -> None:

@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from ..errors import BitstreamError, CodecError, ConfigError, LimitError, UnsupportedError
-from ..schema import first_problem
+from ..files.document import parse, read_bytes
+from ..files.schema import packaged
 
 SCHEMA = "adaptor.schema.json"
 #: The classes of error by which a decoder refuses, with the exit codes of vcm_ref's own.
@@ -68,20 +67,8 @@ def load_adaptor(path: Path) -> Adaptor:
     Raises :class:`ConfigError`, naming file, key, value and what is allowed, where it cannot be read, breaks its
     schema, lacks a placeholder or has an unknown one, or names a program that is not there.
     """
-    try:
-        content = path.read_bytes()
-        tree = yaml.safe_load(content)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}" if mark else ""
-        raise ConfigError(f"{path}{place}: is not YAML: {getattr(error, 'problem', None) or error}") from error
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{path}: is no mapping of keys to values; an adaptor has name, command, profiles, level")
-    problem = first_problem(tree, __package__, SCHEMA)
-    if problem is not None:
-        raise ConfigError(f"{path}: {problem.key}: {problem.text}")
+    content = read_bytes(path, "yaml")
+    tree = parse(content, str(path), "yaml", packaged(__package__, SCHEMA)).value
     _check_placeholders(path, tree)
     return Adaptor(
         name=tree["name"],

@@ -9,11 +9,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 from ..atomic import atomic_file
-from ..errors import ConfigError, reason
-from ..schema import first_problem
+from ..errors import ConfigError
+from ..files.document import load
+from ..files.schema import first_problem, packaged
+from ..files.tree import printed_key
 from .errors import SuiteError
 from .stored_file import StoredFile
 
@@ -126,19 +128,11 @@ def load_suite(folder: Path) -> Suite:
     or contradicts itself.
     """
     path = folder / MANIFEST
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file; name the suite's folder with --suite") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SuiteError(f"{path}: cannot be read: {reason(error)}") from error
-    try:
-        document = json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise SuiteError(f"{path}: is not JSON: {error}") from error
-    problem = first_problem(document, __package__, SCHEMA)
-    if problem is not None:
-        raise SuiteError(f"{path}: {_place(document, problem.path)}: {problem.text}")
+    if not path.exists():
+        raise ConfigError(f"{path}: there is no such file; name the suite's folder with --suite")
+    document = load(path, "json", error=SuiteError).value
+    if wrong := _wrong(document):
+        raise SuiteError(f"{path}: {wrong}")
     suite = _suite(document)
     if contradiction := _contradiction(suite):
         raise SuiteError(f"{path}: {contradiction}")
@@ -153,26 +147,25 @@ def save_suite(folder: Path, suite: Suite) -> None:
     suite = replace(suite, vectors=tuple(sorted(suite.vectors, key=lambda vector: vector.id)))
     document = {**asdict(replace(suite, vectors=())), "vectors": [vector.record() for vector in suite.vectors]}
     text = json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-    problem = first_problem(json.loads(text), __package__, SCHEMA)
-    if problem is not None:
-        raise SuiteError(f"{MANIFEST}: {_place(document, problem.path)}: {problem.text}")
+    if wrong := _wrong(json.loads(text)):
+        raise SuiteError(f"{MANIFEST}: {wrong}")
     if contradiction := _contradiction(suite):
         raise SuiteError(f"{MANIFEST}: {contradiction}")
     with atomic_file(folder / MANIFEST) as file:
         file.write(text.encode())
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
-
-
-def _place(document: Any, path: tuple[str, ...]) -> str:
-    """The key, with a vector's id in place of its number."""
+def _wrong(document: Any) -> str | None:
+    """The first problem with the schema; the key names a vector by its id in place of its number."""
+    problem = first_problem(document, packaged(__package__, SCHEMA))
+    if problem is None:
+        return None
+    path = problem.path
     if len(path) > 1 and path[0] == "vectors":
-        vector = document["vectors"][int(path[1])]
-        if isinstance(vector, dict) and "id" in vector:
-            return ".".join((str(vector["id"]), *path[2:]))
-    return ".".join(path) or "the document"
+        vector = document["vectors"][path[1]]
+        if isinstance(vector, dict) and isinstance(vector.get("id"), str):
+            path = (vector["id"], *path[2:])
+    return f"{printed_key(path) or 'the document'}: {problem.text}"
 
 
 def _contradiction(suite: Suite) -> str | None:

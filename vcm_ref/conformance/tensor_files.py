@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
@@ -15,8 +14,11 @@ from numpy.typing import NDArray
 from ..errors import ConfigError
 from ..feature_file import SUFFIXES as FEATURE_SUFFIXES
 from ..feature_file import load_feature_file
+from ..files.document import load
+from ..files.schema import packaged
 from .decoded_files import FILES, T2, sample_type
 
+SCHEMA = "raw.schema.json"
 RAW_SUFFIX = ".raw"
 SUFFIXES = (RAW_SUFFIX, *FEATURE_SUFFIXES)
 #: The name of all that a raw file holds, where nothing says what it is.
@@ -81,16 +83,17 @@ def read_tensors(path: Path) -> TensorFile:
 
 def _described(path: Path, description: Path, samples: NDArray[Any]) -> TensorFile:
     """The tensors that ``vcm_dec --tier t1`` says are in the file beside (vcm_ref/planes_file.py)."""
+    record = load(description, "json", packaged(__package__, SCHEMA)).value
     tensors: dict[str, NDArray[Any]] = {}
-    try:
-        record = json.loads(description.read_text(encoding="utf-8"))
-        for entry in record["tensors"]:
-            start, shape = int(entry["offset"]) // samples.itemsize, tuple(map(int, entry["shape"]))
-            tensors[str(entry["name"])] = samples[start : start + prod(shape)].reshape(shape)
-        size = int(record["picture_height"]), int(record["picture_width"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{description}: does not describe {path.name}: {type(error).__name__}: {error}") from error
-    return TensorFile(path, tensors, size)
+    for entry in record["tensors"]:
+        name, offset, shape = entry["name"], entry["offset"], tuple(entry["shape"])
+        start, count = offset // samples.itemsize, prod(shape)
+        if offset % samples.itemsize or start + count > samples.size:
+            raise ConfigError(f"{description}: {path.name} holds no {count} samples of {name} from byte {offset} on")
+        if name in tensors:
+            raise ConfigError(f"{description}: {name} is the name of two tensors")
+        tensors[name] = samples[start : start + count].reshape(shape)
+    return TensorFile(path, tensors, (record["picture_height"], record["picture_width"]))
 
 
 def _length(path: Path) -> int:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from ..atomic import atomic_file, atomic_folder
 from ..bitstream.elements import Part
-from ..errors import DatasetError, reason
+from ..errors import DatasetError
+from ..files.document import Document, check, load
+from ..files.schema import packaged
 from ..provenance import versions
 from ..task.dataset import ImageId
 from .method import Method, Subject
@@ -73,25 +74,15 @@ def write_anchor(path: Path, document: Record) -> None:
 
 
 def read_anchor(path: Path) -> Record:
-    """An anchor file. Raises :class:`DatasetError` where it is none."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{path}: is no anchor file: {reason(error)}") from error
-    check_anchor(document, str(path))
-    return dict(document)
+    """An anchor file. Raises :class:`DatasetError` for a file that is not one."""
+    document = load(path, "json", error=DatasetError)
+    check(document, packaged(__package__, SCHEMA), DatasetError)
+    return dict(document.value)
 
 
 def check_anchor(document: Any, what: str) -> None:
-    """:class:`DatasetError` where a document does not fit the schema."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-
-    schema = json.loads(files(__package__).joinpath(SCHEMA).read_text())
-    problem = best_match(Draft202012Validator(schema).iter_errors(document))
-    if problem is not None:
-        where = ".".join(str(key) for key in problem.absolute_path)
-        raise DatasetError(f"{what}: is no anchor: {f'{where}: ' if where else ''}{problem.message[:200]}")
+    """:class:`DatasetError` where a document, named ``what`` in the message, does not fit the schema."""
+    check(Document(what, document), packaged(__package__, SCHEMA), DatasetError)
 
 
 def write_bitstreams(folder: Path, outcome: Outcome, method: Method, store: Store) -> None:

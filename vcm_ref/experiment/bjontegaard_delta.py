@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -39,6 +39,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError
+from .bd_note import Kind, Note
 from .curve import Curve, Point, pareto_front
 
 MIN_POINTS = {"cubic": 4, "pchip": 2}
@@ -69,14 +70,15 @@ class Comparison:
     accuracy_cubic: float | None
     accuracy_pchip: float | None
     overlap: float
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
 
 @dataclass(frozen=True)
 class _Front:
-    """What the policy leaves of a curve, by rising rate; ``label`` says in notes which it is."""
+    """What the policy leaves of a curve, by rising rate; ``side`` and ``curve`` say which it is."""
 
-    label: str
+    side: Literal["anchor", "test"]
+    curve: str
     rates: NDArray[np.float64]
     accuracies: NDArray[np.float64]
 
@@ -105,8 +107,8 @@ def compare(anchor: Curve, test: Curve, rate: Literal["bpp", "seed_bpp"] = "bpp"
         raise ConfigError(
             f"{anchor.name} is in {anchor.metric!r} and {test.name} in {test.metric!r}: name a metric that both have"
         )
-    notes: list[str] = []
-    fronts = _front(f"anchor {anchor.name}", anchor, rate, notes), _front(f"test {test.name}", test, rate, notes)
+    notes: list[Note] = []
+    fronts = _front("anchor", anchor, rate, notes), _front("test", test, rate, notes)
     methods = _methods(fronts, notes)
     rate_figures = _figures(_RATE, fronts, methods, notes)
     accuracy_figures = _figures(_ACCURACY, fronts, methods, notes)
@@ -123,59 +125,47 @@ def compare(anchor: Curve, test: Curve, rate: Literal["bpp", "seed_bpp"] = "bpp"
     )
 
 
-def _front(label: str, curve: Curve, rate: str, notes: list[str]) -> _Front:
+def _front(side: Literal["anchor", "test"], curve: Curve, rate: str, notes: list[Note]) -> _Front:
     """Rules 1, 2 and 8."""
+
+    def note(kind: Kind, point: Point, **facts: Any) -> None:
+        notes.append(Note(kind, side, curve.name, point=point, **facts))
+
     usable: list[Point] = []
     for point in curve.points:
         value = point.bpp if rate == "bpp" else point.seed_bpp
-        why = _unusable(value, point.accuracy, rate)
-        if why is not None:
-            notes.append(f"{label}: {_name(point)} left out: {why}")
-        elif value is not None:
+        if value is None:
+            note(Kind.NO_RATE, point, rate=rate)
+        elif not math.isfinite(value) or not math.isfinite(point.accuracy):
+            note(Kind.NOT_FINITE, point, rate=rate)
+        elif value <= 0:
+            note(Kind.NO_LOGARITHM, point, rate=rate, value=value)
+        else:
             usable.append(replace(point, bpp=value))
     kept: list[Point] = []
     for point in pareto_front(usable):
         if not kept or point.bpp > kept[-1].bpp:
             kept.append(point)
     identities = {id(point) for point in kept}
-    notes.extend(f"{label}: {_name(p)} left out: {_beaten(p, kept)}" for p in usable if id(p) not in identities)
+    for point in usable:
+        if id(point) not in identities:
+            better = next(one for one in kept if one.bpp <= point.bpp and one.accuracy >= point.accuracy)
+            note(Kind.BEATEN, point, other=better)
     for point in kept:
         if point.failed:
-            pictures = "1 picture" if point.failed == 1 else f"{point.failed} pictures"
-            notes.append(f"{label}: {_name(point)} lacks {pictures} that failed, so it is not over the same pictures")
+            note(Kind.LACKS_PICTURES, point, value=point.failed)
         if point.accuracy == 0:
-            notes.append(f"{label}: {_name(point)} has accuracy 0, which any lower rate has too")
-    return _Front(label, np.array([point.bpp for point in kept]), np.array([point.accuracy for point in kept]))
+            note(Kind.ACCURACY_0, point)
+    return _Front(side, curve.name, np.array([p.bpp for p in kept]), np.array([p.accuracy for p in kept]))
 
 
-def _unusable(rate: float | None, accuracy: float, name: str) -> str | None:
-    if rate is None:
-        return f"it has no {name}"
-    if not math.isfinite(rate) or not math.isfinite(accuracy):
-        return f"its {name} or its accuracy is no finite number"
-    return None if rate > 0 else f"its {name} is {rate:g}, which has no logarithm"
-
-
-def _beaten(point: Point, kept: Iterable[Point]) -> str:
-    """Why ``point`` is none of the ``kept`` ones, one of which is at least as good."""
-    better = next(other for other in kept if other.bpp <= point.bpp and other.accuracy >= point.accuracy)
-    if better.accuracy > point.accuracy:
-        return f"{_name(better)} costs {'less' if better.bpp < point.bpp else 'as much'} and is more accurate"
-    return f"{_name(better)} is as accurate and costs {'less' if better.bpp < point.bpp else 'as much'}"
-
-
-def _name(point: Point) -> str:
-    place = f"{point.bpp:.4g} bpp, {100 * point.accuracy:.2f} %"
-    return f"the point at {place}" if point.qp is None else f"QP {point.qp} ({place})"
-
-
-def _methods(fronts: tuple[_Front, _Front], notes: list[str]) -> list[str]:
+def _methods(fronts: tuple[_Front, _Front], notes: list[Note]) -> list[str]:
     """The interpolations that the fronts have enough points for."""
     for method, needed in MIN_POINTS.items():
         for front in fronts:
             if len(front.rates) < needed:
-                points = {0: "no point", 1: "1 point"}.get(len(front.rates), f"{len(front.rates)} points")
-                notes.append(f"no {method} figure: {front.label} has {points}, and {method} needs {needed}")
+                few = Note(Kind.FEW_POINTS, front.side, front.curve, method=method, needed=needed)
+                notes.append(replace(few, value=len(front.rates)))
     return [name for name, needed in MIN_POINTS.items() if all(len(front.rates) >= needed for front in fronts)]
 
 
@@ -190,28 +180,24 @@ def _overlap(figure: _Figure, fronts: tuple[_Front, _Front]) -> float:
 
 
 def _figures(
-    figure: _Figure, fronts: tuple[_Front, _Front], methods: list[str], notes: list[str]
+    figure: _Figure, fronts: tuple[_Front, _Front], methods: list[str], notes: list[Note]
 ) -> dict[str, float | None]:
     """The figure by each of ``methods``; rules 4 to 7."""
     if not methods:
         return {}
     share = _overlap(figure, fronts)
     if share == 0:
-        notes.append(f"no {figure.name}: the curves have no range of {figure.over} in common")
+        notes.append(Note(Kind.NOTHING_IN_COMMON, figure=figure.name, over=figure.over))
         return {}
     if share < LITTLE_OVERLAP:
-        notes.append(
-            f"{figure.name} is over {100 * share:.0f} % of the range of {figure.over} that the curves span together: "
-            "measure points that bring their ends closer"
-        )
+        notes.append(Note(Kind.LITTLE_OVERLAP, figure=figure.name, over=figure.over, value=100 * share))
     return {method: _delta(figure, fronts, method, notes) for method in methods}
 
 
-def _delta(figure: _Figure, fronts: tuple[_Front, _Front], method: str, notes: list[str]) -> float | None:
+def _delta(figure: _Figure, fronts: tuple[_Front, _Front], method: str, notes: list[Note]) -> float | None:
     package = _package()
     anchor, test = fronts
     arrays = anchor.rates, anchor.accuracies, test.rates, test.accuracies
-    what = f"{figure.name} ({method})"
     # The package says what it doubts by warnings, which belong into the report.
     with warnings.catch_warnings(record=True) as doubts:
         warnings.simplefilter("always")
@@ -221,12 +207,13 @@ def _delta(figure: _Figure, fronts: tuple[_Front, _Front], method: str, notes: l
                 *arrays, method, require_matching_points=False, interpolators=True, min_overlap=0
             )
         except (ValueError, np.linalg.LinAlgError) as error:
-            notes.append(f"no {what}: the points cannot be interpolated: {error}")
+            notes.append(Note(Kind.NOT_INTERPOLATED, figure=figure.name, method=method, text=str(error)))
             return None
     if not np.isfinite(value) or any(issubclass(doubt.category, np.exceptions.RankWarning) for doubt in doubts):
-        notes.append(f"no {what}: the points lie too close together to determine it")
+        notes.append(Note(Kind.NOT_DETERMINED, figure=figure.name, method=method))
         return None
-    notes.extend(f"{what}: the package bjontegaard warns: {doubt.message}" for doubt in doubts)
+    warned = Note(Kind.WARNED, figure=figure.name, method=method)
+    notes.extend(replace(warned, text=str(doubt.message)) for doubt in doubts)
     if method == "cubic":
         for front, interpolator in zip(fronts, interpolators, strict=True):
             _note_falling(figure, front, fronts, interpolator, notes)
@@ -234,7 +221,7 @@ def _delta(figure: _Figure, fronts: tuple[_Front, _Front], method: str, notes: l
 
 
 def _note_falling(
-    figure: _Figure, front: _Front, fronts: tuple[_Front, _Front], interpolator: Any, notes: list[str]
+    figure: _Figure, front: _Front, fronts: tuple[_Front, _Front], interpolator: Any, notes: list[Note]
 ) -> None:
     """Rule 6; ``interpolator`` is that of ``front``."""
     bases = [figure.base(one) for one in fronts]
@@ -242,10 +229,8 @@ def _note_falling(
     values = interpolator(places)
     falling = float(np.mean(np.diff(values) < -1e-9 * np.ptp(values)))
     if falling:
-        notes.append(
-            f"{figure.name} (cubic): the cubic of {front.label} falls over {100 * falling:.2g} % of the range, "
-            "where its points rise: believe PCHIP instead"
-        )
+        fall = Note(Kind.FALLS, front.side, front.curve, figure=figure.name, method="cubic")
+        notes.append(replace(fall, value=100 * falling))
 
 
 def _package() -> Any:

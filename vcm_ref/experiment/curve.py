@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from ..errors import ConfigError, DatasetError
+from ..files.document import check, load
+from ..files.schema import packaged
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,13 @@ def read_curve(path: Path, metric: str | None = None) -> Curve:
     Raises :class:`~vcm_ref.errors.DatasetError` for a file that is neither or is unreadable, and
     :class:`~vcm_ref.errors.ConfigError` for a metric that the file has not.
     """
-    document = _read_json(path)
-    kind = document.get("kind") if isinstance(document, dict) else None
+    document = load(path, "json", error=DatasetError)
+    kind = document.value.get("kind") if isinstance(document.value, dict) else None
     if kind not in ("curve", "anchor"):
         raise DatasetError(f"{path}: is neither a curve nor an anchor: its \"kind\" must be 'curve' or 'anchor'")
-    _check(path, document, kind)
-    return _from_published(path, document, metric) if kind == "curve" else curve_of_anchor(path, document, metric)
+    check(document, packaged(__package__, "curve.schema.json", kind), DatasetError)
+    curve_of = _from_published if kind == "curve" else curve_of_anchor
+    return curve_of(path, document.value, metric)
 
 
 def pareto_front(points: Iterable[Point]) -> list[Point]:
@@ -75,32 +76,7 @@ def pareto_front(points: Iterable[Point]) -> list[Point]:
     return front
 
 
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
-    except OSError as error:
-        raise DatasetError(f"curve {path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise DatasetError(f"curve {path} is no JSON: {error}") from error
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number in JSON")
-
-
-def _check(path: Path, document: dict[str, Any], kind: str) -> None:
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-
-    schema = json.loads(files(__package__).joinpath("curve.schema.json").read_text())
-    validator = Draft202012Validator({"$ref": f"#/$defs/{kind}", "$defs": schema["$defs"]})
-    problem = best_match(validator.iter_errors(document))
-    if problem is not None:
-        where = ".".join(str(key) for key in problem.absolute_path)
-        raise DatasetError(f"{kind} {path}: {f'{where}: ' if where else ''}{problem.message}")
-
-
-def _from_published(path: Path, document: dict[str, Any], metric: str | None) -> Curve:
+def _from_published(path: Path | str, document: Mapping[str, Any], metric: str | None) -> Curve:
     if metric not in (None, document["metric"]):
         raise ConfigError(f"curve {path}: has no {metric!r}; its metric is {document['metric']!r}")
     scale = 100 if document["unit"] == "percent" else 1
@@ -154,7 +130,7 @@ def _accuracy(what: Path | str, where: str, metrics: dict[str, Any], metric: str
 
 
 def _qp(point: dict[str, Any]) -> int | None:
-    return None if point.get("qp") is None else int(point["qp"])  # JSON Schema takes 37.0 for an integer
+    return None if point.get("qp") is None else int(point["qp"])
 
 
 def _seed_bpp(point: dict[str, Any]) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,9 +11,11 @@ from typing import Any
 from ..decoder import Backend, Decoder
 from ..errors import DatasetError, reason
 from ..feature_file import SUFFIXES
+from ..files.document import load
+from ..files.schema import packaged
 from ..provenance import file_digest
 from ..task.dataset import ImageId, Item
-from .matching import Candidate, absent, files_in, match, without_place
+from .matching import Candidate, absent, files_in, match, name_of, without_place
 from .method import Subject, WithoutCoding
 from .naming import task_name
 from .stages.analyse import analyse, analyse_feature_file, analyse_place, decode, decode_place
@@ -23,6 +24,7 @@ from .store import Store
 from .tasks import Ref, Task, Value
 
 BITSTREAM_SUFFIXES = (".bin", ".vcm")
+RECORD_SCHEMA = "record.schema.json"
 
 
 @dataclass(frozen=True)
@@ -162,21 +164,16 @@ def _pictures(path: Path, sha256: str | None) -> list[Candidate]:
     ``sha256`` is the bitstream's digest, which the record's must be. Raises :class:`DatasetError`.
     """
     record = path.with_name(path.name + ".json")
-    try:
-        tree = json.loads(record.read_text(encoding="utf-8"))
-        found = [_recorded_picture(path, number, picture) for number, picture in enumerate(tree["pictures"])]
-        made_for = tree.get("bitstream", {}).get("sha256", sha256)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DatasetError(
-            f"{record}: is not a record of a bitstream, so nothing says which picture is which: {reason(error)}"
-        ) from error
+    tree = load(record, "json", packaged(__package__, RECORD_SCHEMA), DatasetError).value
+    found = [_recorded_picture(path, number, picture) for number, picture in enumerate(tree["pictures"])]
+    made_for = tree.get("bitstream", {}).get("sha256", sha256)
     if sha256 is not None and made_for != sha256:
         raise DatasetError(f"{record}: is the record of another bitstream than {path}: their SHA-256 differ")
     return found
 
 
 def _recorded_picture(path: Path, number: int, picture: Mapping[str, Any]) -> Candidate:
-    name = Path(picture["input"]).with_suffix("").parts
+    name = name_of(Path(picture["input"]))
     return Candidate(number, name, f"{path}: its picture {picture['input']}", picture.get("sha256"))
 
 

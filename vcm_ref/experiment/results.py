@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..errors import ConfigError, DatasetError, reason
 from ..render import save_png
 from ..source import read_picture
-from ..task.dataset import Dataset, ImageId, Result, Sizes, class_key
+from ..task.dataset import Dataset, ImageId, Result, Sizes, class_key, match_names
 from ..task.detections import Detections
 from ..task.draw import draw_detections
 from .records import Record
@@ -79,9 +79,8 @@ def label_table(labels: str, class_names: Mapping[int, str], classes: Mapping[in
     if labels in ("from0", "from1"):
         return dict(enumerate(sorted(classes), start=int(labels[-1])))
     renamed = {} if labels == "names" else _read_names(Path(labels))
-    by_name = {class_key(name): number for number, name in classes.items()}
     wanted = {label: renamed.get(class_key(name), class_key(name)) for label, name in class_names.items()}
-    table = {label: by_name[name] for label, name in wanted.items() if name in by_name}
+    table = match_names(wanted, classes)
     if not table:
         raise DatasetError(
             "no class of the network has the name of one of the data set's: say with --labels how to match"

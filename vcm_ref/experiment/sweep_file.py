@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib.resources import files
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +13,9 @@ import yaml
 
 from ..configuration import Configuration, load_configuration
 from ..decoder import Backend
-from ..errors import ConfigError, DatasetError, reason
+from ..errors import ConfigError, DatasetError
+from ..files.document import load
+from ..files.schema import packaged
 from ..task.dataset import Dataset, Item, load_dataset
 from .method import FeatureMethod, Method, method_of
 from .results import LABELS
@@ -66,7 +66,7 @@ def load_sweep(path: Path, overrides: Overrides | None = None) -> SweepFile:
     """
     over = overrides or Overrides()
     check_qps(over.qps)
-    tree = _read(path)
+    tree = dict(load(path, "yaml", packaged(__package__, SCHEMA)).value)
     folder = path.parent
     images = over.images or (folder / tree["images"] if "images" in tree else None)
     dataset = load_dataset(over.data or folder / tree["data"], images)
@@ -218,25 +218,3 @@ def _anchor(tree: Mapping[str, Any], methods: Sequence[Method], path: Path) -> s
     if anchor is not None and anchor not in every:
         raise ConfigError(f"{path}: anchor: there is no method {anchor!r}; there are {', '.join(every) or 'none'}")
     return anchor if anchor in [method.name for method in methods] else None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-    from jsonschema.validators import extend
-
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {reason(error)}") from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
-    schema = json.loads(files(__package__).joinpath(SCHEMA).read_text())
-    # JSON Schema takes 37.0 for an integer; what is computed from these values does not.
-    types = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
-    validator: Any = extend(Draft202012Validator, type_checker=types)  # type: ignore[no-untyped-call]
-    problem = best_match(validator(schema).iter_errors(tree))
-    if problem is not None:
-        where = ".".join(str(key) for key in problem.absolute_path)
-        raise ConfigError(f"{path}: {f'{where}: ' if where else ''}{problem.message}")
-    return dict(tree)

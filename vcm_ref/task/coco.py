@@ -11,11 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from vcm_ref.errors import DatasetError, reason
-from vcm_ref.task.dataset import ImageId, Item, Result, Sizes, content_digest, need_detections
-from vcm_ref.task.detections import Detections
-
-Document = dict[str, Any]
+from vcm_ref.errors import DatasetError
+from vcm_ref.files.document import load
+from vcm_ref.files.tree import ParseError
+from vcm_ref.task.coco_check import Document, Instances, check_instances
+from vcm_ref.task.dataset import (
+    ImageId,
+    Item,
+    Result,
+    Sizes,
+    check_picture_files,
+    check_size,
+    content_digest,
+    need_detections,
+)
+from vcm_ref.task.detections import Detections, MasksSeen
+from vcm_ref.task.faults import shown
 
 _STATS = ("AP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large")
 
@@ -27,26 +38,25 @@ class CocoDataset:
     """
 
     def __init__(self, name: str, annotations: Path, images: Path | None = None) -> None:
-        """Read the annotations; :class:`DatasetError` where they cannot be used."""
+        """Read and check the annotations, and the sizes of the pictures that are there.
+
+        :class:`DatasetError` tells what cannot be measured rightly.
+        """
         self.name = name
-        self._document = _document(annotations)
+        document = _document(annotations)
+        self._instances = check_instances(document, str(annotations))
         if images is None:
             beside = annotations.parent / "images"
             images = beside if beside.is_dir() else annotations.parent
-        entries = self._document["images"]
-        try:
-            self.items = [Item(entry["id"], images / entry["file_name"], _size(entry)) for entry in entries]
-            self.classes: Mapping[int, str] = {
-                entry["id"]: str(entry["name"]) for entry in self._document["categories"]
-            }
-        except (TypeError, KeyError) as error:
-            raise DatasetError(f"annotations {annotations}: an image or a category lacks {error}") from error
-        if len({item.id for item in self.items}) != len(self.items):
-            raise DatasetError(f"annotations {annotations}: two images have the same id")
-        self.problems = self._without_place()
+        self.items = [
+            Item(image.id, images / image.file_name, (image.height, image.width))
+            for image in self._instances.images.values()
+        ]
+        self.classes = self._instances.categories
+        self.problems = self._instances.problems
+        check_picture_files(self.items)
         listed = "\n".join(f"{item.id} {item.path.name}" for item in self.items)
-        content = json.dumps(self._document, sort_keys=True, separators=(",", ":"))
-        self._digest = content_digest([content, listed])  # now: pycocotools changes what it is given
+        self._digest = content_digest([json.dumps(document, sort_keys=True, separators=(",", ":")), listed])
 
     def digest(self) -> str:
         """SHA-256 over the annotations' content, in whatever order and form the file has its keys, and the list."""
@@ -55,39 +65,37 @@ class CocoDataset:
     def evaluate(self, results: Mapping[ImageId, Result], sizes: Sizes) -> dict[str, float]:
         """COCO's six APs for boxes, and for masks, with ``mask_`` before, where truth and all detections have them.
 
-        One that no object is large or small enough for is left out.
+        One that no object is large or small enough for is left out. ``sizes`` are checked against the annotations.
         """
         boxes: list[Document] = []
-        masks: list[Document] | None = [] if self._has_masks() else None
+        masks: list[Document] = []
+        seen, truth_has_masks = MasksSeen(), len(self._instances.without_mask) < len(self._instances.annotations)
+        items = {item.id: item for item in self.items}
         for image_id, result in results.items():
             found = need_detections(result, image_id)
-            for entry in _results(image_id, found):
-                boxes.append({"id": len(boxes) + 1, **entry})
-            if found.masks is None:
-                masks = None
-            elif masks is not None:
-                for entry in _mask_results(image_id, found):
-                    masks.append({"id": len(masks) + 1, **entry})
-        metrics = _evaluate(self._document, boxes, list(results), "bbox")
-        if masks is not None:
-            by_mask = _evaluate(self._document, masks, list(results), "segm")
+            if image_id in items and image_id in sizes:
+                check_size(items[image_id], *sizes[image_id])
+            boxes += _results(image_id, found)
+            seen.see(image_id, found)
+            if found.masks is not None and truth_has_masks:
+                if image_id in items:
+                    check_size(items[image_id], *found.masks.shape[1:])
+                masks += _mask_results(image_id, found)
+        metrics = _evaluate(self._instances, boxes, list(results), "bbox")
+        if truth_has_masks and seen.given():
+            self._need_all_masks()
+            by_mask = _evaluate(self._instances, masks, list(results), "segm")
             metrics |= {f"mask_{name}": value for name, value in by_mask.items()}
         return metrics
 
-    def _has_masks(self) -> bool:
-        return all(entry.get("segmentation") for entry in self._document["annotations"])
-
-    def _without_place(self) -> list[str]:
-        """Annotations of a picture or a category that there is none of."""
-        pictures = {item.id for item in self.items}
-        problems = []
-        for entry in self._document["annotations"]:
-            named = f"annotation {entry.get('id')}"
-            if entry.get("image_id") not in pictures:
-                problems.append(f"{named}: its picture {entry.get('image_id')} is not in the data set")
-            elif entry.get("category_id") not in self.classes:
-                problems.append(f"{named}: its category {entry.get('category_id')} is not in the data set")
-        return problems
+    def _need_all_masks(self) -> None:
+        """Raise where only some of the annotations have a mask: the others' objects would count as not found."""
+        if without := self._instances.without_mask:
+            raise DatasetError(
+                f"data set {self.name}: annotation {without[0]} has no segmentation ({len(without)} of "
+                f"{len(self._instances.annotations)} annotations have none), so the network's masks cannot be "
+                "measured: add the segmentations, or remove all of them to measure boxes alone"
+            )
 
 
 def evaluate_boxes(instances: str | Path | Mapping[str, Any], detections: Mapping[int, Detections]) -> dict[str, float]:
@@ -95,16 +103,18 @@ def evaluate_boxes(instances: str | Path | Mapping[str, Any], detections: Mappin
 
     Only the pictures in ``detections`` count, so that a run over part of a data set is measured on that part.
     Gives ``AP`` (mean over IoU 0.50, 0.55 … 0.95) and ``AP50``, each from 0 to 1, at most 100 detections a picture.
-    Raises `DatasetError` if the annotations cannot be read, if pycocotools is missing, if there are no pictures, or if
+    Raises `DatasetError` if the annotations cannot be used, if pycocotools is missing, if there are no pictures, or if
     an image id is not in the annotations.
     """
+    is_file = not isinstance(instances, Mapping)
+    document = _document(Path(instances)) if isinstance(instances, (str, Path)) else dict(instances)
+    checked = check_instances(document, str(instances) if is_file else "annotations", with_files=False)
     entries = [entry for image_id, found in detections.items() for entry in _results(image_id, found)]
-    numbered = [{"id": number, **entry} for number, entry in enumerate(entries, start=1)]
-    metrics = _evaluate(_document(instances), numbered, list(detections), "bbox")
+    metrics = _evaluate(checked, entries, list(detections), "bbox")
     return {name: metrics.get(name, -1.0) for name in ("AP", "AP50")}
 
 
-def _evaluate(document: Document, entries: list[Document], pictures: list[Any], kind: str) -> dict[str, float]:
+def _evaluate(instances: Instances, entries: list[Document], pictures: list[Any], kind: str) -> dict[str, float]:
     """COCO's APs of the results ``entries`` over ``pictures``; ``kind`` is ``bbox`` or ``segm``."""
     try:
         from pycocotools.coco import COCO
@@ -112,16 +122,20 @@ def _evaluate(document: Document, entries: list[Document], pictures: list[Any], 
     except ImportError as error:
         raise DatasetError("measuring AP needs pycocotools, which is not installed: pip install pycocotools") from error
 
-    truth = COCO()
-    truth.dataset = document
+    if not pictures:
+        raise DatasetError("there are no pictures to measure")
+    for image_id in pictures:
+        if image_id not in instances.images:
+            raise DatasetError(f"image id {shown(image_id)} is not in the annotations")
+    images = [{"id": i.id, "height": i.height, "width": i.width} for i in instances.images.values()]
+    categories = [{"id": number, "name": name} for number, name in instances.categories.items()]
+    truth, found = COCO(), COCO()
+    # pycocotools writes into the entries that it is given
+    truth.dataset = {"images": images, "categories": categories, "annotations": list(map(dict, instances.annotations))}
+    numbered = [{"id": number, **entry} for number, entry in enumerate(entries, start=1)]
+    found.dataset = {"images": images, "categories": categories, "annotations": numbered}
     with contextlib.redirect_stdout(io.StringIO()):
         truth.createIndex()
-        unknown = sorted(set(pictures) - set(truth.imgs))
-        if unknown or not pictures:
-            what = f"image id {unknown[0]} is not in the annotations" if unknown else "there are no pictures to measure"
-            raise DatasetError(what)
-        found = COCO()
-        found.dataset = {"images": document["images"], "categories": document["categories"], "annotations": entries}
         found.createIndex()
         evaluation = COCOeval(truth, found, kind)
         evaluation.params.imgIds = sorted(pictures)
@@ -132,23 +146,19 @@ def _evaluate(document: Document, entries: list[Document], pictures: list[Any], 
     return {name: value for name, value in values if value >= 0}
 
 
-def _size(entry: Document) -> tuple[int, int] | None:
-    """The annotated height and width of a picture."""
-    height, width = entry.get("height"), entry.get("width")
-    return (height, width) if isinstance(height, int) and isinstance(width, int) else None
-
-
-def _document(instances: str | Path | Mapping[str, Any]) -> Document:
-    if isinstance(instances, Mapping):
-        return dict(instances)
+def _document(path: Path) -> Any:
     try:
-        document = json.loads(Path(instances).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"annotations {instances} cannot be read: {reason(error)}") from error
-    missing = [key for key in ("images", "annotations", "categories") if key not in document]
-    if missing:
-        raise DatasetError(f"annotations {instances} have no {missing[0]!r}; COCO's instances format is needed")
-    return dict(document)
+        return load(path, "json", error=DatasetError).value
+    except DatasetError as error:
+        raise DatasetError(f"{error}{_annotation(path, error.__cause__)}") from error
+
+
+def _annotation(path: Path, problem: BaseException | None) -> str:
+    """Name the annotation that a loaded document's problem is in, in brackets; empty if it is in none."""
+    if not isinstance(problem, ParseError) or problem.path[:1] != ("annotations",) or len(problem.path) < 2:
+        return ""
+    entry = json.loads(path.read_text(encoding="utf-8-sig"))["annotations"][problem.path[1]]
+    return f" (annotation {shown(entry['id'])})" if isinstance(entry, dict) and "id" in entry else ""
 
 
 def _results(image_id: ImageId, found: Detections) -> Iterable[Document]:

@@ -7,15 +7,18 @@ One file a kind: :mod:`~vcm_ref.task.coco` (the generated scenes are of this kin
 from __future__ import annotations
 
 import hashlib
-import json
+import os.path
 from collections.abc import Callable, Iterable, Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from vcm_ref.errors import DatasetError, reason
+from vcm_ref.files.document import load
+from vcm_ref.files.schema import packaged
+from vcm_ref.printable import printable
 from vcm_ref.task.classification import Classification
 from vcm_ref.task.detections import Detections
+from vcm_ref.task.faults import shown
 
 ImageId = int | str
 Result = Detections | Classification
@@ -26,7 +29,7 @@ Sizes = Mapping[ImageId, tuple[int, int]]
 class Item(NamedTuple):
     """One picture of a data set: its id there, and where the file is or should be.
 
-    ``size`` is the height and width in pixels that its annotations are about, where the data set says so.
+    ``size`` is the (height, width) in pixels that its annotations are of; None where the data set does not state it.
     """
 
     id: ImageId
@@ -35,17 +38,43 @@ class Item(NamedTuple):
 
 
 def check_size(item: Item, height: int, width: int) -> None:
-    """Compare the size of what is analysed, in pixels, with the size that the picture's annotations are about.
+    """Check that what is measured of a picture, ``height`` x ``width`` pixels, has the size of its annotations.
 
-    Raises :class:`~vcm_ref.errors.DatasetError` where they differ.
+    Boxes of one size compared with boxes of another match nothing, or the wrong thing. Raises
+    :class:`~vcm_ref.errors.DatasetError`; data sets that state no sizes pass.
     """
     if item.size is None or item.size == (height, width):
         return
-    turned = ", which may be its Exif orientation" if item.size == (width, height) else ""
-    raise DatasetError(
-        f"picture {item.id} ({item.path.name}): is {width}x{height}, its annotations are of a picture of "
-        f"{item.size[1]}x{item.size[0]}{turned}"
+    told = (
+        f"picture {shown(item.id)} ({printable(item.path.name)}): it is {width}x{height} here, "
+        f"its annotations are of {item.size[1]}x{item.size[0]} (width x height)"
     )
+    if item.size == (width, height):
+        told += (
+            "; the sides are swapped, probably because the annotations take the picture as it is stored and it was "
+            "turned as its Exif orientation says, or the other way round: see apply_exif_orientation"
+        )
+    raise DatasetError(told)
+
+
+def check_picture_files(items: Iterable[Item]) -> None:
+    """Check the sizes of the pictures that are there by their headers, as stored or turned by Exif orientation.
+
+    A file that cannot be read is left to the one who reads it. Raises :class:`~vcm_ref.errors.DatasetError` as
+    :func:`check_size`.
+    """
+    from vcm_ref.picture_file import picture_size
+
+    for item in items:
+        if item.size is None or not os.path.isfile(item.path):
+            continue
+        try:
+            size = picture_size(item.path, apply_orientation=False)
+            if size != item.size:
+                size = picture_size(item.path, apply_orientation=True)
+        except DatasetError:
+            continue
+        check_size(item, *size)
 
 
 class Dataset(Protocol):
@@ -109,20 +138,7 @@ def _kinds() -> dict[str, Callable[..., Dataset]]:
 
 
 def _read_description(path: Path) -> dict[str, Any]:
-    import yaml
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-
-    try:
-        description = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DatasetError(f"data set {path} cannot be read: {reason(error)}") from error
-    schema = json.loads(files(__package__).joinpath("dataset.schema.json").read_text())
-    problem = best_match(Draft202012Validator(schema).iter_errors(description))
-    if problem is not None:
-        where = ".".join(str(key) for key in problem.absolute_path)
-        raise DatasetError(f"data set {path}: {f'{where}: ' if where else ''}{problem.message}")
-    return dict(description)
+    return dict(load(path, "yaml", packaged("vcm_ref.task", "dataset.schema.json"), DatasetError).value)
 
 
 def read_text(path: Path, what: str) -> str:
@@ -146,6 +162,26 @@ def content_digest(parts: Iterable[str]) -> str:
 def class_key(name: str) -> str:
     """A class name as it is compared: MPEG's lists write ``cell_phone`` where COCO writes ``cell phone``."""
     return " ".join(name.replace("_", " ").casefold().split())
+
+
+def match_names(wanted: Mapping[int, str], classes: Mapping[int, str]) -> dict[int, int]:
+    """Give the class of the data set for each of a network's labels whose name in ``wanted`` is that of a class.
+
+    ``classes`` has the names by class id; names are compared by :func:`class_key`. Raises
+    :class:`~vcm_ref.errors.DatasetError` where a wanted name is that of several classes.
+    """
+    ids: dict[str, list[int]] = {}
+    for number, name in classes.items():
+        ids.setdefault(class_key(name), []).append(number)
+    table = {label: ids[class_key(name)] for label, name in wanted.items() if class_key(name) in ids}
+    for label, numbers in table.items():
+        if len(numbers) > 1:
+            raise DatasetError(
+                f"the data set has {len(numbers)} classes with the name {shown(wanted[label])} (ids "
+                f"{', '.join(map(str, numbers))}), so a name does not say which one the network's label {label} means: "
+                "give a class another name, or match by ids (--labels ids)"
+            )
+    return {label: numbers[0] for label, numbers in table.items()}
 
 
 def need_detections(result: Result, image_id: ImageId) -> Detections:

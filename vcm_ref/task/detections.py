@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vcm_ref.errors import DatasetError
+
 
 @dataclass(frozen=True)
 class Detections:
@@ -24,3 +26,28 @@ class Detections:
 
     def __len__(self) -> int:
         return len(self.scores)
+
+
+class MasksSeen:
+    """Keeps whether a network gives masks; a result without detections does not say, unless it has an empty stack."""
+
+    def __init__(self) -> None:
+        self._with: object = None
+        self._without: object = None
+        self._stack = False
+
+    def see(self, image_id: object, found: Detections) -> None:
+        """Take note of one picture's result."""
+        self._stack = self._stack or found.masks is not None
+        if len(found) and found.masks is None:
+            self._without = self._without if self._without is not None else image_id
+        elif len(found):
+            self._with = self._with if self._with is not None else image_id
+
+    def given(self) -> bool:
+        """Say whether the results have masks. Raises :class:`~vcm_ref.errors.DatasetError` where only some have."""
+        if self._with is not None and self._without is not None:
+            raise DatasetError(
+                f"the detections of picture {self._with} have masks and those of picture {self._without} have none"
+            )
+        return self._stack and self._without is None

@@ -7,6 +7,8 @@ ImageID, LabelName, the box as BoxXMin … or XMin …, and MaskPath or, in MPEG
 
 from __future__ import annotations
 
+import os.path
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -14,9 +16,12 @@ import numpy as np
 
 from vcm_ref.errors import DatasetError
 from vcm_ref.task.dataset import ImageId, Item, Result, Sizes, content_digest, need_detections, read_text
-from vcm_ref.task.detections import Detections
+from vcm_ref.task.detections import Detections, MasksSeen
+from vcm_ref.task.faults import can_name_file, shown
 from vcm_ref.task.openimages_files import (
     Row,
+    check_mask,
+    check_verified,
     encode_mask,
     is_group,
     mask_path,
@@ -26,8 +31,8 @@ from vcm_ref.task.openimages_files import (
     read_descriptions,
     read_image_list,
     read_mask,
-    read_number,
     read_rows,
+    without_repeats,
 )
 from vcm_ref.task.openimages_join import MaskJoin, Object, join_masks
 from vcm_ref.task.openimages_metric import (
@@ -40,6 +45,7 @@ from vcm_ref.task.openimages_metric import (
 )
 
 PlacedRow = tuple[str, Row]
+_KEYS = ("ImageID", "LabelName")
 ObjectsOf = dict[str, dict[int, list[Object]]]
 """Objects by picture and class."""
 
@@ -73,26 +79,35 @@ class OpenImagesDataset:
         self.has_masks = masks is not None
         self._mask_folder = mask_folder or (masks.parent if masks else Path())
         tables = {path: read_text(path, "annotations") for path in (boxes, labels, masks) if path}
-        box_rows = [*read_rows(boxes, tables[boxes], ("ImageID", "LabelName", "XMin", "XMax", "YMin", "YMax"))]
-        label_rows = [*read_rows(labels, tables[labels], ("ImageID", "LabelName", "Confidence"))]
-        mask_rows = [*read_rows(masks, tables[masks], ("ImageID", "LabelName"))] if masks else []
+        box_rows = [*read_rows(boxes, tables[boxes], (*_KEYS, "XMin", "XMax", "YMin", "YMax", "IsGroupOf"))]
+        label_rows = [*read_rows(labels, tables[labels], (*_KEYS, "Confidence"))]
+        mask_rows = [*read_rows(masks, tables[masks], _KEYS)] if masks else []
         everything = [row for _, row in (*box_rows, *label_rows, *mask_rows)]
 
         listed = read_image_list(image_list) if image_list else dict.fromkeys(_values(everything, "ImageID"))
+        if not listed.keys() & {row["ImageID"] for row in everything}:
+            which = f"for any picture of {image_list}" if image_list else "at all"
+            raise DatasetError(f"data set {name}: the tables have no row {which}")
+        for image_id, file in listed.items():
+            if not can_name_file(file or f"{image_id}.jpeg"):
+                raise DatasetError(f"data set {name}: {shown(image_id)} cannot be the name of a picture's file")
         self.items = [Item(image_id, picture_path(images, image_id, file)) for image_id, file in listed.items()]
         described = read_descriptions(descriptions) if descriptions else {}
-        class_labels = read_classes(classes, described) if classes else _values(everything, "LabelName")
+        occurring = _values(everything, "LabelName")
+        class_labels = read_classes(classes, described, occurring) if classes else occurring
         self._numbers = {label: number for number, label in enumerate(class_labels, start=1)}
         self.classes: Mapping[int, str] = {
             number: described.get(label, label) for label, number in self._numbers.items()
         }
 
+        self._distinct = _distinct(self.classes, class_labels)
         self._verified: dict[str, set[int]] = {image_id: set() for image_id in listed}
         for where, row in self._selected(label_rows):
-            read_number(where, row, "Confidence")  # 1 or 0, there or not there: somebody has looked
+            check_verified(where, row)
             self._verified[row["ImageID"]].add(self._numbers[row["LabelName"]])
         self._boxed = self._collected(
-            (row, Object(read_box(where, row), is_group(where, row))) for where, row in self._selected(box_rows)
+            (row, Object(read_box(where, row), is_group(where, row)))
+            for where, row in without_repeats(self._selected(box_rows), self.problems)
         )
         mask_objects = self._collected(self._mask_objects(mask_rows))
         by_group = all("IsGroupOf" in row for _, row in (*box_rows[:1], *mask_rows[:1]))
@@ -117,14 +132,15 @@ class OpenImagesDataset:
         """
         if not results:
             raise DatasetError("there are no pictures to measure")
-        boxes, masks = _Tally(self.classes), _Tally(self.classes)
-        by_masks = self.has_masks
+        boxes, masks = _Tally(self._distinct), _Tally(self._distinct)
+        seen = MasksSeen()
         for image_id, result in results.items():
             found = need_detections(result, image_id)
             self._judge_boxes(str(image_id), found, sizes[image_id], boxes)
-            by_masks = by_masks and found.masks is not None
-            if by_masks:
+            seen.see(image_id, found)
+            if self.has_masks and (found.masks is not None or not len(found)):
                 self._judge_masks(str(image_id), found, sizes[image_id], masks)
+        by_masks = self.has_masks and seen.given()
         return {**boxes.metrics(""), **(masks.metrics("mask_") if by_masks else {})}
 
     def _judge_boxes(self, image_id: str, found: Detections, size: tuple[int, int], tally: _Tally) -> None:
@@ -139,13 +155,12 @@ class OpenImagesDataset:
 
     def _judge_masks(self, image_id: str, found: Detections, size: tuple[int, int], tally: _Tally) -> None:
         """The same by masks; objects that have a mask only are among the truth here."""
-        assert found.masks is not None
         objects = self._joined[image_id]
         for number in sorted(self._verified[image_id] | objects.keys()):
             mine = np.flatnonzero(found.labels == number)
             own = objects.get(number, [])
             truth = _truth(own, [self._mask(one, size) for one in own])
-            encoded = [encode_mask(found.masks[index]) for index in mine]
+            encoded = [encode_mask(found.masks[index]) for index in mine] if found.masks is not None else []
             count = sum(mask is not None for mask in truth.masks)
             tally.add(number, count, judge_masks(encoded, found.scores[mine].astype(np.float64), truth))
 
@@ -171,11 +186,12 @@ class OpenImagesDataset:
         return collected
 
     def _mask_objects(self, rows: Iterable[PlacedRow]) -> Iterator[tuple[Row, Object]]:
-        for where, row in self._selected(rows):
+        for where, row in without_repeats(self._selected(rows), self.problems):
             path = mask_path(self._mask_folder, row)
-            if path is not None and not path.is_file():
+            if path is not None and not os.path.isfile(path):
                 self.problems.append(f"picture {row['ImageID']}: its mask {path} is missing")
             else:
+                check_mask(where, self._mask_folder, row)
                 box = read_box(where, row, "Box" if "BoxXMin" in row else "")
                 yield row, Object(box, is_group(where, row), row)
 
@@ -188,10 +204,10 @@ def _truth(objects: Sequence[Object], masks: Sequence[Rle | None] = ()) -> Truth
 class _Tally:
     """What has been counted of each class over the pictures."""
 
-    def __init__(self, classes: Mapping[int, str]) -> None:
-        self._classes = classes
-        self._counts = dict.fromkeys(classes, 0)
-        self._judged: dict[int, list[Judged]] = {number: [] for number in classes}
+    def __init__(self, names: Mapping[int, str]) -> None:
+        self._names = names
+        self._counts = dict.fromkeys(names, 0)
+        self._judged: dict[int, list[Judged]] = {number: [] for number in names}
 
     def add(self, number: int, count: int, judged: Judged) -> None:
         self._counts[number] += count
@@ -200,13 +216,22 @@ class _Tally:
     def metrics(self, prefix: str) -> dict[str, float]:
         """The mean over the classes that occur, and each; nothing where no class occurs."""
         each = {
-            f"{prefix}AP50/{self._classes[number]}": average_precision(self._judged[number], count)
+            f"{prefix}AP50/{self._names[number]}": average_precision(self._judged[number], count)
             for number, count in self._counts.items()
             if count
         }
         if not each:
             return {}
         return {f"{prefix}mAP50": sum(each.values()) / len(each), f"{prefix}classes": len(each), **each}
+
+
+def _distinct(classes: Mapping[int, str], labels: Sequence[str]) -> dict[int, str]:
+    """Give each class a name of its own: where several labels have one name, with the label behind it."""
+    times = Counter(classes.values())
+    return {
+        number: f"{name} ({label})" if times[name] > 1 else name
+        for (number, name), label in zip(classes.items(), labels, strict=True)
+    }
 
 
 def _values(rows: Iterable[Row], column: str) -> list[str]:

@@ -67,6 +67,23 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_names_that_steer_a_screen_or_a_spreadsheet_are_harmless_in_every_file(tmp_path: Path) -> None:
+    names = ("=cmd|' /C calc'!A0", "\x1b[2Jgone\x00", "evil\u202egnp", "two\nlines")
+    documents = [anchor("usual"), *(anchor(name, 0.5 + place) for place, name in enumerate(names))]
+    documents[0]["pictures"][0]["file"] = "+1.png"
+    write_report(tmp_path / "report", documents, title="A\x1b title")
+    for path in (tmp_path / "report").iterdir():
+        if path.suffix != ".png":
+            text = path.read_text(encoding="utf-8")
+            assert not {letter for letter in text if ord(letter) < 32 or letter in "\x7f\x9b\u202e"} - {"\n"}, path
+            assert ",=cmd" not in text
+            assert "\n=cmd" not in text
+            assert ",+1.png" not in text
+    for path in (tmp_path / "report").glob("*.svg"):
+        ElementTree.parse(path)
+    Page((tmp_path / "report" / "report.html").read_text(encoding="utf-8"))
+
+
 def test_html_is_whole_and_needs_nothing_from_outside(written: Path) -> None:
     text = (written / "report.html").read_text(encoding="utf-8")
     page = Page(text)

@@ -15,12 +15,14 @@ pytest.importorskip("jinja2", reason="jinja2 is not installed")
 
 from vcm_ref.atomic import OutputError
 from vcm_ref.errors import ConfigError, DatasetError
+from vcm_ref.experiment.bd_note import OF_POINTS, Kind
 from vcm_ref.experiment.report import write_report
 from vcm_ref.experiment.report.blocks import Folded
 from vcm_ref.experiment.report.content import report_document
 from vcm_ref.experiment.report.long_csv import point_rows
 from vcm_ref.experiment.report.markdown import markdown
 from vcm_ref.experiment.report.result_report import FILES, compared
+from vcm_ref.experiment.report.spending import spendings
 
 from .samples import PIXELS, anchor, curve, point, saved
 
@@ -190,6 +192,26 @@ def test_a_dominated_point_is_in_the_notes_by_its_number() -> None:
     assert "hollow points" in text
 
 
+def test_where_the_bits_went_is_of_a_point_that_none_beats() -> None:
+    """0.57 is 95 % of the uncompressed 0.6. The point at 3 bpp has it, and costs more than QP 22, which has 0.58."""
+    (method,) = compared([anchor("bumpy", points=[*anchor("x")["points"], point(20, 3.0, 0.57)])]).methods
+    (spent,) = spendings([method])
+    assert (spent.qp, spent.bpp, spent.accuracy) == (22, 2.0, 0.58)
+
+
+def test_notes_are_data() -> None:
+    """The sentences are made of them, and nothing reads the sentences."""
+    points = [*anchor("x", 0.5)["points"], point(42, 3.0, 0.2)]
+    found = compared([anchor("falls over 7 % of the range"), anchor("anchor falls over", points=points)])
+    full = found.standings[0].full
+    assert full is not None
+    (note,) = (note for note in full.notes if note.kind in OF_POINTS)
+    assert (note.kind, note.side, note.curve) == (Kind.BEATEN, "test", "anchor falls over")
+    assert note.point is not None
+    assert note.other is not None
+    assert (note.point.qp, note.point.bpp, note.other.qp) == (42, 3.0, 37)
+
+
 def test_what_was_done_to_the_anchor_is_said_once() -> None:
     points = [*anchor("x")["points"], point(42, 3.0, 0.2)]
     text = report(anchor("usual", points=points), anchor("half", 0.5), anchor("third", 1 / 3))
@@ -262,10 +284,10 @@ def test_names_that_occur_twice(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("{", "is no JSON"),
+        ("{", "is not JSON"),
         ("[]", "is neither a curve nor an anchor"),
-        ('{"kind": "anchor", "name": "x"}', "is a required property"),
-        (json.dumps(anchor("x")).replace("0.58,", "NaN,", 1), "NaN is no number"),
+        ('{"kind": "anchor", "name": "x"}', "is missing"),
+        (json.dumps(anchor("x")).replace("0.58,", "NaN,", 1), "points.0.metrics.AP: a number must be finite"),
         (
             json.dumps(anchor("x")).replace('"AP": 0.58', '"AP": 58', 1),
             "points.0.metrics.AP must be a number from 0 to 1, not 58",

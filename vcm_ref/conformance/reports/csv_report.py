@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
+from ...printable import spreadsheet_cell
 from ..results import Report
 from .content import selected
 
@@ -39,10 +40,9 @@ def csv_report(report: Report) -> str:
     for result in report.results:
         vector = result.vector
         seconds = "" if result.seconds is None else f"{result.seconds:.3f}"
-        writer.writerow(
-            [
+        cells = (
                 *run, vector.id, vector.kind, vector.profile, vector.level, vector.inner_codec,
                 " ".join(vector.features), result.outcome.value, result.judgement.reason, seconds, result.memory,
-            ]
         )  # fmt: skip
+        writer.writerow(map(spreadsheet_cell, cells))
     return text.getvalue()

@@ -11,10 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 from ...errors import ConfigError, DatasetError
+from ...files.schema import packaged
 from ..bjontegaard_delta import LITTLE_OVERLAP, Comparison, compare
 from ..curve import Curve, Point, pareto_front
 from .method import check
@@ -92,7 +92,7 @@ def read_combinations(document: Mapping[str, Any], metric: str | None = None) ->
     Raises :class:`DatasetError` for a document that is not as ``combinations.schema.json`` says or holds a point twice,
     and :class:`ConfigError` for a metric that it has not.
     """
-    check("combinations", document, files(__package__).joinpath("combinations.schema.json").read_text(encoding="utf-8"))
+    check("combinations", document, packaged(__package__, "combinations.schema.json"))
     metric = metric or document["main_metric"]
     points = _by_grids(document)
     measured = {grids: _curve(grids, points[grids], metric) for grids in points}

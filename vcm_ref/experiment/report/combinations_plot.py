@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ...printable import printable
 from .combinations import SEED_BEST, Combination, Combinations
 from .drawing import GREY, MARKERS, bpp_axis, house_style, new_figure, saved
 from .numbers import signed
@@ -60,7 +61,7 @@ def combinations_plot(found: Combinations) -> dict[str, bytes]:
             handles.append(axes.axhline(found.uncompressed, color=GREY, linestyle=(0, (5, 3)), linewidth=1.2, zorder=1))
             labels.append("uncompressed")
         bpp_axis(axes)
-        axes.set_ylabel(found.metric)
+        axes.set_ylabel(printable(found.metric))
         figure.legend(handles, labels, loc="outside right upper", labelspacing=0.7, handlelength=2.4)
         return saved(figure, "combinations")
 

@@ -56,7 +56,7 @@ def report_document(title: str, standings: Sequence[Standing], methods: Sequence
 def ranking_table(standings: Sequence[Standing], anchor: Method, accountings: int = 2) -> Table:
     """The methods in order, with figures in both accountings or one, failures and the numbers of their notes."""
     accountings = accountings if any(standing.seed for standing in standings) else 1
-    noted = list(footnotes(standings, anchor.name))
+    noted = list(footnotes(standings))
     rows = []
     for standing in standings:
         cells = [standing.method.name if standing.full else f"{standing.method.name} (anchor)"]
@@ -107,7 +107,7 @@ def _overview(methods: Sequence[Method], anchor: Method) -> str:
 
 
 def _ranking(standings: Sequence[Standing], anchor: Method) -> list[Block]:
-    notes = list(footnotes(standings, anchor.name).values())
+    notes = list(footnotes(standings).values())
     explained = (
         f"Best first, by BD-rate with PCHIP. BD-rate is the mean difference of bits at the same {anchor.curve.metric}, "
         f"negative where fewer; BD-accuracy that of {anchor.curve.metric} at the same bits, in hundredths "

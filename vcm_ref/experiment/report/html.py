@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from importlib.resources import files
 
+from ...printable import printable
 from .blocks import Document
 
 _ID = re.compile(r'(\bid="|href="#|url\(#)')
@@ -20,7 +21,13 @@ def html(document: Document, figures: Mapping[str, bytes]) -> str:
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda shown: printable(shown) if type(shown) is str else shown,
+    )
     page = environment.from_string(files(__package__).joinpath("page.html.j2").read_text(encoding="utf-8"))
     drawn = {name: Markup(inline_svg(svg.decode(), name)) for name, svg in figures.items()}
     return page.render(document=document, figures=drawn) + "\n"

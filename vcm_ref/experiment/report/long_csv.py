@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from typing import Any
 
+from ...printable import spreadsheet_cell
 from .method import Method
 from .spending import ordered_parts
 from .standing import Standing
@@ -19,12 +20,12 @@ Row = Sequence[Any]
 
 
 def written(columns: Row, rows: Iterable[Row]) -> Iterator[bytes]:
-    """CSV in UTF-8, line by line, since there may be millions; None is an empty field."""
+    """Give CSV in UTF-8, line by line, since there may be millions; None is an empty field."""
     buffer = StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
+    writer.writerow(map(spreadsheet_cell, columns))
     for row in rows:
-        writer.writerow(row)
+        writer.writerow(map(spreadsheet_cell, row))
         yield buffer.getvalue().encode()
         buffer.seek(0)
         buffer.truncate()

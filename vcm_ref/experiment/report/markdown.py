@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ...printable import printable
 from .blocks import Block, Document, Folded, Heading, Items, Paragraph, Picture, Table
 
 #: What means something to Markdown wherever it stands, and an underscore except between letters, as in feature_anchor.
@@ -20,7 +21,7 @@ def markdown(document: Document) -> str:
 
 
 def _escaped(text: str) -> str:
-    return _MARKS.sub(r"\\\g<0>", " ".join(text.split()))
+    return _MARKS.sub(r"\\\g<0>", printable(" ".join(text.split())))
 
 
 def _lines(block: Block) -> Iterator[str]:

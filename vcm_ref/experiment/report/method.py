@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from ...errors import ConfigError, DatasetError
+from ...files.document import Document, load
+from ...files.document import check as document_check
+from ...files.schema import Rules, packaged
 from ..curve import Curve, curve_of_anchor, read_curve
 
 Anchor = Mapping[str, Any]
 """What an anchor file holds (``anchor.schema.json``)."""
-
-_SHOWN = 200  # letters of what the schema has to say: it may quote a whole point
 
 
 @dataclass(frozen=True)
@@ -136,29 +135,14 @@ def kind_of(path: Path) -> str | None:
     return kind if isinstance(kind, str) else None
 
 
-def check(what: Path | str, document: Any, schema: str) -> None:
-    """:class:`DatasetError` where ``document`` is not as the schema, a JSON text, demands; ``what`` names it."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-
-    problem = best_match(Draft202012Validator(json.loads(schema)).iter_errors(document))
-    if problem is not None:
-        where = ".".join(str(key) for key in problem.absolute_path)
-        raise DatasetError(f"{what}: {f'{where}: ' if where else ''}{problem.message[:_SHOWN]}")
+def check(what: Path | str, document: Any, rules: Rules) -> None:
+    """:class:`DatasetError` where ``document`` does not fit the rules; ``what`` names it."""
+    document_check(Document(str(what), document), rules, DatasetError)
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file holds; :class:`DatasetError` where it cannot be read, is no JSON or holds NaN."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{path}: is no JSON: {error}") from error
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
+    """The document in a JSON file; :class:`DatasetError` where it cannot be read or is not JSON."""
+    return load(path, "json", error=DatasetError).value
 
 
 def _read(path: Path, metric: str | None) -> Method:
@@ -170,6 +154,6 @@ def _read(path: Path, metric: str | None) -> Method:
 
 def _of_anchor(what: str, document: Anchor, metric: str | None) -> Method:
     """Without points too: where all pictures failed, that has its place in the report."""
-    check(what, document, files("vcm_ref.experiment").joinpath("anchor.schema.json").read_text(encoding="utf-8"))
+    check(what, document, packaged("vcm_ref.experiment", "anchor.schema.json"))
     curve = curve_of_anchor(what, document, metric)
     return Method(curve, Path(f"{curve.name}.json"), document)

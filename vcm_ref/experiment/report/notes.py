@@ -2,76 +2,75 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from ..bd_note import OF_POINTS, Kind, Note
+from ..bjontegaard_delta import Comparison
 from .standing import Standing
 
-_FALLING = re.compile(r"(BD-\S+) \(cubic\): the cubic of (?:anchor|test) (.+) falls over (\S+ %) of the range, .+")
-_NUMBER = re.compile(r"\d+(\.\d+)?")
 
-
-def footnotes(standings: Sequence[Standing], anchor: str) -> dict[str, str]:
-    """The note of each method that has one, by name and in the order of the table.
+def footnotes(standings: Sequence[Standing]) -> dict[str, str]:
+    """Give the note of each method that has one, by name and in the order of the table.
 
     What was done to the anchor's own points is said once, as the anchor's note. What happened in the seed's own
     accounting as well, if with other numbers, is not repeated, but said to be so.
     """
     notes = {}
     for standing in standings:
-        name = standing.method.name
         if standing.full is None:
-            of = f"anchor {name}: "
-            full = _once([note for other in standings if other.full for note in other.full.notes if _is(note, of)])
-            seed = _once([note for other in standings if other.seed for note in other.seed.notes if _is(note, of)])
+            full = _of_anchor(other.full for other in standings)
+            seed = _of_anchor(other.seed for other in standings)
         else:
-            of = f"test {name}: "
-            full = [note for note in standing.full.notes if not _is(note, f"anchor {anchor}: ")]
-            seed = (
-                [note for note in standing.seed.notes if not _is(note, f"anchor {anchor}: ")] if standing.seed else []
-            )
-        if text := _text(name, [note.removeprefix(of) for note in full], [note.removeprefix(of) for note in seed]):
-            notes[name] = text
+            full, seed = _of_test(standing.full), _of_test(standing.seed)
+        if text := _text(standing.method.name, full, seed):
+            notes[standing.method.name] = text
     return notes
 
 
-def _is(note: str, of: str) -> bool:
-    return note.startswith(of)
+def _of_anchor(comparisons: Iterable[Comparison | None]) -> list[Note]:
+    """Give the notes on the anchor's points, each once: every comparison has them."""
+    found = [note for comparison in comparisons if comparison for note in comparison.notes]
+    return list(dict.fromkeys(note for note in found if _on_anchor(note)))
 
 
-def _once(notes: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys(notes))
+def _of_test(comparison: Comparison | None) -> list[Note]:
+    return [note for note in comparison.notes if not _on_anchor(note)] if comparison else []
 
 
-def _falls_together(notes: Sequence[str]) -> list[str]:
-    """The notes, with all on cubics that fall as one: there can be four, and their words are the same."""
+def _on_anchor(note: Note) -> bool:
+    return note.kind in OF_POINTS and note.side == "anchor"
+
+
+def _sentences(notes: Sequence[Note]) -> list[str]:
+    """Give the sentences, with all on cubics that fall as one: there can be four, and their words are the same."""
     falls: dict[str, list[str]] = {}
-    others = []
     for note in notes:
-        if match := _FALLING.fullmatch(note):
-            figure, curve, share = match.groups()
-            falls.setdefault(curve, []).append(f"{share} of the range of {figure}")
-        else:
-            others.append(note)
+        if note.kind is Kind.FALLS:
+            falls.setdefault(note.curve, []).append(f"{note.value:.2g} % of the range of {note.figure}")
+    sentences = [note.sentence for note in notes if note.kind is not Kind.FALLS]
     if falls:
         which = "; ".join(f"that of {curve} over {' and '.join(shares)}" for curve, shares in falls.items())
-        others.append(f"cubics fall where points rise, so believe PCHIP ({which})")
-    return others
+        sentences.append(f"cubics fall where points rise, so believe PCHIP ({which})")
+    return sentences
 
 
-def _text(name: str, full: Sequence[str], seed: Sequence[str]) -> str:
-    known = Counter(_NUMBER.sub("#", note) for note in full)
+def _text(name: str, full: Sequence[Note], seed: Sequence[Note]) -> str:
+    known = Counter(map(_alike, full))
     further = []
     for note in seed:
-        kind = _NUMBER.sub("#", note)
-        if known[kind]:
-            known[kind] -= 1
+        if known[_alike(note)]:
+            known[_alike(note)] -= 1
         else:
             further.append(note)
-    told = _falls_together(full)
+    told = _sentences(full)
     if len(further) < len(seed):
         told.append("in the seed's own accounting likewise")
     if further:
-        told.append(f"in the seed's own accounting {'also ' if full else ''}{'; '.join(_falls_together(further))}")
+        told.append(f"in the seed's own accounting {'also ' if full else ''}{'; '.join(_sentences(further))}")
     return f"{name}: {'; '.join(told)}." if told else ""
+
+
+def _alike(note: Note) -> tuple[object, ...]:
+    """Give what two notes have in common that differ in their numbers only."""
+    return note.kind, note.side, note.curve, note.figure, note.method

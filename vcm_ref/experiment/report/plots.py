@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 from ...bitstream.elements import Part
+from ...printable import printable
 from ..curve import pareto_front
 from .content import upper_part
 from .drawing import GREY, bpp_axis, curve_look, house_style, new_figure, saved
@@ -65,7 +66,7 @@ def _curves(
             top = max([*known, *(point.accuracy for point in shown)])
             axes.set_xlim(low / 1.15, high * 1.15)
             axes.set_ylim(least, top + 0.05 * (top - least))
-        axes.set_ylabel(anchor.curve.metric)
+        axes.set_ylabel(printable(anchor.curve.metric))
         lines = sum(1 + label.count("\n") for label in labels)
         figure.set_figheight(max(_LEAST_HEIGHT, _LINE_HEIGHT * (lines + 0.7 * len(labels) + 1)))
         figure.legend(handles, labels, loc="outside right upper", labelspacing=0.7, handlelength=2.6)
@@ -120,6 +121,7 @@ def bits(found: Sequence[Spending]) -> dict[str, bytes]:
 
 def shortened(name: str) -> str:
     """A name on at most two lines, so that a figure has room for its curves."""
+    name = printable(name)
     return "\n".join(textwrap.wrap(name, _LONG, max_lines=2, placeholder=" …")) or name
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...bitstream.elements import Part
+from ..curve import pareto_front
 from .method import Method
 
 SHARE_OF_UNCOMPRESSED = 0.95
@@ -40,22 +41,26 @@ def target(methods: Sequence[Method]) -> tuple[dict[str, float], str]:
         if uncompressed is None:
             replaced.append(method.name)
         wanted[method.name] = SHARE_OF_UNCOMPRESSED * (highest if uncompressed is None else uncompressed)
-    text = f"the point of each method whose {metric} is nearest to {100 * SHARE_OF_UNCOMPRESSED:.0f} % of uncompressed"
+    share = f"{100 * SHARE_OF_UNCOMPRESSED:.0f} % of uncompressed"
+    text = f"the point of each method's Pareto front whose {metric} is nearest to {share}"
     if replaced:
         text += f" (of the highest {metric} of all points for {', '.join(replaced)}, whose uncompressed is not known)"
     return wanted, text
 
 
 def spendings(methods: Sequence[Method]) -> list[Spending]:
-    """What each method spends at the comparable point; methods without points whose bits are stated are left out.
+    """Give what each method spends at the comparable point; methods without points whose bits are stated are left out.
 
+    The point is one of the Pareto front over all of the method's points: one that is beaten says nothing of a method.
     Of points that are equally near, the cheaper.
     """
     wanted, _ = target(methods)
     found = []
     for method in methods:
         metric, aim = method.curve.metric, wanted[method.name]
-        points = [point for point in method.points if point.get("bits") and point.get("pixels")]
+        front = {(point.bpp, point.accuracy) for point in pareto_front(method.curve.points)}
+        best = (point for point in method.points if (point["bpp"], point["metrics"][metric]) in front)
+        points = [point for point in best if point.get("bits") and point.get("pixels")]
         if points:
             point = min(points, key=lambda point: (abs(point["metrics"][metric] - aim), point["bpp"]))
             parts = {name: bits / point["pixels"] for name, bits in ordered_parts(point["bits"]).items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ..bd_note import NO_FIGURE
 from ..bjontegaard_delta import Comparison, compare
 from .method import Method
 from .numbers import signed
@@ -53,7 +54,7 @@ def sentence(standing: Standing, anchor: Method) -> str:
     if full is None:
         return f"{name} is what the others are compared with."
     if standing.rate is None:
-        why = "; ".join(note for note in full.notes if note.startswith("no ")) or "see the notes"
+        why = "; ".join(str(note) for note in full.notes if note.kind in NO_FIGURE) or "see the notes"
         return f"{name} has no BD-rate against {anchor.name}: {why}."
     used, other = "PCHIP", f"; cubic {_percent(full.rate_cubic)}"
     if full.rate_pchip is None:

@@ -1,0 +1,1 @@
+"""Files: documents from outside are loaded and checked here, before anything uses them."""
