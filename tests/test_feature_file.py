@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import zipfile
 from pathlib import Path
@@ -16,6 +17,7 @@ from safetensors.numpy import save_file
 
 from vcm_ref.errors import ConfigError, DatasetError
 from vcm_ref.feature_file import SUFFIXES, load_feature_file
+from vcm_ref.feature_layers import looks_channels_last
 from vcm_ref.feature_set import FeatureSet
 
 SIZE = {"picture_height": "12", "picture_width": "34"}
@@ -123,10 +125,17 @@ def test_a_file_that_does_not_say_the_size_of_the_picture(tmp_path: Path, suffix
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (MAPS.astype(np.float64), "layer p2 holds float64"),
-        (MAPS.astype(np.int32), "layer p2 holds int32"),
+        (
+            MAPS + np.float64(0.1),
+            r"layer p2 holds float64 numbers that float32 does not have, 0.1 at channel 0, row 0, ",
+        ),
+        (
+            MAPS.astype(np.int32) + 2**24,
+            r"layer p2 holds int32 numbers .* 16777217 at channel 0, row 0, column 1 .*astype",
+        ),
+        (MAPS > 3, "layer p2 holds bool; save it as float32"),
         (MAPS[0], r"layer p2 has shape \(3, 4\)"),
-        (np.stack([MAPS, MAPS]), r"layer p2 has shape \(2, 2, 3, 4\)"),
+        (np.stack([MAPS, MAPS]), r"layer p2 has shape \(2, 2, 3, 4\), a batch; save each picture"),
         (MAPS[:0], r"layer p2 has shape \(0, 3, 4\)"),
         (MAPS[:, :0], r"layer p2 has shape \(2, 0, 4\)"),
     ],
@@ -139,6 +148,181 @@ def test_a_layer_of_another_kind_is_named(
     with pytest.raises(DatasetError, match=message) as caught:
         load_feature_file(path)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f2", ">f2", "<f8", ">f8", "i1", "u1", "<i2", ">i4", "<u8"])
+def test_numbers_that_convert_exactly(tmp_path: Path, suffix: str, dtype: str) -> None:
+    """Any order of bytes, any type; safetensors has little-endian ones only."""
+    array = MAPS.astype(dtype if suffix == ".npz" else dtype.replace(">", "<"))
+    path = saved(tmp_path / f"x{suffix}", {"p2": array}, picture_height=12, picture_width=34)
+    assert same(load_feature_file(path), FeatureSet(12, 34, {"p2": MAPS}))
+
+
+def test_an_array_in_the_order_of_columns(tmp_path: Path) -> None:
+    """Fortran's order is one of memory, not of meaning."""
+    path = saved(tmp_path / "x.npz", {"p2": np.asfortranarray(MAPS)}, picture_height=12, picture_width=34)
+    found = load_feature_file(path)
+    assert same(found, FeatureSet(12, 34, {"p2": MAPS}))
+    assert found.layers["p2"].flags.c_contiguous
+
+
+def raw_safetensors(path: Path, kind: str, data: bytes) -> Path:
+    """A file of one tensor of 2x1x2 numbers of any kind, put together by hand (the format's own description)."""
+    header = {"p2": {"dtype": kind, "shape": [2, 1, 2], "data_offsets": [0, len(data)]}, "__metadata__": SIZE}
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+    return path
+
+
+def test_bfloat16_in_safetensors(tmp_path: Path) -> None:
+    """bfloat16 is float32 without its lower half: 0x3F80 is 1, 0xC0A0 is -5, 0x0001 is 2**-133, 0x4049 is 3.140625."""
+    path = raw_safetensors(tmp_path / "x.safetensors", "BF16", bytes.fromhex("803f a0c0 0100 4940"))
+    assert load_feature_file(path).layers["p2"].ravel().tolist() == [1, -5, 2.0**-133, 3.140625]
+
+
+@pytest.mark.parametrize(("kind", "length"), [("F8_E4M3", 4), ("F8_E5M2", 4), ("BOOL", 4), ("C64", 32)])
+def test_other_types_of_safetensors_are_named(tmp_path: Path, kind: str, length: int) -> None:
+    """With the layer and the remedy."""
+    path = raw_safetensors(tmp_path / "x.safetensors", kind, bytes(length))
+    with pytest.raises(DatasetError, match=r"x\.safetensors: .*(layer p2 holds \w+; save it as float32|dtype)"):
+        load_feature_file(path)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_numbers_that_are_not_finite_are_named(tmp_path: Path, suffix: str, value: float) -> None:
+    """With layer and place."""
+    told = "NaN" if np.isnan(value) else "infinity"
+    for dtype in (np.float32, np.float16, np.float64):
+        array = MAPS.astype(dtype)
+        array[1, 2, 3] = value
+        path = saved(tmp_path / f"x{suffix}", {"p2": array}, picture_height=12, picture_width=34)
+        with pytest.raises(DatasetError, match=rf"x{suffix}: layer p2 holds {told} at channel 1, row 2, column 3"):
+            load_feature_file(path)
+
+
+def test_a_number_that_overflows_is_refused(tmp_path: Path) -> None:
+    """1e39 is finite in float64 alone."""
+    path = saved(tmp_path / "x.npz", {"p2": np.full((1, 1, 1), 1e39)}, picture_height=12, picture_width=34)
+    with pytest.raises(DatasetError, match=r"numbers that float32 does not have, 1e\+39 at channel 0"):
+        load_feature_file(path)
+
+
+def test_a_npy_file_has_one_layer(tmp_path: Path) -> None:
+    """Its name is that of the file, or what follows a dot in it, so that a folder of pictures has one name."""
+    for name, layer in {"conv4_1": "conv4_1", "0001.p2": "p2", "a b": "a_b", "x" * 40: "x" * 32}.items():
+        np.save(tmp_path / f"{name}.npy", MAPS)
+        found = load_feature_file(tmp_path / f"{name}.npy", (12, 34))
+        assert same(found, FeatureSet(12, 34, {layer: MAPS}))
+    with pytest.raises(DatasetError, match="does not say the picture's size"):
+        load_feature_file(tmp_path / "conv4_1.npy")
+    np.save(tmp_path / "o.npy", np.array([{}], object), allow_pickle=True)
+    with pytest.raises(DatasetError, match=r"o\.npy: is not a readable feature file"):
+        load_feature_file(tmp_path / "o.npy", (12, 34))
+
+
+def test_a_pt_file(tmp_path: Path) -> None:
+    """A mapping of layers to tensors, with or without the picture's size, or one tensor."""
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    maps = torch.from_numpy(MAPS)
+    layers = {"p3": maps.bfloat16(), "p2": maps[None].half().requires_grad_(), "p1": maps.double()}
+    torch.save({**layers, "picture_height": 12, "picture_width": torch.tensor(34)}, tmp_path / "x.pt")
+    assert same(load_feature_file(tmp_path / "x.pt"), FeatureSet(12, 34, {"p3": MAPS, "p2": MAPS, "p1": MAPS}))
+    torch.save(maps, tmp_path / "p4.pt")
+    assert same(load_feature_file(tmp_path / "p4.pt", (12, 34)), FeatureSet(12, 34, {"p4": MAPS}))
+    for stored in ({"p2": [maps]}, [maps], {"p2": "text"}, {"p2": maps.to_sparse()}):
+        torch.save(stored, tmp_path / "y.pt")
+        with pytest.raises(DatasetError, match=r"y\.pt: is not a readable feature file: its entry .*save a mapping"):
+            load_feature_file(tmp_path / "y.pt", (12, 34))
+
+
+def test_a_pt_file_runs_no_code(tmp_path: Path) -> None:
+    """It is refused, in one line."""
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+
+    class Trap:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (tmp_path / "sprung",))
+
+    torch.save({"p2": torch.zeros(1, 1, 1), "p3": Trap()}, tmp_path / "x.pt")
+    with pytest.raises(DatasetError, match=r"x\.pt: .*Python objects other than tensors"):
+        load_feature_file(tmp_path / "x.pt", (12, 34))
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize(
+    ("height", "told"),
+    [
+        (np.float64(96.5), "picture_height is 96.5"),
+        (np.array([1, 2]), "picture_height is an array of 2"),
+        (True, "picture_height is True"),
+        (np.nan, "picture_height is nan"),
+        (np.inf, "picture_height is inf"),
+        ("96.5", "picture_height is 96.5"),
+        ("9" * 500, "picture_height is 9999"),
+        ("", "picture_height is ;"),
+    ],
+)
+def test_a_size_that_is_not_a_whole_number_is_refused(tmp_path: Path, height: Any, told: str) -> None:
+    """In our words."""
+    np.savez(tmp_path / "x.npz", p2=MAPS, picture_height=height, picture_width=34)
+    with pytest.raises(DatasetError, match=f"{told}.*must be a whole number from 1 to 65536"):
+        load_feature_file(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("height", [np.array([96]), 96.0, np.uint8(96), "96", np.array([[96]])])
+def test_ways_to_say_a_size(tmp_path: Path, height: Any) -> None:
+    """As long as it is one whole number."""
+    np.savez(tmp_path / "x.npz", p2=MAPS, picture_height=height, picture_width=34)
+    assert load_feature_file(tmp_path / "x.npz").height == 96
+
+
+def test_half_a_size_is_refused(tmp_path: Path) -> None:
+    """Height without width is a mistake, not a missing size."""
+    np.savez(tmp_path / "x.npz", p2=MAPS, picture_height=12)
+    with pytest.raises(DatasetError, match="it has picture_height, but of picture_height and picture_width both"):
+        load_feature_file(tmp_path / "x.npz", (1, 2))
+
+
+def test_entries_of_an_npz_archive_that_cannot_be_told_apart(tmp_path: Path) -> None:
+    """Readers of npz archives take "a" and "a.npy" for the same entry: neither written nor read."""
+    for name, other in (("a", "a.npy"), ("picture_height.npy", "b")):
+        features = FeatureSet(12, 34, {name: MAPS, other: MAPS + 1})
+        with pytest.raises(ConfigError, match=r"a \.npz file cannot have both \w+ and \w+\.npy"):
+            save_features(tmp_path / "x.npz", features)
+        assert same(load_feature_file(save_features(tmp_path / "x.safetensors", features)), features)
+    np.savez(tmp_path / "y.npz", **{"a": MAPS, "a.npy": MAPS, "picture_height": 12, "picture_width": 34})
+    with pytest.raises(DatasetError, match=r"entries a and a\.npy cannot be told apart"):
+        load_feature_file(tmp_path / "y.npz")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_layer_twice_in_an_npz_archive_is_refused(tmp_path: Path) -> None:
+    """One of them would get lost."""
+    saved(tmp_path / "x.npz", {"p2": MAPS}, picture_height=12, picture_width=34)
+    with zipfile.ZipFile(tmp_path / "x.npz", "a") as archive:
+        archive.writestr("p2.npy", archive.read("p2.npy"))
+    with pytest.raises(DatasetError, match="it holds p2 twice"):
+        load_feature_file(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "last"),
+    [
+        ((16, 24, 8), (64, 96), True),
+        ((8, 16, 24), (64, 96), False),
+        ((64, 64, 256), (512, 512), True),
+        ((512, 7, 7), (900, 300), False),  # a classifier's, of a crop
+        ((7, 7, 512), (480, 640), False),  # likewise, transposed: not sure enough
+        ((1, 1, 1), (10, 10), False),
+    ],
+)
+def test_channels_last_is_guessed_from_proportions(
+    shape: tuple[int, int, int], size: tuple[int, int], last: bool
+) -> None:
+    """Only where the picture's proportions speak for it."""
+    assert looks_channels_last(FeatureSet(*size, {"p2": np.zeros(shape, np.float32)})) is last
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -199,9 +383,9 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path, suffix: str, content:
     """With its name."""
     path = tmp_path / f"x{suffix}"
     path.write_bytes(content)
-    with pytest.raises(DatasetError, match="no readable feature file"):
+    with pytest.raises(DatasetError, match="is not a readable feature file"):
         load_feature_file(path)
-    with pytest.raises(DatasetError, match="no readable feature file"):
+    with pytest.raises(DatasetError, match="is not a readable feature file"):
         load_feature_file(tmp_path / f"absent{suffix}")
 
 

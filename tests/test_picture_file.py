@@ -164,6 +164,20 @@ def test_orientation(tmp_path: Path, suffix: str, orientation: int) -> None:
         assert np.abs(picture - expected).max() <= (60 if suffix == ".jpg" else 0)
 
 
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize("mode", ["L", "I;16", "RGBA"])
+def test_orientation_of_a_tiff(tmp_path: Path, mode: str, compression: str | None) -> None:
+    """Pillow turns it as it decodes, by another way for each of these."""
+    data = Image.Exif()
+    data[0x0112] = 6
+    stored = {"L": GREY, "I;16": GREY16, "RGBA": np.dstack([COLOUR, GREY])}[mode]
+    Image.fromarray(stored).save(tmp_path / "x.tif", exif=data, compression=compression)
+    right = COLOUR if mode == "RGBA" else np.repeat(GREY[:, :, None], 3, axis=2)
+    assert (read_picture(tmp_path / "x.tif", apply_orientation=False) == right).all()
+    assert (read_picture(tmp_path / "x.tif") == right[::-1].swapaxes(0, 1)).all()
+    assert picture_size(tmp_path / "x.tif") == (4, 3)
+
+
 @pytest.mark.parametrize("place", ["before", "after"])
 def test_orientation_of_a_png_before_and_behind_its_pixels(tmp_path: Path, place: str) -> None:
     """Both places are allowed (PNG, third edition, 11.3.4.5); size and samples agree about it."""
@@ -238,7 +252,7 @@ def test_the_content_decides_the_format(tmp_path: Path) -> None:
     Image.fromarray(COLOUR).save(tmp_path / "gif.png", "GIF")
     Image.fromarray(COLOUR).save(tmp_path / "eps.png", "EPS")
     for name in ("gif.png", "eps.png"):
-        with pytest.raises(DatasetError, match=f"{name}: not a readable picture of one of the formats PNG, JPEG"):
+        with pytest.raises(DatasetError, match=f"{name}: is not a readable picture of one of the formats PNG, JPEG"):
             read_picture(tmp_path / name)
 
 
@@ -250,7 +264,7 @@ def test_ghostscript_is_not_started(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     trap.chmod(0o755)
     monkeypatch.setenv("PATH", f"{trap.parent}{os.pathsep}{os.environ['PATH']}")
     (tmp_path / "x.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n")
-    with pytest.raises(DatasetError, match=r"x\.png: not a readable picture"):
+    with pytest.raises(DatasetError, match=r"x\.png: is not a readable picture"):
         read_picture(tmp_path / "x.png")
     assert not (tmp_path / "sprung").exists()
 
@@ -260,7 +274,7 @@ def test_a_picture_that_is_cut_off_is_refused(tmp_path: Path) -> None:
     Image.fromarray(np.kron(COLOUR, np.ones((32, 32, 1), np.uint8))).save(tmp_path / "x.jpg")
     data = (tmp_path / "x.jpg").read_bytes()
     (tmp_path / "x.jpg").write_bytes(data[: len(data) * 9 // 10])
-    with pytest.raises(DatasetError, match=r"x\.jpg: cannot be read as a picture: .*truncated"):
+    with pytest.raises(DatasetError, match=r"x\.jpg: is not a readable picture: .*truncated"):
         read_picture(tmp_path / "x.jpg")
 
 
@@ -294,7 +308,7 @@ def test_a_limit_that_is_not_a_number(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_picture_that_is_not_there(tmp_path: Path) -> None:
     """With its name."""
-    with pytest.raises(DatasetError, match=r"absent\.png: cannot be read as a picture: No such file"):
+    with pytest.raises(DatasetError, match=r"absent\.png: is not a readable picture: No such file"):
         read_picture(tmp_path / "absent.png")
 
 

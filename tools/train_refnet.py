@@ -38,7 +38,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torchvision.models.detection.image_list import ImageList
 
-from vcm_ref.network.refnet import CHANNELS, LAYERS, WEIGHTS, build_model, standardise
+from vcm_ref.network.refnet import CHANNELS, LAYERS, build_model, standardise
+from vcm_ref.network.weights_files import REFNET_WEIGHTS
 from vcm_ref.task.scene_shapes import CLASS_NAMES
 from vcm_ref.task.scenes import render_scene
 
@@ -314,7 +315,7 @@ def main() -> int:
     parser.add_argument("--share", type=float, default=1.0, help="of the steps to take, for trying things out")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--scenes", type=int, default=1_000_000, help="at most so many scenes of each size")
-    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="where to store the weights")
+    parser.add_argument("--weights", type=Path, default=REFNET_WEIGHTS, help="where to store the weights")
     parser.add_argument("--checkpoint", type=Path, default=Path("refnet_checkpoint.pt"))
     parser.add_argument("--resume", action="store_true", help="go on from --checkpoint")
     parser.add_argument("--evaluate", action="store_true", help="measure the stored weights, train nothing")

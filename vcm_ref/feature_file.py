@@ -1,17 +1,20 @@
-"""Feature sets in files: ``.safetensors`` and ``.npz``.
+"""Feature sets in files: ``.safetensors`` and ``.npz``, and read only, ``.npy`` and ``.pt``.
 
-Layers are float32 arrays ``(C, H, W)`` under their names, in the file's order. The original picture's size travels as
-``picture_height`` and ``picture_width``: in the metadata of a safetensors file, as integer entries of an npz file.
+Layers are float32 arrays ``(C, H, W)`` under their names, in the file's order; an ``.npy`` file has one layer, named by
+the file. The original picture's size travels as ``picture_height`` and ``picture_width``: in the metadata of a
+safetensors file, as integer entries of an npz or pt file.
 """
 
 from __future__ import annotations
 
 import json
 import lzma
+import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,50 +23,53 @@ from numpy.typing import NDArray
 
 from .bitstream.elements import MAX_SIZE
 from .errors import ConfigError, DatasetError
+from .feature_layers import as_layer, whole_number
 from .feature_set import FeatureSet
 
+#: The formats that are read and written, and all that are read.
 SUFFIXES = (".safetensors", ".npz")
+READ_SUFFIXES = (*SUFFIXES, ".npy", ".pt")
 _SIZE_KEYS = ("picture_height", "picture_width")
 _METADATA = "__metadata__"
-#: Entries that are no layers, so that no layer can have their names.
+_ENTRY_SUFFIX = ".npy"  # of an array in an npz archive; np.load gives both "a" and "a.npy" for it
+#: Entries that are not layers, so that no layer can have their names.
 _RESERVED = {".safetensors": (_METADATA,), ".npz": _SIZE_KEYS}
 _ORDER_KEY = "layers"  # safetensors sorts its tensors by name; this entry keeps the layers' order
-#: What the readers of both formats raise for files that are damaged, encrypted or of another kind.
+#: What the readers of all formats raise for files that are damaged, encrypted or of another kind.
 _UNREADABLE = (
     OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, SyntaxError, struct.error,
     zipfile.BadZipFile, zlib.error, lzma.LZMAError,
 )  # fmt: skip
 
+Arrays = dict[str, NDArray[Any]]
+Size = tuple[int, int]
 
-def load_feature_file(path: Path, picture_size: tuple[int, int] | None = None) -> FeatureSet:
-    """Read one feature set. ``picture_size`` (height, width) is used where the file does not say.
 
-    Half-precision layers are widened to float32, float64 refused: it would lose bits in silence. Pickled objects are
-    refused. Raises :class:`DatasetError` naming the file, and the layer where it is about one.
+def load_feature_file(path: Path, picture_size: Size | None = None, *, finite: bool = True) -> FeatureSet:
+    """Read one feature set. ``picture_size`` (height, width) is used where the file does not say it.
+
+    Numbers of another type than float32 are accepted where each converts exactly; with ``finite``, NaN and infinity are
+    not. Pickled objects are refused, and no
+    code of a file is run. Raises :class:`DatasetError` naming the file, and the layer and the sample if it is about
+    one.
     """
     try:
-        arrays, size = _load_safetensors(path) if path.suffix.lower() == ".safetensors" else _load_npz(path)
+        arrays, size = _LOADERS[path.suffix.lower()](path)
     except _UNREADABLE as error:
-        raise DatasetError(f"{path}: is no readable feature file: {error}") from error
+        told = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+        raise DatasetError(f"{path}: is not a readable feature file: {told}") from error
     size = size or picture_size
     if size is None:
         raise DatasetError(f"{path}: does not say the picture's size; give it with --picture-size WIDTHxHEIGHT")
     if not arrays:
         raise DatasetError(f"{path}: holds no layers")
-    return FeatureSet(*size, {name: _as_layer(path, name, array) for name, array in arrays.items()})
+    try:
+        return FeatureSet(*size, {name: as_layer(name, array, finite) for name, array in arrays.items()})
+    except ValueError as error:
+        raise DatasetError(f"{path}: {error}") from error
 
 
-def _as_layer(path: Path, name: str, array: NDArray[Any]) -> NDArray[np.float32]:
-    if array.ndim == 4 and array.shape[0] == 1:
-        array = array[0]
-    if array.ndim != 3 or 0 in array.shape:
-        raise DatasetError(f"{path}: layer {name} has shape {array.shape}; it must be (C, H, W)")
-    if array.dtype not in (np.float32, np.float16):
-        raise DatasetError(f"{path}: layer {name} holds {array.dtype}; it must be float32 or float16")
-    return np.ascontiguousarray(array, np.float32)
-
-
-def _load_safetensors(path: Path) -> tuple[dict[str, NDArray[Any]], tuple[int, int] | None]:
+def _load_safetensors(path: Path) -> tuple[Arrays, Size | None]:
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -72,29 +78,110 @@ def _load_safetensors(path: Path) -> tuple[dict[str, NDArray[Any]], tuple[int, i
             names = json.loads(metadata[_ORDER_KEY]) if _ORDER_KEY in metadata else file.offset_keys()
             if sorted(names) != sorted(file.keys()):
                 raise ValueError(f"its metadata {_ORDER_KEY!r} does not list the tensors that it has")
-            arrays = {name: file.get_tensor(name) for name in names}
+            arrays = {name: _tensor(path, file, name) for name in names}
     except SafetensorError as error:
         raise ValueError(str(error)) from error
     return arrays, _picture_size(metadata)
 
 
-def _picture_size(entries: Mapping[str, Any]) -> tuple[int, int] | None:
-    if not all(key in entries for key in _SIZE_KEYS):
-        return None
-    height, width = (int(entries[key]) for key in _SIZE_KEYS)
-    if not (1 <= height <= MAX_SIZE and 1 <= width <= MAX_SIZE):
-        raise ValueError(f"the picture's size {width}x{height} is outside 1..{MAX_SIZE}")
-    return height, width
+def _tensor(path: Path, file: Any, name: str) -> NDArray[Any]:
+    """One tensor of a safetensors file; bfloat16, which NumPy lacks, as the float32 that it is the upper half of."""
+    kind = file.get_slice(name).get_dtype()
+    if kind != "BF16":
+        try:
+            return np.asarray(file.get_tensor(name))
+        except (TypeError, AttributeError) as error:  # NumPy has no such type
+            raise ValueError(f"layer {name} holds {kind}; save it as float32") from error
+    with path.open("rb") as raw:
+        length = int.from_bytes(raw.read(8), "little")
+        entry = json.loads(raw.read(length))[name]
+        start, end = entry["data_offsets"]
+        raw.seek(8 + length + start)
+        upper = np.frombuffer(raw.read(end - start), "<u2").astype(np.uint32)
+    return (upper << np.uint32(16)).view(np.float32).reshape(entry["shape"])
 
 
-def _load_npz(path: Path) -> tuple[dict[str, NDArray[Any]], tuple[int, int] | None]:
+def _load_npz(path: Path) -> tuple[Arrays, Size | None]:
     with np.load(path, allow_pickle=False) as file:
         if not isinstance(file, np.lib.npyio.NpzFile):
             raise ValueError("it is not an npz archive")
-        arrays = {name: file[name] for name in file.files if name not in _SIZE_KEYS}
-        if foreign := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
-            raise ValueError(f"its entry {foreign[0]} is no array")
-        return arrays, _picture_size(file)
+        if twice := [name for name, count in Counter(file.files).items() if count > 1]:
+            raise ValueError(f"it holds {twice[0]} twice")
+        if pair := _colliding(file.files):
+            raise ValueError(f"entries {pair[0]} and {pair[1]} cannot be told apart")
+        arrays = {name: _entry(file, name) for name in file.files}
+    return _without_size(arrays)
+
+
+def _entry(file: Any, name: str) -> NDArray[Any]:
+    try:
+        array = file[name]
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        raise ValueError(f"layer {name} holds pickled objects, which are refused; save it as float32") from error
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"its entry {name} is not an array")
+    return array
+
+
+def _load_npy(path: Path) -> tuple[Arrays, Size | None]:
+    with path.open("rb") as file:
+        array = np.lib.format.read_array(file, allow_pickle=False)
+    return {_name_from(path): array}, None
+
+
+def _load_pt(path: Path) -> tuple[Arrays, Size | None]:
+    try:
+        from .network.tensor_files import read_tensors
+    except ImportError as error:
+        raise ValueError("to read it, torch is needed: pip install torch; or save it as .safetensors") from error
+    stored = read_tensors(path)
+    if not isinstance(stored, Mapping):
+        stored = {_name_from(path): stored}
+    return _without_size({str(name): _of_torch(str(name), value) for name, value in stored.items()})
+
+
+def _of_torch(name: str, value: Any) -> NDArray[Any]:
+    import torch
+
+    if isinstance(value, (int, float, np.ndarray, np.generic)):
+        return np.asarray(value)
+    if not isinstance(value, torch.Tensor) or value.layout != torch.strided or value.is_quantized:
+        kind = f"{value.layout} tensor" if isinstance(value, torch.Tensor) else type(value).__name__
+        raise ValueError(f"its entry {name!r} is a {kind}; save a mapping of layer names to dense tensors")
+    if value.is_floating_point() and value.element_size() < 4:
+        value = value.float()  # exact, also for the types that NumPy lacks
+    array: NDArray[Any] = value.numpy(force=True)
+    return array
+
+
+def _name_from(path: Path) -> str:
+    """A layer's name from a file's: what follows the last dot before the suffix (``0001.p2.npy``), else all of it."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", path.stem.rpartition(".")[2] or path.stem)[:32]
+
+
+def _without_size(arrays: Arrays) -> tuple[Arrays, Size | None]:
+    return {name: array for name, array in arrays.items() if name not in _SIZE_KEYS}, _picture_size(arrays)
+
+
+def _picture_size(entries: Mapping[str, Any]) -> Size | None:
+    given = [key for key in _SIZE_KEYS if key in entries]
+    if not given:
+        return None
+    if len(given) == 1:
+        raise ValueError(f"it has {given[0]}, but of {' and '.join(_SIZE_KEYS)} both are needed")
+    height, width = (whole_number(key, entries[key], MAX_SIZE) for key in _SIZE_KEYS)
+    return height, width
+
+
+_LOADERS = {".safetensors": _load_safetensors, ".npz": _load_npz, ".npy": _load_npy, ".pt": _load_pt}
+
+
+def _colliding(names: Iterable[str]) -> tuple[str, str] | None:
+    """Two names that a reader of an npz archive takes for the same entry: one is the other's with its suffix."""
+    known = {*names}
+    return next(((name, name + _ENTRY_SUFFIX) for name in sorted(known) if name + _ENTRY_SUFFIX in known), None)
 
 
 def save_feature_file(file: BinaryIO, suffix: str, features: FeatureSet) -> None:
@@ -104,13 +191,15 @@ def save_feature_file(file: BinaryIO, suffix: str, features: FeatureSet) -> None
     """
     if taken := [name for name in features.layers if name in _RESERVED[suffix.lower()]]:
         raise ConfigError(f"a {suffix} file cannot have a layer named {taken[0]}; choose another format")
+    if suffix.lower() == ".npz" and (pair := _colliding((*features.layers, *_SIZE_KEYS))):
+        raise ConfigError(f"a {suffix} file cannot have both {pair[0]} and {pair[1]}; choose another format")
     size = dict(zip(_SIZE_KEYS, (features.height, features.width), strict=True))
     if suffix.lower() == ".safetensors":
         _save_safetensors(file, features, {key: str(value) for key, value in size.items()})
         return
     with zipfile.ZipFile(file, "w") as archive:  # not np.savez: it takes no entry named like its own arguments
         for name, array in {**features.layers, **{key: np.int64(value) for key, value in size.items()}}.items():
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as entry:
+            with archive.open(zipfile.ZipInfo(name + _ENTRY_SUFFIX), "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, np.asanyarray(array), allow_pickle=False)
 
 

@@ -18,7 +18,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -100,19 +100,23 @@ def _opened(path: Path, file: BinaryIO | None) -> Iterator[Image]:
     """The opened picture, its size checked; what Pillow raises until it is closed becomes DatasetError."""
     from PIL import Image, UnidentifiedImageError
 
-    limit = _pixel_limit()
+    limit = pixel_limit()
     try:
         with warnings.catch_warnings(), _no_limit_of_pillow():
             warnings.simplefilter("ignore")  # of damaged metadata, and of transparency, which is dropped
-            with Image.open(file or path, formats=FORMATS) as picture:
+            # Not by its path: Pillow would map the file, and then scramble uncompressed TIFF with an orientation.
+            with (
+                nullcontext(file) if file else path.open("rb") as stream,
+                Image.open(stream, formats=FORMATS) as picture,
+            ):
                 _check_size(path, picture.size, limit)
                 yield picture
     except UnidentifiedImageError as error:
         kinds = ", ".join(FORMATS)
-        raise DatasetError(f"{path}: not a readable picture of one of the formats {kinds}") from error
+        raise DatasetError(f"{path}: is not a readable picture of one of the formats {kinds}") from error
     except _UNREADABLE as error:
         told = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-        raise DatasetError(f"{path}: cannot be read as a picture: {told}") from error
+        raise DatasetError(f"{path}: is not a readable picture: {told}") from error
 
 
 @contextmanager
@@ -127,7 +131,8 @@ def _no_limit_of_pillow() -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = before
 
 
-def _pixel_limit() -> int:
+def pixel_limit() -> int:
+    """Give the most pixels that a picture may have. Raises ConfigError where the variable does not hold a number."""
     text = os.environ.get(PIXELS_VARIABLE, str(_MAX_PIXELS))
     if not (text.isascii() and text.isdigit() and 0 < len(text) < 19 and int(text)):
         raise ConfigError(f"environment variable {PIXELS_VARIABLE}: is {text[:40]!r}; it must be a number of pixels")

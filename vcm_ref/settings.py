@@ -11,7 +11,7 @@ from .bitstream.syntax import NAME_CHARACTERS, LayerHeader, StreamHeader
 from .bitstream.values import Allocation, Arrangement, Grid, Mode, RangeScope, ReorderCoding
 from .codec import InnerDecoder, InnerEncoder, make_decoder, make_encoder
 from .configuration import Configuration, parse_grid
-from .conversion.grids import check_grid, default_grid, tiled_grids
+from .conversion.grids import check_grid, frame_grid, tiled_grids
 from .conversion.order import OrderMethod
 from .conversion.parallel import core_count
 from .conversion.quantisation import RANGE_PROFILES, Rounding
@@ -110,7 +110,7 @@ def check_features(features: FeatureSet) -> None:
         raise DatasetError(f"there are {len(features.layers)} layers; a bitstream has 1 to {MAX_LAYERS}")
     for name, layer in features.layers.items():
         if not 1 <= len(name) <= MAX_NAME or not name.isascii() or not NAME_CHARACTERS.issuperset(name.encode()):
-            raise DatasetError(f"layer {name!r}: a name is 1 to {MAX_NAME} characters of A-Z a-z 0-9 _ . -")
+            raise DatasetError(f"layer {name!r}: a name is 1 to {MAX_NAME} characters of A-Z a-z 0-9 _ . -; rename it")
         if len(layer) > MAX_CHANNELS or max(layer.shape) > MAX_SIZE:
             shape = "x".join(map(str, layer.shape))
             raise DatasetError(f"layer {name} is {shape}; a bitstream has up to {MAX_CHANNELS}x{MAX_SIZE}x{MAX_SIZE}")
@@ -123,7 +123,7 @@ def _grids(configuration: Configuration, features: FeatureSet, arrangement: Arra
     if arrangement == Arrangement.TILED:
         automatic = tiled_grids([layer.shape for layer in features.layers.values()])
     else:
-        automatic = [default_grid(len(layer)) for layer in features.layers.values()]
+        automatic = [frame_grid(layer.shape) for layer in features.layers.values()]
     asked = configuration.per_layer("arrangement.grid", names, None)
     grids = [parse_grid(text) if text else grid for text, grid in zip(asked, automatic, strict=True)]
     for (name, layer), grid in zip(features.layers.items(), grids, strict=True):

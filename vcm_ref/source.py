@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SUFFIXES", "Source", "find_inputs", "picture_size", "read_picture"]
 
-SUFFIXES = (*PICTURE_SUFFIXES, *feature_file.SUFFIXES)
+SUFFIXES = (*PICTURE_SUFFIXES, *feature_file.READ_SUFFIXES)
 
 
 def find_inputs(text: str) -> list[Path]:
@@ -65,7 +65,7 @@ class Source:
 
     def features(self, path: Path) -> FeatureSet:
         """The feature set of one input. Raises :class:`DatasetError` or :class:`~vcm_ref.errors.NetworkError`."""
-        if path.suffix.lower() in feature_file.SUFFIXES:
+        if path.suffix.lower() in feature_file.READ_SUFFIXES:
             return feature_file.load_feature_file(path, self._picture_size)
         picture = read_picture(path, apply_orientation=self._apply_orientation)
         if self._network is None:

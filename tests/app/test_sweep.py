@@ -184,7 +184,10 @@ def test_a_method_that_fails_everywhere(monkeypatch: pytest.MonkeyPatch, capsys:
         (["s.yaml", "--set", "codec.speed=1"], ["codec.speed", "unknown key"]),
         (["s.yaml", "-o", "s.yaml"], ["s.yaml: is no folder"]),
         (["s.yaml", "--store", "s.yaml"], ["the store s.yaml cannot be used"]),
-        (["c.yaml", "--set", "arrangement.method=tiled", "--set", "codec.mode=RA"], ["24 results failed", "tiled"]),
+        (
+            ["c.yaml", "--set", "arrangement.method=tiled", "--set", "codec.mode=RA"],
+            ["24 results failed", "arrangement.grid"],
+        ),
     ],
 )
 def test_what_is_wrong_is_one_line(

@@ -202,5 +202,5 @@ def test_what_cannot_be_compared(tmp_path: Path) -> None:
             compare_outputs(tmp_path / name, one)
     with pytest.raises(ConfigError, match="have no files that end in"):
         compare_outputs(tmp_path / "folder", tmp_path / "folder")
-    with pytest.raises(DatasetError, match="is no readable feature file"):
+    with pytest.raises(DatasetError, match="is not a readable feature file"):
         compare_outputs(tmp_path / "x.npz", tmp_path / "x.npz")

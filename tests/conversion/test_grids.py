@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vcm_ref.bitstream.values import Arrangement, Grid
-from vcm_ref.conversion.grids import check_grid, default_grid, tiled_grids
+from vcm_ref.conversion.grids import check_grid, default_grid, frame_grid, tiled_grids
 from vcm_ref.errors import ConfigError
 
 
@@ -77,3 +77,28 @@ def test_message_stays_short() -> None:
     with pytest.raises(ConfigError) as raised:
         check_grid("p2", 5040, Grid(11, 1))
     assert str(raised.value).count("frame") <= 14
+
+
+@pytest.mark.parametrize(
+    ("shape", "grid"),
+    [
+        ((256, 200, 336), "16x16"),
+        ((256, 1, 1), "16x16"),
+        ((251, 16, 24), "251x1"),  # a prime number of maps makes a strip
+        ((509, 64, 96), "1x1"),  # of 48864 samples: too long, and nothing but 1 divides 509
+        ((1018, 64, 96), "2x1"),
+        ((1018, 1, 2), "509x2"),
+        ((256, 1025, 1025), "8x8"),  # 16 columns of 1025 are 16400
+        ((1, 40000, 40000), "1x1"),
+        ((65536, 1, 1), "256x256"),
+    ],
+)
+def test_the_grid_of_frames_without_a_configured_one(shape: tuple[int, int, int], grid: str) -> None:
+    """All maps in the squarest grid; several frames where a side exceeded 16384."""
+    assert str(frame_grid(shape)) == grid
+
+
+@pytest.mark.parametrize("channels", range(1, 300))
+def test_every_number_of_maps_has_a_grid(channels: int) -> None:
+    """It divides them."""
+    check_grid("x", channels, frame_grid((channels, 8, 8)))

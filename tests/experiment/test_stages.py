@@ -148,7 +148,7 @@ def test_a_configuration_that_does_not_fit(folder: Path, spec: NetworkSpec) -> N
 
 def test_weights_that_are_not_there(spec: NetworkSpec) -> None:
     with pytest.raises(TaskError) as caught:
-        extract.describe(network_spec("onnx", {"weights": "absent.onnx", **OPTIONS}))
+        extract.describe(NetworkSpec("onnx", json.dumps({"weights": "absent.onnx", **OPTIONS}), "digest"))
     assert told(caught) == (2, "weights absent.onnx: there is no such file")
 
 
@@ -164,10 +164,10 @@ def test_a_bug_and_too_little_memory(folder: Path, spec: NetworkSpec, monkeypatc
         (KeyError("x"), (70, "internal error: KeyError: 'x'")),
     ):
 
-        def fail(*_: object, error: Exception = error) -> None:
+        def fail(*_: object, error: Exception = error, **__: object) -> None:
             raise error
 
-        monkeypatch.setattr(extract, "read_picture", fail)
+        monkeypatch.setattr("vcm_ref.experiment.stages.values.read_picture", fail)
         with pytest.raises(TaskError) as caught:
             extract.extract(spec, picture(folder))
         assert told(caught) == expected

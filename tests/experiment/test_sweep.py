@@ -278,7 +278,7 @@ def test_a_picture_that_vanishes(folder: Path, store: Store) -> None:
 
 def test_the_network_cannot_be_loaded(folder: Path, store: Store) -> None:
     (folder / "small.onnx").write_bytes(b"no model")
-    with pytest.raises(TaskError, match=r"small.onnx: are no ONNX model"):
+    with pytest.raises(TaskError, match=r"small.onnx: not an ONNX model"):
         run_sweep(sweep_of(folder, method(folder, "a")), store, Here())
 
 

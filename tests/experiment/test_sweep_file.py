@@ -74,7 +74,7 @@ def test_the_least(folder: Path) -> None:
     )
     assert file.sweep.network == "onnx"
     assert Path(file.sweep.network_options["weights"]).samefile(folder / "data" / "small.onnx")
-    assert file.sweep.network_options["classes"] == {3: "cat", 7: "dog", 8: "owl"}
+    assert file.sweep.network_options["classes"] == {"3": "cat", "7": "dog", "8": "owl"}
     assert [item.id for item in file.sweep.items] == [1, 2, 3]
     assert file.sweep.labels == "names"
 
@@ -82,7 +82,7 @@ def test_the_least(folder: Path) -> None:
 def test_everything(folder: Path) -> None:
     (folder / "labels.csv").write_text("cat,dog\n")
     (folder / "more.yaml").write_text("digest_length: 7\n")
-    method = {"config": ["cfg/two.yaml", "more.yaml"], "set": {"codec.mode": "RA"}, "qps": [1]}
+    method = {"config": ["cfg/two.yaml", "more.yaml"], "set": {"order.method": "mse"}, "qps": [1]}
     file = load(
         folder,
         sweep(
@@ -102,9 +102,7 @@ def test_everything(folder: Path) -> None:
     assert Path(file.sweep.labels).samefile(folder / "labels.csv")
     assert [method.qps for method in file.methods] == [(2, 3), (1,), (2, 3)]
     assert isinstance(file.methods[2], PictureMethod)
-    assert tree_of(file, "b") == changed(
-        tree_of(file, "a"), {"codec.mode": "RA", "digest_length": 7, "order.method": "mean"}
-    )
+    assert tree_of(file, "b") == changed(tree_of(file, "a"), {"digest_length": 7, "order.method": "mse"})
     assert tree_of(file)["quantisation"]["bit_depth"] == 9
 
 
@@ -117,32 +115,17 @@ def test_with_is_for_all_and_wins_over_their_configuration(folder: Path) -> None
     assert tree_of(file)["digest_length"] == 5
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        1e-05,
-        1.5,
-        3,
-        "4x4",
-        "fixed",
-        {"p3": "1x1", "default": "2x2"},
-        [1, 2],
-        True,
-        "on",
-        "1e-5",
-        "a: b",
-        "#",
-        " x ",
-        "é",
-    ],
-)
-def test_settings_keep_their_kind(value: Any) -> None:
-    """YAML's 1.0e-05 is JSON's 1e-05, which is text in YAML."""
-    from vcm_ref.experiment.sweep_file import _settings
+def test_shared_settings_may_be_of_another_codec(folder: Path) -> None:
+    """A preset for all methods is no error for the lossless one; one of its own is."""
+    assert "preset" not in tree_of(load(folder, sweep(set={"codec.preset": "fast"})))["codec"]
+    own = {"a": {"config": "cfg/one.yaml", "set": {"codec.preset": "fast"}}}
+    with pytest.raises(ConfigError, match=r"a: codec\.preset: is 'fast'; it has no effect with codec\.name lossless"):
+        load(folder, sweep(methods=own))
 
-    (setting,) = _settings({"some.key": value})
-    key, _, text = setting.partition("=")
-    assert (key, yaml.safe_load(text)) == ("some.key", value)
+
+def test_a_method_may_be_a_shipped_configuration(folder: Path) -> None:
+    network = {"with": "cfg/one.yaml", "methods": {"a": "fframe"}}
+    assert tree_of(load(folder, sweep(**network)))["order"]["method"] == "none"
 
 
 def test_small_numbers_in_settings(folder: Path) -> None:
@@ -334,7 +317,7 @@ def test_no_pictures(folder: Path) -> None:
     ("changes", "words"),
     [
         ({"methods": None, "combinations": combined(p2=["1x1"])}, ["there is no layer p2", "p3, p4, p5"]),
-        ({"set": {"codec.mode": {"p2": "RA"}}}, ["there is no layer p2", "p3, p4, p5"]),
+        ({"set": {"arrangement.grid": {"p2": "4x4"}}}, ["there is no layer p2", "p3, p4, p5"]),
     ],
 )
 def test_a_layer_that_the_network_lacks(folder: Path, changes: dict[str, Any], words: list[str]) -> None:

@@ -102,6 +102,8 @@ def detector() -> ModelProto:
     weights: dict[str, NDArray[np.float32] | NDArray[np.int64]] = {
         "w": (random.normal(size=(10, 3, 4, 4)) / 255).astype(np.float32),
         "box_shape": np.int64([2, 4]),
+        # x, y, width, height to x0, y0, x1, y1
+        "corners": np.float32([[1, 0, 1, 0], [0, 1, 0, 1], [0, 0, 1, 0], [0, 0, 0, 1]]),
         "score_shape": np.int64([2]),
         "parts": np.int64([8, 2]),
     }
@@ -109,7 +111,9 @@ def detector() -> ModelProto:
         helper.make_node("Conv", ["images", "w"], ["act"], kernel_shape=[4, 4], strides=[4, 4]),
         helper.make_node("GlobalAveragePool", ["act"], ["mean"]),
         helper.make_node("Split", ["mean", "parts"], ["a", "b"], axis=1),
-        helper.make_node("Reshape", ["a", "box_shape"], ["boxes"]),
+        helper.make_node("Reshape", ["a", "box_shape"], ["signed"]),
+        helper.make_node("Abs", ["signed"], ["sizes"]),
+        helper.make_node("MatMul", ["sizes", "corners"], ["boxes"]),
         helper.make_node("Reshape", ["b", "score_shape"], ["sums"]),
         helper.make_node("Sigmoid", ["sums"], ["scores"]),
         helper.make_node("Constant", [], ["labels"], value=numpy_helper.from_array(np.int64([1, 90]))),

@@ -20,7 +20,13 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not inst
 from onnx import helper  # noqa: E402
 
 from vcm_ref.network.onnx_cut import cut_model  # noqa: E402
-from vcm_ref.network.onnx_heads import Selection, box_detections, suppress, yolox_detections  # noqa: E402
+from vcm_ref.network.onnx_heads import (  # noqa: E402
+    Selection,
+    box_detections,
+    logits_classification,
+    suppress,
+    yolox_detections,
+)
 from vcm_ref.network.onnx_pictures import Placement, Preprocessing  # noqa: E402
 
 from . import small_networks  # noqa: E402
@@ -169,13 +175,20 @@ def test_a_vector_is_no_layer(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"head": "nope"}, "network.head: is 'nope'; allowed are yolox, boxes, logits"),
+        ({"head": "nope"}, "network.head: is 'nope'; allowed are yolox, yolox_decoded, boxes, logits"),
         ({"head": "boxes"}, "head boxes takes 3 of the graph's outputs output; got output"),
         ({"outputs": ["other"]}, "head yolox takes 1 of the graph's outputs output; got other"),
         ({"size": "96x64"}, "network.size: is 96x64; the graph's input is 64x64"),
         ({"size": "64"}, "network.size: is '64'; write width x height"),
         ({"channels": "yuv"}, "network.channels: is 'yuv'"),
-        ({"mean": [1.0]}, "give three numbers each"),
+        ({"mean": [1.0]}, r"network.mean: is \[1.0\]; give three numbers"),
+        ({"mean": "abc"}, "network.mean: is 'abc'; give three numbers"),
+        ({"std": [1, 0, 1]}, "network.std: is .*must not be 0"),
+        ({"std": [1, "a", 1]}, "network.std: is 'a'; it must be a number"),
+        ({"fill": 300}, "network.fill: is 300; it must be a number from 0 to 255"),
+        ({"score_threshold": "a"}, "network.score_threshold: is 'a'; it must be a number from 0 to 1"),
+        ({"nms_threshold": float("nan")}, "network.nms_threshold: is nan"),
+        ({"max_detections": -1}, "network.max_detections: is -1"),
         ({"fit": "zoom"}, "network.fit: is 'zoom'"),
         ({"fit": "crop", "shortest_side": 32}, "network.shortest_side: must be at least 64"),
         ({"classes": "imagenet"}, "network.classes: is 'imagenet'"),
@@ -192,7 +205,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NetworkError, match=r"no\.onnx: there is no such file"):
         load(str(path))
     path.write_bytes(b"no model at all")
-    with pytest.raises(NetworkError, match=r"no\.onnx: are no ONNX model"):
+    with pytest.raises(NetworkError, match=r"no\.onnx: not an ONNX model"):
         load(str(path))
 
 
@@ -268,9 +281,154 @@ def test_suppression_is_within_a_class_and_above_the_threshold_only() -> None:
 def test_boxes_of_an_exported_detector_come_back_to_the_picture_best_first() -> None:
     boxes = np.float32([[0, 0, 4, 4], [2, 2, 6, 6], [1, 1, 2, 2]])
     scores, place = np.float32([0.2, 0.9, 0.01]), Placement((2.0, 4.0), (1.0, 0.0))
-    found = box_detections(boxes, np.int64([5, 6, 7]), scores, place, Selection(0.05, 1, 9))
+    found = box_detections(boxes, np.int64([5, 6, 7]), scores, (8, 8), place, Selection(0.05, 1, 9))
     assert found.labels.tolist() == [6, 5]
     assert found.boxes.tolist() == [[0.5, 0.5, 2.5, 1.5], [-0.5, 0.0, 1.5, 1.0]]
+
+
+def decoded_predictions(side: int = 64) -> Any:
+    """Predictions in samples of the input for ``side`` x ``side``, two classes: each cell has a box of 8x8."""
+    cells = [
+        [(x + 0.5) * stride, (y + 0.5) * stride, 8, 8, 0.001, 0.9, 0.1]
+        for stride in (8, 16, 32)
+        for y in range(side // stride)
+        for x in range(side // stride)
+    ]
+    return np.float32(cells)[None]
+
+
+def test_yolox_predictions_that_the_graph_decoded() -> None:
+    """Centre and size are in samples already; cell 69 is column 1, row 1 at stride 16."""
+    raw = decoded_predictions()
+    raw[0, 69] = [24, 24, 32, 16, 0.9, 0.5, 1.0]
+    found = yolox_detections(raw, (64, 64), PLAIN, [3, 7], Selection(0.05, 0.65, 100), decoded=True)
+    assert (found.labels.tolist(), found.boxes.tolist()) == ([7], [[8, 16, 40, 32]])
+    assert found.scores == pytest.approx([0.9])
+
+
+@pytest.mark.parametrize("side", [32, 64, 416])
+def test_the_wrong_head_of_yolox_is_recognised(side: int) -> None:
+    """From the places of the centres: raw ones lie in their cells, decoded ones in the input."""
+    decoded = decoded_predictions(side)
+    with pytest.raises(NetworkError, match=r"seems to decode its boxes .*set network\.head: yolox_decoded"):
+        yolox_detections(decoded, (side, side), PLAIN, [3, 7], ALL)
+    raw = np.copy(decoded)
+    raw[0, :, :4] = [0.4, 0.7, 0.1, 0.2]
+    with pytest.raises(NetworkError, match=r"seems not to decode its boxes: set network\.head: yolox"):
+        yolox_detections(raw, (side, side), PLAIN, [3, 7], ALL, decoded=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ((slice(None), slice(4, None), 7.5), "scores range from 7.5 to 7.5; they must be probabilities"),
+        ((slice(None), slice(4, None), -3.0), "scores range from -3 to -3"),
+        ((5, 6, np.nan), "holds NaN or infinity"),
+        ((5, 4, np.inf), "holds NaN or infinity"),
+        ((5, slice(2, 4), 100.0), "boxes reach inf samples far, where 32 is the longer side"),
+        ((5, slice(2, 4), 12.0), r"boxes reach \S+ samples far"),
+    ],
+)
+def test_predictions_that_cannot_be_meant_are_refused(change: Any, message: str) -> None:
+    """Logits, NaN, boxes of any size."""
+    raw = np.full((1, 21, 7), 0.5, np.float32)
+    raw[0][change[:2]] = change[2]
+    with pytest.raises(NetworkError, match=message):
+        yolox_detections(raw, (32, 32), PLAIN, [3, 7], ALL)
+
+
+def test_a_transposed_output_is_told() -> None:
+    """(1, 5 + K, N), as other exporters write it."""
+    with pytest.raises(NetworkError, match=r"is \(1, 21, 7\); got \(1, 7, 21\); it is transposed"):
+        yolox_detections(np.zeros((1, 7, 21), np.float32), (32, 32), PLAIN, [3, 7], ALL)
+
+
+BOXES = np.float32([[0, 0, 40, 40], [2, 2, 60, 60]])
+LABELS = np.int64([3, 7])
+SCORES = np.float32([0.25, 0.75])
+
+
+@pytest.mark.parametrize("change", [{}, {"batch": True}, {"half": True}, {"float_labels": True}])
+def test_outputs_of_exported_detectors(change: dict[str, bool]) -> None:
+    """With a leading dimension of 1, in half precision, labels as floats."""
+    boxes, labels, scores = BOXES, LABELS, SCORES
+    if "batch" in change:
+        boxes, labels, scores = boxes[None], labels[None], scores[None]
+    if "half" in change:
+        boxes, scores = boxes.astype(np.float16), scores.astype(np.float16)  # type: ignore[assignment]
+    if "float_labels" in change:
+        labels = labels.astype(np.float32)  # type: ignore[assignment]
+    found = box_detections(boxes, labels, scores, (64, 64), PLAIN, ALL)
+    assert (found.labels.tolist(), found.scores.tolist()) == ([7, 3], [0.75, 0.25])
+    assert found.boxes.tolist() == BOXES[::-1].tolist()
+    assert (found.labels.dtype, found.scores.dtype, found.boxes.dtype) == (np.int64, np.float32, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "message"),
+    [
+        ((SCORES, LABELS, BOXES), "must be boxes .* in this order; got"),
+        ((BOXES, SCORES, LABELS), "scores range from 3 to 7; they must be probabilities"),
+        ((BOXES[:1], LABELS, SCORES), r"got \(1, 4\), \(2,\) and \(2,\)"),
+        ((np.stack([BOXES, BOXES]), LABELS, SCORES), "must be boxes"),
+        ((BOXES / 64, LABELS, SCORES), "no box reaches further than 1; they seem to be fractions"),
+        ((BOXES * np.nan, LABELS, SCORES), "holds NaN or infinity"),
+        ((BOXES, LABELS, SCORES * np.nan), "holds NaN or infinity"),
+        ((BOXES, LABELS + 0.5, SCORES), "labels are not whole numbers"),
+        ((BOXES, LABELS, SCORES * 40), "scores range from 10 to 30"),
+    ],
+)
+def test_outputs_that_cannot_be_meant_are_refused(outputs: Any, message: str) -> None:
+    """Another order, other shapes, logits, fractions."""
+    with pytest.raises(NetworkError, match=message):
+        box_detections(*outputs, (64, 64), PLAIN, ALL)
+
+
+def test_no_boxes_are_no_error() -> None:
+    """A picture may be empty."""
+    found = box_detections(BOXES[:0], LABELS[:0], SCORES[:0], (64, 64), PLAIN, ALL)
+    assert (len(found), found.boxes.shape) == (0, (0, 4))
+
+
+@pytest.mark.parametrize("shape", [(3,), (1, 3), (1, 3, 1, 1), (3, 1)])
+def test_logits_of_any_shape_with_one_number_a_class(shape: tuple[int, ...]) -> None:
+    """In half precision too."""
+    found = logits_classification(np.array([1, 2, 3], np.float16).reshape(shape), 3)
+    assert (found.logits.tolist(), found.logits.dtype) == ([1, 2, 3], np.float32)
+
+
+@pytest.mark.parametrize("values", [np.zeros((2, 3)), np.zeros((1, 4)), np.zeros(0), np.full((1, 3), np.nan)])
+def test_logits_of_another_number_are_refused(values: Any) -> None:
+    """A batch, other classes, none, NaN."""
+    with pytest.raises(NetworkError, match=r"network\.head logits: "):
+        logits_classification(values, 3)
+
+
+# Files that are damaged or of another kind
+
+
+@pytest.mark.parametrize("place", range(0, 12000, 431))
+def test_a_damaged_model_runs_or_is_refused(tmp_path: Path, place: int) -> None:
+    """In one line."""
+    data = bytearray(small_networks.yolox_like().SerializeToString())
+    data[place % len(data)] ^= 0x55
+    (tmp_path / "x.onnx").write_bytes(data if place % 2 else data[: place + 9])
+    try:
+        network = load(str(tmp_path / "x.onnx"))
+        network.analyse(network.extract(picture(64, 64)))
+    except NetworkError as error:
+        assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 32, 32), (1, 1, 32, 32), (1, 32, 32, 3), (3, 32, 32), ()])
+def test_an_input_of_another_shape_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    """Batches, grey, channels last, no batch."""
+    model = small_networks.classifier()
+    model.graph.input[0].CopyFrom(helper.make_tensor_value_info("images", onnx.TensorProto.FLOAT, shape))
+    path = small_networks.saved(model, tmp_path / "x.onnx")
+    with pytest.raises(NetworkError):
+        network = load(path, cut=["/conv/act"], head="logits", classes=None)
+        network.extract(picture(32, 32))
 
 
 # Pictures

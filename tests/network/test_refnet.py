@@ -118,10 +118,10 @@ def test_the_number_of_threads_does_not_matter(network: Any) -> None:
 
 
 def test_the_weights_are_those_on_record() -> None:
-    from vcm_ref.network.refnet import WEIGHTS
+    from vcm_ref.network.weights_files import REFNET_WEIGHTS
 
-    record = json.loads(WEIGHTS.with_suffix(".json").read_text("utf-8"))
-    stored = WEIGHTS.read_bytes()
+    record = json.loads(REFNET_WEIGHTS.with_suffix(".json").read_text("utf-8"))
+    stored = REFNET_WEIGHTS.read_bytes()
     assert hashlib.sha256(stored).hexdigest() == record["weights_sha256"]
     assert len(stored) <= 24_000_000
     assert record["evaluation"]["scenes"] == 200
@@ -155,10 +155,10 @@ def test_it_finds_the_objects_of_a_few_unseen_scenes(network: Any) -> None:
 
 @pytest.mark.slow
 def test_it_reaches_the_recorded_accuracy_on_200_unseen_scenes(network: Any) -> None:
-    from vcm_ref.network.refnet import WEIGHTS
+    from vcm_ref.network.weights_files import REFNET_WEIGHTS
 
     pytest.importorskip("pycocotools", reason="pycocotools is not installed")
-    record = json.loads(WEIGHTS.with_suffix(".json").read_text("utf-8"))["evaluation"]
+    record = json.loads(REFNET_WEIGHTS.with_suffix(".json").read_text("utf-8"))["evaluation"]
     figures = accuracy(network, 200)
     assert figures["AP"] >= 0.50
     assert figures["AP50"] >= 0.80

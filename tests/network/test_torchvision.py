@@ -95,6 +95,11 @@ def test_default_weights_are_downloaded_once_and_checked(
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "cache"))
     monkeypatch.setattr(torch.hub, "download_url_to_file", download)
+    with pytest.raises(NetworkError, match=r"f37072fd\.pth: are not those published under this name; delete the file"):
+        load("resnet18", layer=13)  # ours only bear the published name
+    asked.clear()
+    (tmp_path / "cache" / "checkpoints" / "resnet18-f37072fd.pth").unlink()
+    monkeypatch.setattr("vcm_ref.network.torch_parts.file_digest", lambda path: "f37072fd" + 56 * "0")
     first, second = load("resnet18", layer=13), load("resnet18", layer=13, weights="default")
     assert asked == [("https://download.pytorch.org/models/resnet18-f37072fd.pth", "f37072fd")]
     assert first.describe() == second.describe()
@@ -207,7 +212,7 @@ def test_the_documented_example_works() -> None:
 def test_models_and_options_that_there_are_not_are_named() -> None:
     with pytest.raises(NetworkError, match=r"network\.model: torchvision's 'ssd300_vgg16' is not among .*, resnet18$"):
         load("ssd300_vgg16")
-    with pytest.raises(NetworkError, match=r"'torchvision': missing a required argument: 'model'"):
+    with pytest.raises(NetworkError, match=r"network\.model: network 'torchvision' needs it"):
         load_network("torchvision")
     with pytest.raises(NetworkError, match=r"torchvision resnet18.*'shortest_side'; its options are: model, layer"):
         load("resnet18", layer=13, shortest_side=100)

@@ -78,7 +78,8 @@ def _work(arguments: argparse.Namespace) -> None:
     method = method_of(name, configuration, arguments.qp, arguments.backend)
     check_names([method])
     items = first_items(dataset, arguments.pictures)
-    sweep = Sweep(name, dataset, items, network, options, [method], labels_path(arguments.labels, Path()))
+    labels, upright = labels_path(arguments.labels, Path()), configuration.get("apply_exif_orientation", True)
+    sweep = Sweep(name, dataset, items, network, options, [method], labels, upright)
     with opened_store(arguments) as store:
         outcome = measured(sweep, store, arguments)
         document = anchor_document(outcome, method)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,11 +16,14 @@ from ..atomic import atomic_file, check_output
 from ..configuration import Configuration, load_configuration, parse_size
 from ..encoder import Encoder
 from ..errors import ConfigError, VcmError
+from ..feature_layers import looks_channels_last
 from ..network import Network, load_network
 from ..provenance import content_digest, file_digest, versions
 from ..report import PictureReport, picture_table, totals_table
 from ..source import Source, find_inputs
 from .command import argument_parser, progress_bar, run
+
+_CHANNELS_LAST = "note: are its layers (H, W, C)? They must be (C, H, W); transpose them with .transpose(2, 0, 1)"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,12 +80,15 @@ def _work(arguments: argparse.Namespace) -> None:
     inputs, source = source_for(configuration)
     if bitstream.resolve() in [path.resolve() for path in inputs]:
         raise ConfigError(f"{bitstream}: would be overwritten; name the bitstream with -b")
-    reports = []
+    reports: list[PictureReport] = []
     with _record_and_bitstream(bitstream) as (record, file), progress_bar(len(inputs), "coding") as progress:
         encoder = Encoder(configuration, file, progress)
         for path in inputs:
             try:
-                reports.append(encoder.encode(source.features(path)))
+                features = source.features(path)
+                if not reports and looks_channels_last(features):
+                    print(f"vcm_enc: {path}: {_CHANNELS_LAST}", file=sys.stderr)
+                reports.append(encoder.encode(features))
             except VcmError as error:
                 error.where = str(path)
                 raise

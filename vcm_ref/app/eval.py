@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..atomic import check_output
 from ..configuration import Configuration, load_configuration
 from ..conversion.parallel import core_count
@@ -21,6 +19,7 @@ from ..experiment.machines import machines
 from ..experiment.method import Method, Uncompressed, Whole, method_of
 from ..experiment.results import LABELS
 from ..experiment.store import Store
+from ..files.document import parse
 from ..task.dataset import Dataset, load_dataset
 from .command import DRAWN_SCORE, argument_parser, check_needed, run
 from .experiment import results_progress
@@ -76,6 +75,11 @@ def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="as in codec.preset=fast; wins over files"
     )
     parser.add_argument("--qp", type=int, help="as --set codec.qp=QP")
+    parser.add_argument(
+        "--ignore-exif-orientation",
+        action="store_true",
+        help="leave pictures as they are stored; as --set apply_exif_orientation=false",
+    )
     parser.add_argument("--network", metavar="NAME", help="the network; without it, the configuration's, or refnet")
     parser.add_argument("--weights", metavar="FILE", help="its weights, where not its own")
     parser.add_argument(
@@ -88,17 +92,17 @@ def _work(arguments: argparse.Namespace) -> None:
         if value is not None and value < 1:
             raise ConfigError(f"--{name} {value}: must be at least 1")
     configuration = _configuration(arguments)
-    if not arguments.encode:
-        check_needed(arguments, ("--qp",), "--encode")
-        if arguments.bitstreams is None:
-            check_needed(arguments, ("--backend",), "--encode or --bitstreams")
+    if not arguments.encode and arguments.bitstreams is None:
+        check_needed(arguments, ("--backend",), "--encode or --bitstreams")
     if arguments.draw is None:
         check_needed(arguments, ("--threshold",), "--draw")
     name, options = _network(arguments, configuration)
     dataset = load_dataset(arguments.data, arguments.images)
     threads = arguments.threads or max(1, core_count() // arguments.workers)
     method = _method(arguments, configuration, dataset, threads)
-    evaluation = Evaluation(dataset, name, options, method, arguments.labels, arguments.allow_missing)
+    upright = configuration is None or configuration.get("apply_exif_orientation", True)
+    upright = upright and not arguments.ignore_exif_orientation
+    evaluation = Evaluation(dataset, name, options, method, arguments.labels, arguments.allow_missing, upright)
     threshold = DRAWN_SCORE if arguments.threshold is None else arguments.threshold
     drawing = None if arguments.draw is None else Drawing(arguments.draw, threshold)
     workers = min(arguments.workers, len(dataset.items)) or 1
@@ -123,24 +127,14 @@ def _store(arguments: argparse.Namespace) -> Iterator[Store]:
             yield store
 
 
-#: Fills the place of the coding in a configuration that is wanted for its network alone.
-_NO_CODING: dict[str, Any] = {
-    "bitstream": "none",
-    "quantisation": {"bit_depth": 10, "range": "layer", "rounding": "nearest"},
-    "order": {"method": "none", "coding": "exact"},
-    "arrangement": {"method": "frames", "allocation": "spatial"},
-    "codec": {"name": "lossless", "qp": 0, "mode": "AI"},
-    "digest_length": 0,
-}
-
-
 def _configuration(arguments: argparse.Namespace) -> Configuration | None:
     if not arguments.config:
         if arguments.encode or arguments.set or arguments.qp is not None:
             raise ConfigError("--encode, --set and --qp need a configuration; name it with -c")
         return None
     if not arguments.encode:
-        return load_configuration(arguments.config, arguments.set, _NO_CODING)
+        check_needed(arguments, ("--qp",), "--encode")
+        return load_configuration(arguments.config, arguments.set)
     flags = {"codec": {"qp": arguments.qp}} if arguments.qp is not None else {}
     return load_configuration(arguments.config, arguments.set, flags)
 
@@ -156,10 +150,7 @@ def _network(arguments: argparse.Namespace, configuration: Configuration | None)
         key, equals, text = setting.partition("=")
         if not equals or not key:
             raise ConfigError(f"--network-option {setting}: write it as key=value")
-        try:
-            options[key] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--network-option {setting}: {text!r} is not YAML") from error
+        options[key] = parse(text, f"--network-option {setting}", "yaml").value
     return options.pop("name"), options
 
 

@@ -32,6 +32,7 @@ _CONFIGURATIONS = {
     (Mode.RA, 32): "encoder_randomaccess_vtm.cfg",
     (Mode.RA, 16): "encoder_randomaccess_vtm_gop16.cfg",
 }
+GOPS = tuple(gop for mode, gop in _CONFIGURATIONS if mode == Mode.RA)
 _LOG_BYTES = 1 << 24
 _INPUT, _STREAM, _OUTPUT, _PICTURES = "input.yuv", "stream.bin", "output.yuv", "pictures.txt"
 

@@ -64,7 +64,7 @@ def read_tensors(path: Path) -> TensorFile:
     :class:`ConfigError` where the file or its description cannot be used, :class:`DatasetError` for a feature file.
     """
     if path.suffix in FEATURE_SUFFIXES:
-        features = load_feature_file(path, picture_size=(0, 0))
+        features = load_feature_file(path, picture_size=(0, 0), finite=False)
         size = (features.height, features.width)
         return TensorFile(path, dict(features.layers), size if all(size) else None)
     if path.suffix != RAW_SUFFIX:

@@ -8,6 +8,9 @@ from math import isqrt
 from vcm_ref.bitstream.values import Arrangement, Grid
 from vcm_ref.errors import ConfigError
 
+LONGEST_SIDE = 16384
+"""The longest side of a frame that a grid is chosen for, in samples; level 6.2 of H.266 and H.265 allows 16888."""
+
 _SUGGESTIONS = 12  # the most grids an error message lists
 
 
@@ -15,6 +18,23 @@ def default_grid(channels: int) -> Grid:
     """Return the grid of all ``channels`` maps that is nearest to square, with no fewer columns than rows."""
     rows = next(rows for rows in range(isqrt(channels), 0, -1) if channels % rows == 0)
     return Grid(channels // rows, rows)
+
+
+def frame_grid(shape: tuple[int, int, int]) -> Grid:
+    """Return the grid of a layer ``(C, H, W)`` with arrangement ``FRAMES`` where the configuration gives none.
+
+    It is the default grid of all maps. Where that frame had a side above `LONGEST_SIDE`, as the strip of a large prime
+    number of maps has, it is the default grid of the most maps that divide C and stay within it, so that the layer
+    takes several frames.
+    """
+    channels, height, width = shape
+    maps = (channels // frames for frames in range(1, channels + 1) if channels % frames == 0)
+    fitting = (grid for grid in map(default_grid, maps) if _longest_side(grid, height, width) <= LONGEST_SIDE)
+    return next(fitting, Grid(1, 1))
+
+
+def _longest_side(grid: Grid, height: int, width: int) -> int:
+    return max(grid.columns * width, grid.rows * height)
 
 
 def tiled_grids(shapes: Sequence[tuple[int, int, int]]) -> list[Grid]:

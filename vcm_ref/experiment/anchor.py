@@ -27,6 +27,7 @@ from .store import Store
 from .sweep import Measured, Outcome
 
 SCHEMA = "anchor.schema.json"
+KIND = "anchor"
 #: What may differ where another machine makes the anchor again: T1 digests not at all; the metrics this much, from 0 to
 #: 1, for a network's floats differ between machine types.
 TOLERANCE = {"t1": 0, "metrics": 0.001}
@@ -76,6 +77,8 @@ def write_anchor(path: Path, document: Record) -> None:
 def read_anchor(path: Path) -> Record:
     """An anchor file. Raises :class:`DatasetError` for a file that is not one."""
     document = load(path, "json", error=DatasetError)
+    if not isinstance(document.value, dict) or document.value.get("kind") != KIND:
+        raise DatasetError(f'{path}: is not an anchor file: its "kind" is not {KIND!r}')
     check(document, packaged(__package__, SCHEMA), DatasetError)
     return dict(document.value)
 

@@ -39,7 +39,8 @@ class Evaluation:
 
     The method's name says where results come from. ``labels`` says how the network's labels become the data set's
     (:func:`~vcm_ref.experiment.results.label_table`). With ``allow_missing``, pictures and annotations that cannot be
-    used are left out, named and counted; without it, they are an error.
+    used are left out, named and counted; without it, they are an error. ``upright`` says whether pictures are turned as
+    their Exif orientation says.
     """
 
     dataset: Dataset
@@ -48,6 +49,7 @@ class Evaluation:
     method: Method
     labels: str = "names"
     allow_missing: bool = False
+    upright: bool = True
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def evaluate(
     if not items:
         raise DatasetError("there are no pictures to measure")
     network = evaluation.network, evaluation.network_options
-    sweep = Sweep(dataset.name, dataset, items, *network, [method], evaluation.labels)
+    sweep = Sweep(dataset.name, dataset, items, *network, [method], evaluation.labels, evaluation.upright)
     engine = Engine(sweep, store, run_batches, on_failure, on_first)
     (measured,) = engine.measured([method], begin).values()
     if not measured.records:
@@ -101,7 +103,7 @@ def evaluate(
     if drawing is not None:
         sizes = {image_id: (record["height"], record["width"]) for image_id, record in measured.records.items()}
         with atomic_folder(drawing.folder) as folder:
-            draw_results(folder, dataset, results, sizes, drawing.threshold)
+            draw_results(folder, dataset, results, sizes, drawing.threshold, evaluation.upright)
     _write(output, document, results, Path(evaluation.labels).name)
     return document
 

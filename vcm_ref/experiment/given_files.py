@@ -23,6 +23,7 @@ from .stages.values import Coded, NetworkSpec, Place
 from .store import Store
 from .tasks import Ref, Task, Value
 
+RECORD_SCHEMA = "record.schema.json"
 BITSTREAM_SUFFIXES = (".bin", ".vcm")
 RECORD_SCHEMA = "record.schema.json"
 

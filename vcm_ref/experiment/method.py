@@ -77,7 +77,7 @@ class Subject:
     def picture(self) -> Picture:
         """The file with its content. :class:`DatasetError` where it cannot be read."""
         try:
-            return Picture(self.file.name, self.file.read_bytes())
+            return Picture(self.file.name, self.file.read_bytes(), self.network.upright)
         except OSError as error:
             raise self._unreadable(error) from error
 
@@ -225,7 +225,8 @@ class PictureMethod(FromPictures):
         return tasks
 
     def _code_name(self, subject: Subject, qp: int) -> str:
-        return task_name("code", picture=subject.sha256, qp=qp, codec=self.inner_codec(), coding=self.describe())
+        picture = [subject.sha256, subject.network.upright]
+        return task_name("code", picture=picture, qp=qp, codec=self.inner_codec(), coding=self.describe())
 
 
 @dataclass(frozen=True)
@@ -322,13 +323,6 @@ def _code_name(features: str, part: str) -> str:
     return task_name("code", features=features, part=part)
 
 
-class _Checked(Configuration):
-    """A configuration that has been checked: of the hundreds of a sweep, each check takes milliseconds."""
-
-    def _check(self) -> None:
-        pass
-
-
 @cache
 def _parts_of(text: str, layers: tuple[str, ...], qp: int, threads: int) -> list[_Part]:
     """The parts of a configuration, as JSON, at a QP: one for each layer, or one for all.
@@ -341,7 +335,7 @@ def _parts_of(text: str, layers: tuple[str, ...], qp: int, threads: int) -> list
     scope = RangeScope[tree["quantisation"]["range"].upper()]
     if not can_join(arrangement, scope) or shaping(tree).keys() - _BY_LAYER:
         return [_Part.of(layers, tree)]
-    configuration = _Checked(tree)
+    configuration = Configuration(tree)
     grids = configuration.per_layer("arrangement.grid", layers, None)
     modes = configuration.per_layer("codec.mode", layers, "AI")
     offsets = configuration.per_layer("codec.qp_offset", layers, 0)

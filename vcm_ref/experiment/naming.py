@@ -2,7 +2,7 @@
 
 That is the task's input, itself by name; the settings; the code of the stage, which is all that its module imports; and
 the versions of the packages that this code calls. Settings that only change how long it takes, and on which machine it
-is done, are not in it (:data:`MACHINE_KEYS`).
+is done, are not in it (:func:`shaping`).
 """
 
 from __future__ import annotations
@@ -18,18 +18,20 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from .. import network as networks
 from ..configuration import NO_PATHS
+from ..configuration.options import shaping as declared_shaping
+from ..configuration.sections import Everything
+from ..network import weights_files
+from ..network.weights_files import files_digest
 from ..provenance import file_digest
 from .imports import code_of
+from .records import AS_STORED
 
 _PACKAGE = Path(__file__).parents[1]
 STAGES = ("extract", "code", "analyse", "measure")
 """The stages, each a module of :mod:`vcm_ref.experiment.stages`."""
-MACHINE_KEYS = ("network.weights", "codec.threads", "codec.time_limit")
-"""The keys of a configuration that tell of the machine and shape no result: the weights are known by their content."""
-_OWN_NAMES = ("input", "bitstream", "picture_size", "network")
-"""The parts of a configuration that have names of their own: of the files, and of the network."""
+_IN_FEATURES = ("network", "apply_exif_orientation")
+"""The parts of a configuration that shape the features, whose name is a part of what is made of them."""
 _WITHOUT_EFFECT = ("jsonschema", "psutil", "tabulate", "tqdm", "yaml")
 """The packages that check, watch or show, and shape no result."""
 _CALLED = {"PIL": "pillow", "yaml": "PyYAML"}  # those that are looked for by another name; the rest is found, slowly
@@ -50,17 +52,12 @@ def json_digest(value: Any) -> str:
 
 
 def shaping(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of an effective configuration that shapes a bitstream: all but what is declared otherwise above."""
-    return dict(_without(tree, "") or {})
+    """The part of an effective configuration that shapes a bitstream.
 
-
-def _without(tree: Mapping[str, Any], place: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in tree.items():
-        here = f"{place}{key}"
-        if here not in (*MACHINE_KEYS, *_OWN_NAMES):
-            found[key] = _without(value, f"{here}.") if isinstance(value, Mapping) else value
-    return found
+    That is everything but the options that are declared to shape no result (``shapes=False`` in
+    :mod:`~vcm_ref.configuration.sections`), and the parts that are in the name of the features.
+    """
+    return {key: value for key, value in declared_shaping(Everything, dict(tree)).items() if key not in _IN_FEATURES}
 
 
 @cache
@@ -93,21 +90,18 @@ def _version(package: str) -> str | None:
         return json.dumps({name: version(name) for name in sorted(names)}) or "not known"
 
 
-def network_name(name: str, options: Mapping[str, Any]) -> str:
-    """The name of a network: what it is called, its options, and its weights by content. Loads no network."""
+def network_name(name: str, options: Mapping[str, Any], upright: bool = True) -> str:
+    """The name of a network: what it is called, its options, and all its files by content. Loads no network.
+
+    ``upright`` says whether its pictures are turned as their Exif orientation says.
+    """
     given = {key: _in_order(value) for key, value in options.items()}
-    files = [[path.name, file_digest(path)] for path in _weights_files(name, options)]
+    files = weights_files(name, options)
     if files and str(options.get("weights")) not in NO_PATHS:
         given["weights"] = Path(str(options.get("weights"))).name
-    return task_name("extract", network=name, options=given, files=files)
-
-
-def _weights_files(name: str, options: Mapping[str, Any]) -> list[Path]:
-    """All files that a network's weights consist of."""
-    if hasattr(networks, "weights_files"):
-        return list(networks.weights_files(name, options))
-    weights = Path(str(options.get("weights", "")))
-    return [weights] if str(weights) not in NO_PATHS and weights.is_file() else []
+    as_stored = {} if upright else {"exif_orientation": AS_STORED}
+    digest = files_digest(files) if files else ""
+    return task_name("extract", network=name, options=given, files=digest, **as_stored)
 
 
 def _in_order(value: Any) -> Any:

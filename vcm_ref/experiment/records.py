@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 Record = dict[str, Any]
+AS_STORED = "not applied"
+"""The value of ``exif_orientation`` in the record of a network whose pictures are analysed as they are stored."""
 
 
 class Stored(NamedTuple):

@@ -151,7 +151,14 @@ def check_drawable(image_id: ImageId, result: Result) -> Detections:
     return result
 
 
-def draw_results(folder: Path, dataset: Dataset, results: Mapping[ImageId, Result], sizes: Sizes, least: float) -> None:
+def draw_results(
+    folder: Path,
+    dataset: Dataset,
+    results: Mapping[ImageId, Result],
+    sizes: Sizes,
+    least: float,
+    upright: bool = True,
+) -> None:
     """Draw the detections of at least the score ``least`` into a PNG each, named as the picture.
 
     Where the picture is not there, they are drawn on grey.
@@ -161,7 +168,10 @@ def draw_results(folder: Path, dataset: Dataset, results: Mapping[ImageId, Resul
     for image_id, result in results.items():
         result = check_drawable(image_id, result)
         path = paths[image_id]
-        canvas = read_picture(path) if path.is_file() else np.full((*sizes[image_id], 3), _BLANK, np.uint8)
+        if path.is_file():
+            canvas = read_picture(path, apply_orientation=upright)
+        else:
+            canvas = np.full((*sizes[image_id], 3), _BLANK, np.uint8)
         if canvas.shape[:2] != sizes[image_id]:
             height, width = sizes[image_id]
             raise DatasetError(

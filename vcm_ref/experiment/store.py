@@ -106,7 +106,7 @@ class Store:
 
     def features(self, name: str) -> FeatureSet:
         """The features of one picture. Raises :class:`~vcm_ref.errors.DatasetError` where there are none."""
-        return load_feature_file(self._features(name))
+        return load_feature_file(self._features(name), finite=False)
 
     def _features(self, name: str) -> Path:
         return self.folder / "features" / f"{name}.safetensors"

@@ -33,7 +33,8 @@ UNCOMPRESSED = Uncompressed()
 class Sweep:
     """The methods that are to be measured: every method at its QPs, and the network without any coding.
 
-    ``network`` is its name, ``network_options`` its own; ``labels`` says how the network's labels become the data
+    ``network`` is its name, ``network_options`` its own; ``upright`` says whether pictures are turned as their Exif
+    orientation says; ``labels`` says how the network's labels become the data
     set's (:func:`~vcm_ref.experiment.results.label_table`).
     """
 
@@ -44,6 +45,7 @@ class Sweep:
     network_options: Mapping[str, Any]
     methods: Sequence[Method]
     labels: str = "names"
+    upright: bool = True
 
 
 class Failure(NamedTuple):
@@ -115,9 +117,9 @@ def run_sweep(sweep: Sweep, store: Store, run_batches: RunBatches, begin: Begin 
     return Outcome(sweep, engine.network, engine.subjects, uncompressed, points)
 
 
-def network_spec(name: str, options: Mapping[str, Any]) -> NetworkSpec:
+def network_spec(name: str, options: Mapping[str, Any], upright: bool = True) -> NetworkSpec:
     """The network as tasks are given it."""
-    return NetworkSpec(name, json.dumps(dict(options)), network_name(name, options))
+    return NetworkSpec(name, json.dumps(dict(options)), network_name(name, options, upright), upright)
 
 
 def describe_network(spec: NetworkSpec, store: Store, run_batches: RunBatches) -> Record:
@@ -155,7 +157,7 @@ class Engine:
         self._run_batches = run_batches
         self._on_failure = on_failure
         self._on_first = on_first
-        spec = network_spec(sweep.network, sweep.network_options)
+        spec = network_spec(sweep.network, sweep.network_options, sweep.upright)
         self.network = describe_network(spec, store, run_batches)
         self.subjects = [Subject(item, spec, tuple(self.network["layers"])) for item in sweep.items]
         self._rehearsed = False

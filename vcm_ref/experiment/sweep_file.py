@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
-from ..configuration import Configuration, load_configuration
+from ..configuration import Configuration, find_configuration, load_configuration
 from ..decoder import Backend
 from ..errors import ConfigError, DatasetError
 from ..files.document import load
@@ -88,6 +85,7 @@ def load_sweep(path: Path, overrides: Overrides | None = None) -> SweepFile:
             options,
             [*methods, *combined],
             labels_path(tree.get("labels", "names"), folder),
+            _upright(configurations.loaded[0][1]),
         ),
         tree.get("title", path.stem),
         _anchor(tree, methods, path),
@@ -163,26 +161,23 @@ class _Configurations:
         return Combinations(layers, every, of), methods
 
     def _load(self, name: str, entry: Mapping[str, Any]) -> Configuration:
-        paths = [*_paths(entry["config"]), *_paths(self._tree.get("with", []))]
-        settings = [*_settings(entry.get("set", {})), *_settings(self._tree.get("set", {})), *self._over.settings]
         try:
-            configuration = load_configuration([self._folder / path for path in paths], settings)
+            configuration = load_configuration(
+                self._files(entry["config"]),
+                entry.get("set", {}).items(),
+                shared_paths=self._files(self._tree.get("with", [])),
+                shared_settings=[*self._tree.get("set", {}).items(), *self._over.settings],
+            )
         except ConfigError as error:
             raise ConfigError(f"{name}: {error}") from error
         self.loaded.append((name, configuration))
         return configuration
 
+    def _files(self, names: str | Sequence[str]) -> list[Path]:
+        return [find_configuration(name, self._folder) for name in ([names] if isinstance(names, str) else names)]
+
     def _qps(self, entry: Mapping[str, Any]) -> Sequence[int]:
         return self._over.qps or entry.get("qps") or self._tree.get("qps") or DEFAULT_QPS
-
-
-def _paths(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
-
-
-def _settings(values: Mapping[str, Any]) -> list[str]:
-    # not JSON: YAML takes its 1e-05 for text
-    return [f"{key}={yaml.safe_dump(value, default_flow_style=True, width=math.inf)}" for key, value in values.items()]
 
 
 def check_names(methods: Sequence[Method]) -> None:
@@ -208,8 +203,15 @@ def _one_network(configurations: Sequence[tuple[str, Configuration]]) -> tuple[s
     for name, configuration in configurations[1:]:
         if configuration.get("network") != first.get("network"):
             raise ConfigError(f"{name} is of another network than {first_name}; a sweep is of one: name it under with")
+        if _upright(configuration) != _upright(first):
+            key = "apply_exif_orientation"
+            raise ConfigError(f"{key}: {name} differs from {first_name}; a sweep has one value: name it under with")
     options = dict(first.get("network"))
     return options.pop("name"), options
+
+
+def _upright(configuration: Configuration) -> bool:
+    return bool(configuration.get("apply_exif_orientation", True))
 
 
 def _anchor(tree: Mapping[str, Any], methods: Sequence[Method], path: Path) -> str | None:

@@ -105,7 +105,7 @@ def _unknown(key: str, allowed: list[str]) -> str:
 
 
 def _none_fits(found: Any) -> Problem:
-    """For a value that fits none of several schemas: the fault deeper in it, or what all of them allow."""
+    """For a value that fits none of several schemas: the fault deeper in it, or all that they allow."""
     branches: dict[Any, list[Any]] = {}
     for error in found.context:
         branches.setdefault(error.schema_path[0], []).append(error)
@@ -129,7 +129,7 @@ _OF_KEYS = ("additionalProperties", "required")
 
 
 def _described(schema: Mapping[str, Any]) -> str:
-    """What a schema allows, as a noun."""
+    """The values that a schema allows, as a noun."""
     if "description" in schema:
         return str(schema["description"])
     if "enum" in schema:
@@ -140,7 +140,7 @@ def _described(schema: Mapping[str, Any]) -> str:
 
 
 def _allowed(found: Any) -> str:
-    """What the schema's rule allows, in words."""
+    """The values that the broken rule allows, in words."""
     rule, wanted, described = found.validator, found.validator_value, found.schema.get("description")
     if rule == "enum":
         return f"allowed are {', '.join(map(_plain, wanted))}"

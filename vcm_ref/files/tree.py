@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,7 @@ class Limits:
 
 
 class ParseError(Exception):
-    """A text is not a document. ``line`` counts from 1; ``path`` leads to the value, where there is one."""
+    """A text is not a document. ``line`` counts from 1; ``path`` leads to the value, if the problem is about one."""
 
     def __init__(self, problem: str, line: int | None = None, path: KeyPath = ()) -> None:
         super().__init__(problem)
@@ -53,42 +53,40 @@ def _printed(key: str | int) -> str:
 def check_tree(value: Any, limits: Limits) -> None:
     """Raise :class:`ParseError` where a tree is too deep or too large, or a value in it cannot be used."""
     left = limits.nodes
-    pending: list[tuple[Any, KeyPath]] = [(value, ())]
-    _check_scalar(value, ())
+    pending: list[tuple[Any, KeyPath]] = [([value], ())]  # in a list: the value may be a scalar
     while pending:
         node, path = pending.pop()
-        entries: Iterable[tuple[Any, Any]] = ()
-        if type(node) is dict:
-            entries = node.items()
-            for key in node:
-                _check_text(key, path, "the key")
-        elif type(node) is list:
-            entries = enumerate(node)
-        left -= 1
-        if len(path) >= limits.depth:
-            raise ParseError(f"mappings and lists may be nested {limits.depth} deep", path=path[:3])
-        for key, child in entries:
-            kind = type(child)
-            if kind is dict or kind is list:
-                pending.append((child, (*path, key)))
-            else:
-                left -= 1
-                if kind is float:
-                    if not math.isfinite(child):
-                        raise ParseError("a number must be finite", path=(*path, key))
-                elif kind is str or kind is int:
-                    _check_scalar(child, (*path, key))
+        left -= len(node)
         if left < 0:
             raise ParseError(f"a document has at most {limits.nodes} values")
+        if len(path) > limits.depth:
+            raise ParseError(f"mappings and lists may be nested {limits.depth} deep", path=path[1:4])
+        if type(node) is list and _are_sound_numbers(node):
+            continue
+        for key, child in node.items() if type(node) is dict else enumerate(node):
+            if type(key) is str:
+                _check_text(key, path[1:], "the key")
+            if type(child) is dict or type(child) is list:
+                pending.append((child, (*path, key)))
+            else:
+                _check_scalar(child, path, key)
 
 
-def _check_scalar(value: Any, path: KeyPath) -> None:
-    if isinstance(value, str):
-        _check_text(value, path, "the text")
-    elif isinstance(value, int) and value not in _INTEGERS:
-        raise ParseError("an integer must be from -2^63 to 2^63 - 1", path=path)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise ParseError("a number must be finite", path=path)
+def _are_sound_numbers(values: list[Any]) -> bool:
+    """True for a list that holds only floats or only integers that are in range: polygons and masks have millions."""
+    kinds = set(map(type, values))
+    if kinds == {float}:
+        return all(map(math.isfinite, values))
+    return kinds == {int} and min(values) in _INTEGERS and max(values) in _INTEGERS
+
+
+def _check_scalar(value: Any, path: KeyPath, key: str | int) -> None:
+    if type(value) is str:
+        _check_text(value, (*path, key)[1:], "the text")
+    elif type(value) is int and value not in _INTEGERS:
+        raise ParseError("an integer must be from -2^63 to 2^63 - 1", path=(*path, key)[1:])
+    elif type(value) is float and not math.isfinite(value):
+        raise ParseError("a number must be finite", path=(*path, key)[1:])
 
 
 def _check_text(text: str, path: KeyPath, what: str) -> None:

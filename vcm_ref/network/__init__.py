@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
 from vcm_ref.network.checks import check_options
+from vcm_ref.network.weights_files import detectron2_files, named_file, onnx_files, refnet_files
 from vcm_ref.task.classification import Classification
 from vcm_ref.task.detections import Detections
 
@@ -52,11 +54,15 @@ class Network(Protocol):
 
 
 class Entry(NamedTuple):
-    """Where a network is: the module, the class or function in it that makes the network, and what that needs."""
+    """Where a network is: the module, the class or function in it that makes the network, and what that needs.
+
+    ``files`` lists the files that the network's numbers come from, by its options, and imports no framework.
+    """
 
     module: str
     maker: str
     how_to_get: str
+    files: Callable[[Mapping[str, Any]], list[Path]] = named_file
 
 
 _TORCH = "pip install torch torchvision safetensors"
@@ -67,12 +73,23 @@ NETWORKS: dict[str, Entry] = {
         "Detectron2Network",
         f"{_TORCH} fvcore iopath omegaconf yacs pycocotools cloudpickle tabulate termcolor, and put a copy of the "
         "source of github.com/facebookresearch/detectron2 on PYTHONPATH (docs/networks.md)",
+        detectron2_files,
     ),
-    "onnx": Entry("vcm_ref.network.onnx_network", "OnnxNetwork", "pip install onnx onnxruntime"),
-    "refnet": Entry("vcm_ref.network.refnet", "RefNet", _TORCH),
+    "onnx": Entry("vcm_ref.network.onnx_network", "OnnxNetwork", "pip install onnx onnxruntime", onnx_files),
+    "refnet": Entry("vcm_ref.network.refnet", "RefNet", _TORCH, refnet_files),
     "torchvision": Entry("vcm_ref.network.torchvision_models", "torchvision_network", _TORCH),
 }
 """The networks by the name that the configuration gives them."""
+
+
+def weights_files(name: str, options: Mapping[str, Any]) -> list[Path]:
+    """List every file that the numbers of the network ``name`` with ``options`` come from; load no network.
+
+    For ``weights: default`` or ``random`` the libraries' versions determine the numbers, and no file is listed. Raises
+    `NetworkError` where a file is missing, or external data lies outside the model's folder.
+    """
+    entry = NETWORKS.get(name)
+    return entry.files(options) if entry else named_file(options)
 
 
 def load_network(name: str, **options: Any) -> Network:

@@ -43,8 +43,9 @@ from torch import Tensor, nn
 
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
-from vcm_ref.network.checks import check_layers, picture_size
-from vcm_ref.network.torch_parts import DEFAULT, as_layer, as_tensor, exact_inference, model_with_weights
+from vcm_ref.network.checks import check_layers, check_resized, checked, picture_size
+from vcm_ref.network.torch_parts import as_layer, as_tensor, exact_inference, model_with_weights
+from vcm_ref.network.weights_files import DEFAULT, detectron2_files, files_digest, zoo_configuration, zoo_places
 from vcm_ref.task.detections import Detections
 
 _OUTSIDE_MODEL = ("anchor_generator.cell_anchors", "pixel_mean", "pixel_std")
@@ -89,6 +90,7 @@ class Detectron2Network:
         self._settings = {key: value for key, value in settings.items() if value is not None}
         self._split = split
         self.cfg = _configuration(model, self._settings)
+        self._configuration_digest = files_digest(detectron2_files({"model": model}))
         self.model, self._weights = model_with_weights(
             lambda: _build(self.cfg, model, split), weights, seed, lambda: _address(model), ignored=_OUTSIDE_MODEL
         )
@@ -109,6 +111,7 @@ class Detectron2Network:
             "network": self.name,
             "split": self._split,
             **self._weights,
+            "configuration_sha256": self._configuration_digest,
             **options,
             "detectron2": detectron2.__version__,
         }
@@ -118,7 +121,7 @@ class Detectron2Network:
         height, width = picture_size(image, self.name)
         with exact_inference():
             found = self.model([{"image": self._pixels(image), "height": height, "width": width}])
-        return self._detections(found[0]["instances"])
+        return checked(self._detections(found[0]["instances"]), height, width, self.class_names, self.name)
 
     def extract(self, image: NDArray[np.uint8]) -> FeatureSet:
         """Part 1: give p2 … p5, each (256, H, W) float32, or c2 … c5, of ``image`` (H, W, 3) uint8 RGB."""
@@ -153,10 +156,12 @@ class Detectron2Network:
             proposals, _ = self.model.proposal_generator(pictures, pyramid, None)
             found, _ = self.model.roi_heads(pictures, pyramid, proposals, None)
             original = [{"height": height, "width": width}]
-            return self._detections(GeneralizedRCNN._postprocess(found, original, [size])[0]["instances"])
+            found = GeneralizedRCNN._postprocess(found, original, [size])[0]["instances"]
+            return checked(self._detections(found), height, width, self.class_names, self.name)
 
     def _pixels(self, image: NDArray[np.uint8]) -> Tensor:
         """``image`` (H, W, 3) RGB resized as detectron2's own predictor does it: (3, H, W) float32, 0 to 255."""
+        self._network_size(*image.shape[:2])  # refuses what is too narrow
         ordered = image[:, :, ::-1] if self.cfg.INPUT.FORMAT == "BGR" else image
         resized = self._resize.get_transform(ordered).apply_image(np.ascontiguousarray(ordered))
         return torch.as_tensor(resized.astype("float32").transpose(2, 0, 1).copy())
@@ -166,6 +171,7 @@ class Detectron2Network:
         sides = ResizeShortestEdge.get_output_shape(
             height, width, self.cfg.INPUT.MIN_SIZE_TEST, self.cfg.INPUT.MAX_SIZE_TEST
         )
+        check_resized((height, width), (int(sides[0]), int(sides[1])), self.name)
         return int(sides[0]), int(sides[1])
 
     def _padded(self, size: tuple[int, int]) -> tuple[int, int]:
@@ -180,13 +186,10 @@ class Detectron2Network:
 
 def _configuration(model: str, settings: dict[str, Any]) -> Any:
     """The model's configuration from detectron2's folder of them: inside an installed copy, beside a source one."""
-    package = Path(detectron2.__file__).parent
-    places = (package / "model_zoo" / "configs", package.parent / "configs")
-    path = next((place / f"{model}.yaml" for place in places if (place / f"{model}.yaml").is_file()), None)
+    path = zoo_configuration(model)
     if path is None:
-        raise NetworkError(
-            f"network.model: detectron2's zoo has no configuration {model!r} in {' or '.join(map(str, places))}"
-        )
+        places = " or ".join(map(str, zoo_places(model)))
+        raise NetworkError(f"network.model: detectron2's zoo has no configuration {model!r}; looked for {places}")
     cfg = get_cfg()
     cfg.merge_from_file(str(path))
     cfg.MODEL.DEVICE = "cpu"

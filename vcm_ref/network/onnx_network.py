@@ -28,16 +28,17 @@ from numpy.typing import NDArray
 
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
-from vcm_ref.network.checks import check_layer_names, picture_size
+from vcm_ref.network.checks import check_layer_names, checked, number, picture_size
 from vcm_ref.network.coco_classes import COCO_CLASSES
 from vcm_ref.network.onnx_cut import cut_model
 from vcm_ref.network.onnx_heads import Selection, box_detections, logits_classification, yolox_detections
-from vcm_ref.network.onnx_pictures import Fit, Preprocessing
-from vcm_ref.provenance import file_digest
+from vcm_ref.network.onnx_pictures import Fit, Preprocessing, three_numbers
+from vcm_ref.network.weights_files import external_data, files_digest
 from vcm_ref.task.classification import Classification
 from vcm_ref.task.detections import Detections
 
 Array = NDArray[Any]
+_LONGEST_ERROR = 300  # characters of a library's own message that are passed on
 
 
 class OnnxNetwork:
@@ -54,7 +55,7 @@ class OnnxNetwork:
         self,
         weights: str | Path,
         cut: Sequence[str] | Mapping[str, str],
-        head: Literal["yolox", "boxes", "logits"],
+        head: Literal["yolox", "yolox_decoded", "boxes", "logits"],
         outputs: Sequence[str] | None = None,
         classes: Mapping[int, str] | Literal["coco"] | None = None,
         size: str | None = None,
@@ -70,8 +71,7 @@ class OnnxNetwork:
         max_detections: int = 100,
     ) -> None:
         path = Path(weights)
-        self._model = _read_model(path)
-        self._weights = {"weights": path.name, "weights_sha256": file_digest(path)}
+        self._model, self._weights = _read_model(path)
         self._tensors = _layer_names(cut)
         self.layers = tuple(self._tensors)
         given = [item.name for item in self._model.graph.output]
@@ -86,15 +86,19 @@ class OnnxNetwork:
         self._preprocessing = Preprocessing(
             size=_input_size(self._input, _asked_size(size), fit),
             fit=fit,
-            shortest_side=shortest_side,
-            fill=fill,
+            shortest_side=None if shortest_side is None else int(number("shortest_side", shortest_side, 1, 65536)),
+            fill=int(number("fill", fill, 0, 255)),
             channels=channels,
-            mean=tuple(mean),
-            std=tuple(std),
+            mean=three_numbers("mean", mean),
+            std=three_numbers("std", std),
             antialias=antialias,
         )
         self._head = head
-        self._selection = Selection(score_threshold, nms_threshold, max_detections)
+        self._selection = Selection(
+            number("score_threshold", score_threshold, 0, 1),
+            number("nms_threshold", nms_threshold, 0, 1),
+            int(number("max_detections", max_detections, 1, 10**9)),
+        )
         self.class_names = _class_names(classes, head, self._part2.get_outputs()[0].shape)
 
     def describe(self) -> dict[str, str]:
@@ -115,10 +119,10 @@ class OnnxNetwork:
         height, width = picture_size(image, self.name)
         found = _run(self._part1, list(self._tensors.values()), {self._input.name: self._preprocessing(image)})
         for (layer, tensor), values in zip(self._tensors.items(), found, strict=True):
-            if values.ndim != 4 or len(values) != 1 or values.dtype != np.float32:
+            if values.ndim != 4 or len(values) != 1 or values.dtype != np.float32 or 0 in values.shape:
                 raise NetworkError(
                     f"network.cut: layer {layer} is to be (1, C, H, W) float32; tensor {tensor} is {values.shape} "
-                    f"{values.dtype}"
+                    f"{values.dtype} for a picture of {width}x{height}"
                 )
         return FeatureSet(height, width, {layer: values[0] for layer, values in zip(self.layers, found, strict=True)})
 
@@ -140,24 +144,37 @@ class OnnxNetwork:
 
     def _result(self, found: list[Array], height: int, width: int) -> Detections | Classification:
         if self._head == "logits":
-            return logits_classification(found[0])
+            return logits_classification(found[0], len(self.class_names))
         place = self._preprocessing.place(height, width)
-        if self._head == "boxes":
-            return box_detections(found[0], found[1], found[2], place, self._selection)
         size = self._preprocessing.input_size(height, width)
-        return yolox_detections(found[0], size, place, list(self.class_names), self._selection)
+        if self._head == "boxes":
+            detections = box_detections(found[0], found[1], found[2], size, place, self._selection)
+        else:
+            decoded = self._head == "yolox_decoded"
+            detections = yolox_detections(found[0], size, place, list(self.class_names), self._selection, decoded)
+        return checked(detections, height, width, self.class_names, self.name)
 
 
-def _read_model(path: Path) -> onnx.ModelProto:
+def _read_model(path: Path) -> tuple[onnx.ModelProto, dict[str, str]]:
+    """The model with its external data, and for a record the name and the SHA-256 of all its files."""
+    if not path.is_file():
+        raise NetworkError(f"weights {path}: there is no such file")
     try:
-        model = onnx.load(path)
-        onnx.checker.check_model(model)
-    except FileNotFoundError as error:
-        raise NetworkError(f"weights {path}: there is no such file") from error
+        model = onnx.load(path, load_external_data=False)
     except Exception as error:  # protobuf's and onnx's own kinds
-        told = (str(error) or repr(error)).splitlines()[0]
-        raise NetworkError(f"weights {path}: are no ONNX model: {told}") from error
-    return model
+        raise NetworkError(f"weights {path}: not an ONNX model: {_one_line(error)}") from error
+    others = external_data(model, path)
+    try:
+        onnx.load_external_data_for_model(model, str(path.parent))
+        onnx.checker.check_model(model)
+    except Exception as error:
+        raise NetworkError(f"weights {path}: not a usable ONNX model: {_one_line(error)}") from error
+    names = {"external_data": ", ".join(file.relative_to(path.parent).as_posix() for file in others)} if others else {}
+    return model, {"weights": path.name, **names, "weights_sha256": files_digest([path, *others])}
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:_LONGEST_ERROR] or type(error).__name__
 
 
 def _layer_names(cut: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
@@ -173,9 +190,9 @@ def _layer_names(cut: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
 
 def _head_outputs(head: str, outputs: Sequence[str] | None, given: Sequence[str]) -> list[str]:
     """The graph's outputs that ``head`` takes, in its order; those asked for, else the graph's first ones."""
-    count = {"yolox": 1, "boxes": 3, "logits": 1}.get(head)
+    count = {"yolox": 1, "yolox_decoded": 1, "boxes": 3, "logits": 1}.get(head)
     if count is None:
-        raise NetworkError(f"network.head: is {head!r}; allowed are yolox, boxes, logits")
+        raise NetworkError(f"network.head: is {head!r}; allowed are yolox, yolox_decoded, boxes, logits")
     wanted = list(outputs) if outputs is not None else list(given[:count])
     unknown = [name for name in wanted if name not in given]
     if unknown or len(wanted) != count:
@@ -194,14 +211,14 @@ def _session(model: onnx.ModelProto, what: str) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own kinds have no common class
-        raise NetworkError(f"onnxruntime cannot run {what}: {str(error).splitlines()[0]}") from error
+        raise NetworkError(f"onnxruntime cannot run {what}: {_one_line(error)}") from error
 
 
 def _run(session: onnxruntime.InferenceSession, outputs: list[str], given: dict[str, Array]) -> list[Array]:
     try:
         found: list[Array] = session.run(outputs, given)
     except Exception as error:  # likewise
-        raise NetworkError(f"onnxruntime: {str(error).splitlines()[0]}") from error
+        raise NetworkError(f"onnxruntime: {_one_line(error)}") from error
     return found
 
 
@@ -226,7 +243,9 @@ def _asked_size(text: str | None) -> tuple[int, int] | None:
 def _input_size(given: Any, asked: tuple[int, int] | None, fit: str) -> tuple[int, int] | None:
     """The height and width of the network's input: the graph's own, else those asked for; `None` for the picture's."""
     shape = list(given.shape)
-    if len(shape) != 4 or (isinstance(shape[1], int) and shape[1] != 3):
+    if len(shape) != 4 or any(
+        isinstance(have, int) and have != want for have, want in zip(shape, (1, 3), strict=False)
+    ):
         raise NetworkError(f"input {given.name} is to be (1, 3, H, W); the graph has {tuple(shape)}")
     height, width = (side if isinstance(side, int) else None for side in shape[2:])
     if asked is not None and (height or asked[0], width or asked[1]) != asked:

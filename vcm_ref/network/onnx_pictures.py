@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from vcm_ref.errors import NetworkError
+from vcm_ref.network.checks import check_resized, number
 
 Fit = Literal["stretch", "letterbox", "crop", "none"]
 
@@ -25,6 +27,13 @@ class Placement:
         """Bring ``boxes`` (N, 4), x0, y0, x1, y1 in samples of the network's input, to pixels of the picture."""
         offset, scale = np.array(self.offset * 2, np.float32), np.array(self.scale * 2, np.float32)
         return ((boxes - offset) / scale).astype(np.float32)
+
+
+def three_numbers(option: str, values: Any) -> tuple[float, ...]:
+    """The numbers for the three channels. Raises `NetworkError` that names ``option``."""
+    if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != 3:
+        raise NetworkError(f"network.{option}: is {values!r}; give three numbers, one for each channel")
+    return tuple(number(option, value, -1e6, 1e6) for value in values)
 
 
 @dataclass(frozen=True)
@@ -53,8 +62,8 @@ class Preprocessing:
             )
         if self.channels not in ("rgb", "bgr"):
             raise NetworkError(f"network.channels: is {self.channels!r}; allowed are rgb and bgr")
-        if len(self.mean) != 3 or len(self.std) != 3:
-            raise NetworkError(f"network.mean, network.std: give three numbers each; got {self.mean} and {self.std}")
+        if 0 in self.std:
+            raise NetworkError(f"network.std: is {list(self.std)}; samples are divided by it, so it must not be 0")
 
     def input_size(self, height: int, width: int) -> tuple[int, int]:
         """The height and width of the network's input for a picture of ``height`` × ``width``."""
@@ -78,7 +87,9 @@ class Preprocessing:
         """The network's input (1, 3, H, W) float32 for ``image`` (H, W, 3) uint8 RGB."""
         height, width = image.shape[:2]
         rows, columns = self.input_size(height, width)
-        resized = self._resize(image, self._resized(height, width))
+        size = self._resized(height, width)
+        check_resized((height, width), size, "network.fit")
+        resized = self._resize(image, size)
         canvas = np.full((rows, columns, 3), self.fill, np.uint8)
         offset_x, offset_y = self.place(height, width).offset
         inside = resized[int(-offset_y) :, int(-offset_x) :][:rows, :columns]

@@ -36,7 +36,9 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
+from vcm_ref.network.checks import checked
 from vcm_ref.network.torch_parts import exact_inference
+from vcm_ref.network.weights_files import REFNET_WEIGHTS
 from vcm_ref.provenance import file_digest
 from vcm_ref.task.detections import Detections
 from vcm_ref.task.scene_shapes import CLASS_NAMES
@@ -52,9 +54,6 @@ STRIDES = {"p2": 4, "p3": 8, "p4": 16, "p5": 32}
 
 LONGEST_SIDE = 1333
 """A picture with a longer side than this is reduced to it before the network, in pixels."""
-
-WEIGHTS = Path(__file__).with_name("refnet.safetensors")
-"""The weights that ship with the package; ``refnet.json`` beside them records how they came about."""
 
 _WIDTHS = (64, 128, 192, 256)
 _DEPTHS = (1, 2, 2, 2)
@@ -143,7 +142,7 @@ class RefNet:
     class_names = CLASS_NAMES
 
     def __init__(self, weights: str | Path | None = None) -> None:
-        path = Path(weights) if weights is not None else WEIGHTS
+        path = Path(weights) if weights is not None else REFNET_WEIGHTS
         self.model = build_model()
         try:
             stored = load_file(path)
@@ -215,7 +214,9 @@ class RefNet:
         proposals, _ = cast(RegionProposalNetwork, self.model.rpn)(pictures, pyramid)
         found, _ = cast(RoIHeads, self.model.roi_heads)(pyramid, proposals, [size])
         scale = torch.tensor([width / size[1], height / size[0]] * 2, dtype=torch.float32)
-        return Detections((found[0]["boxes"] * scale).numpy(), found[0]["scores"].numpy(), found[0]["labels"].numpy())
+        boxes = (found[0]["boxes"] * scale).numpy()
+        detections = Detections(boxes, found[0]["scores"].numpy(), found[0]["labels"].numpy())
+        return checked(detections, height, width, CLASS_NAMES, self.name)
 
 
 def _size(image: NDArray[np.uint8]) -> tuple[int, int]:

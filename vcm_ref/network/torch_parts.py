@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlparse
 
 import numpy as np
@@ -15,13 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vcm_ref.errors import NetworkError
+from vcm_ref.network.tensor_files import read_tensors
+from vcm_ref.network.weights_files import DEFAULT, RANDOM
 from vcm_ref.provenance import file_digest
-
-DEFAULT = "default"
-"""The word for the weights that the network's makers publish."""
-
-RANDOM = "random"
-"""The word for no weights at all: the library's own initialisation from a seed. For tests."""
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -63,34 +58,32 @@ def model_with_weights(
         model.load_state_dict(stored, strict=False)
     except RuntimeError as error:  # torch lists each tensor of another shape on a line of its own
         raise NetworkError(f"weights {path}: do not fit the model: {str(error).splitlines()[-1].strip()}") from error
-    return model, {"weights": path.name, "weights_sha256": file_digest(path)}
+    digest = file_digest(path)
+    if str(weights) == DEFAULT and not digest.startswith(_promised_digest(path)):
+        raise NetworkError(f"weights {path}: are not those published under this name; delete the file to get it again")
+    return model, {"weights": path.name, "weights_sha256": digest}
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
     """The named tensors of a file: ``.safetensors``, torch's ``.pth``, or detectron2's ``.pkl``.
 
-    A ``.pkl`` is a Python pickle, which can run code as it is read: read only files of a source you trust.
-    Raises `NetworkError` for anything else.
+    No code of the file is run. Raises `NetworkError` for anything else.
     """
     try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        if path.suffix == ".pkl":
-            with path.open("rb") as file:
-                stored: Any = pickle.load(file, encoding="latin1")
-        else:
-            stored = torch.load(path, map_location="cpu", weights_only=True)
+        stored = read_tensors(path)
     except FileNotFoundError as error:
         raise NetworkError(f"weights {path}: there is no such file") from error
-    except Exception as error:  # each format has its own kinds
-        raise NetworkError(f"weights {path}: cannot be read: {(str(error) or repr(error)).splitlines()[0]}") from error
+    except ValueError as error:
+        raise NetworkError(f"weights {path}: cannot be read: {error}") from error
     if isinstance(stored, Mapping) and isinstance(stored.get("model"), Mapping):  # detectron2 wraps them
         stored = stored["model"]
-    if not isinstance(stored, Mapping) or not all(isinstance(value, (Tensor, np.ndarray)) for value in stored.values()):
+    kinds = (Tensor, np.ndarray, np.generic)
+    if not isinstance(stored, Mapping) or not all(isinstance(value, kinds) for value in stored.values()):
         raise NetworkError(f"weights {path}: hold no mapping of names to tensors")
-    return {str(key): torch.as_tensor(value) for key, value in stored.items()}
+    try:
+        return {str(key): torch.as_tensor(value) for key, value in stored.items()}
+    except TypeError as error:  # an array of objects or of text
+        raise NetworkError(f"weights {path}: hold an array that is not of numbers: {error}") from error
 
 
 def _downloaded(address: str) -> Path:
@@ -99,16 +92,20 @@ def _downloaded(address: str) -> Path:
     path = Path(torch.hub.get_dir(), "checkpoints", name)
     if path.is_file():
         return path
-    _, _, prefix = path.stem.rpartition("-")  # torchvision names a file by the first digits of its SHA-256
-    is_digest = len(prefix) == 8 and set(prefix) <= set("0123456789abcdef")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(address, str(path), prefix if is_digest else None, progress=False)
+        torch.hub.download_url_to_file(address, str(path), _promised_digest(path) or None, progress=False)
     except (OSError, RuntimeError) as error:  # URLError is an OSError; a wrong digest is a RuntimeError
         raise NetworkError(
             f"weights cannot be downloaded from {address} ({error}); fetch the file and name it with network.weights"
         ) from error
     return path
+
+
+def _promised_digest(path: Path) -> str:
+    """The first digits of a file's SHA-256 that torchvision puts into its name; empty for other files."""
+    _, _, prefix = path.stem.rpartition("-")
+    return prefix if len(prefix) == 8 and set(prefix) <= set("0123456789abcdef") else ""
 
 
 @contextmanager

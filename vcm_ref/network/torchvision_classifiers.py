@@ -22,8 +22,9 @@ from torchvision.models import get_model_weights
 
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
-from vcm_ref.network.checks import check_layers, picture_size
-from vcm_ref.network.torch_parts import DEFAULT, as_layer, as_tensor, exact_inference, model_with_weights
+from vcm_ref.network.checks import check_layers, check_resized, picture_size
+from vcm_ref.network.torch_parts import as_layer, as_tensor, exact_inference, model_with_weights
+from vcm_ref.network.weights_files import DEFAULT
 from vcm_ref.task.classification import Classification
 
 
@@ -91,7 +92,10 @@ class TorchvisionClassifier:
 
     def _pixels(self, image: NDArray[np.uint8]) -> Tensor:
         """``image`` resized, cropped and standardised to (1, 3, 224, 224), by Pillow as for the published accuracy."""
-        picture_size(image, self.name)
+        height, width = picture_size(image, self.name)
+        shortest = self._transform.resize_size[0]
+        long_side = int(shortest * max(height, width) / min(height, width))
+        check_resized((height, width), (shortest, long_side) if height < width else (long_side, shortest), self.name)
         pixels: Tensor = self._transform(Image.fromarray(image))[None]
         return pixels
 

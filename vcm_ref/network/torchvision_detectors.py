@@ -28,9 +28,10 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import FrozenBatchNorm2d
 
 from vcm_ref.feature_set import FeatureSet
-from vcm_ref.network.checks import check_layers, picture_size
+from vcm_ref.network.checks import check_layers, check_resized, checked, picture_size
 from vcm_ref.network.coco_classes import COCO_CLASSES
-from vcm_ref.network.torch_parts import DEFAULT, as_layer, as_tensor, exact_inference, model_with_weights
+from vcm_ref.network.torch_parts import as_layer, as_tensor, exact_inference, model_with_weights
+from vcm_ref.network.weights_files import DEFAULT
 from vcm_ref.task.detections import Detections
 
 MODELS = (
@@ -72,7 +73,7 @@ class TorchvisionDetector:
         max_detections: int = 100,
     ) -> None:
         self.name = f"torchvision {model}"
-        self._options = {
+        self._options: dict[str, Any] = {
             "min_size": shortest_side,
             "max_size": longest_side,
             "box_score_thresh": score_threshold,
@@ -90,13 +91,15 @@ class TorchvisionDetector:
 
     def __call__(self, image: NDArray[np.uint8]) -> Detections:
         """Run the whole network, unsplit, on ``image`` (H, W, 3) uint8 RGB."""
-        picture_size(image, self.name)
+        height, width = picture_size(image, self.name)
+        check_resized((height, width), self._network_size(height, width), self.name)
         with exact_inference():
-            return _detections(self.model([_pixels(image)])[0])
+            return self._detections(self.model([_pixels(image)])[0], height, width)
 
     def extract(self, image: NDArray[np.uint8]) -> FeatureSet:
         """Part 1: give the layers p2 … p5, each (256, H, W) float32, of ``image`` (H, W, 3) uint8 RGB."""
         height, width = picture_size(image, self.name)
+        check_resized((height, width), self._network_size(height, width), self.name)
         with exact_inference():
             pictures, _ = self.model.transform([_pixels(image)])
             pyramid = self.model.backbone(pictures.tensors)
@@ -108,7 +111,9 @@ class TorchvisionDetector:
 
         Raises `NetworkError` if the layers are not those that a picture of that size gives.
         """
-        size = self._network_size(features.height, features.width)
+        height, width = features.height, features.width
+        size = self._network_size(height, width)
+        check_resized((height, width), size, self.name)
         padded = tuple(-(-side // 32) * 32 for side in size)
         shapes = {name: (CHANNELS, padded[0] // step, padded[1] // step) for name, step in STRIDES.items()}
         check_layers(features, shapes, self.name)
@@ -119,12 +124,26 @@ class TorchvisionDetector:
         with exact_inference():
             proposals, _ = self.model.rpn(pictures, pyramid)
             found, _ = self.model.roi_heads(pyramid, proposals, [size])
-            return _detections(self.model.transform.postprocess(found, [size], [(features.height, features.width)])[0])
+            return self._detections(
+                self.model.transform.postprocess(found, [size], [(height, width)])[0], height, width
+            )
 
     def _network_size(self, height: int, width: int) -> tuple[int, int]:
-        """The size to which the network resizes a picture, before padding; its own code says, on no samples."""
-        resized, _ = self.model.transform.resize(torch.empty(3, height, width, device="meta"))
+        """The size to which the network resizes a picture, before padding; its own code says, on no samples.
+
+        A side that it would reduce to nothing is 0.
+        """
+        try:
+            resized, _ = self.model.transform.resize(torch.empty(3, height, width, device="meta"))
+        except (RuntimeError, ArithmeticError):  # torch refuses a size of 0
+            scale = min(self._options["min_size"] / min(height, width), self._options["max_size"] / max(height, width))
+            return int(height * scale), int(width * scale)
         return int(resized.shape[-2]), int(resized.shape[-1])
+
+    def _detections(self, found: dict[str, Tensor], height: int, width: int) -> Detections:
+        masks = (found["masks"][:, 0] >= 0.5).numpy() if "masks" in found else None
+        detections = Detections(found["boxes"].numpy(), found["scores"].numpy(), found["labels"].numpy(), masks)
+        return checked(detections, height, width, self.class_names, self.name)
 
 
 def _make(model: str, options: dict[str, Any]) -> Any:
@@ -142,8 +161,3 @@ def _make(model: str, options: dict[str, Any]) -> Any:
 def _pixels(image: NDArray[np.uint8]) -> Tensor:
     """``image`` (H, W, 3) as torchvision's detectors take it: (3, H, W) float32, 0 to 1."""
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float() / 255
-
-
-def _detections(found: dict[str, Tensor]) -> Detections:
-    masks = (found["masks"][:, 0] >= 0.5).numpy() if "masks" in found else None
-    return Detections(found["boxes"].numpy(), found["scores"].numpy(), found["labels"].numpy(), masks)

@@ -20,6 +20,7 @@ from .findings import Aspect, Difference, Section
 from .given import GivenFolder, given_method
 from .inputs import Expected, compare_data, compare_network, compare_pictures, compare_sums
 from .outcomes import compare_uncompressed
+from .rebuilt import rebuilt_upright
 
 DEPTHS = ("decode", "encode")
 OUTCOMES = ("results", "metrics")
@@ -78,7 +79,7 @@ def crosscheck(plan: Plan, run_batches: RunBatches, store: Store, begin: Begin =
     anchor = plan.anchor
     data, data_differences = compare_data(anchor, plan.dataset)
     pictures = compare_pictures(anchor, plan.dataset, plan.pictures)
-    spec = network_spec(anchor["network"]["name"], plan.network_options)
+    spec = network_spec(anchor["network"]["name"], plan.network_options, rebuilt_upright(anchor))
     network, network_differences = compare_network(anchor, describe_network(spec, store, run_batches))
     sums, sums_differences = compare_sums(anchor, plan.method.qps)
     inputs = Section(
@@ -142,6 +143,7 @@ class _Check:
             plan.network_options,
             list(methods.values()),
             plan.labels,
+            rebuilt_upright(plan.anchor),
         )
         outcome = run_sweep(sweep, self._store, self._run_batches, self._begin)
         inspector = self._inspector(methods, outcome)

@@ -6,26 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from ...configuration import NO_PATHS, Configuration
 from ...decoder import Backend
 from ...errors import ConfigError
+from ...files.document import parse
 from ..method import Method, method_of
-from ..naming import MACHINE_KEYS
-from ..records import Record
+from ..records import AS_STORED, Record
 from ..results import LABELS
 
-_WEIGHTS = MACHINE_KEYS[0]
-#: Fills the places of an anchor's configuration that it has no need of.
-_COMPLETION: Record = {
-    "bitstream": "none",
-    "quantisation": {"bit_depth": 10, "range": "layer", "rounding": "nearest"},
-    "order": {"method": "none", "coding": "exact"},
-    "arrangement": {"method": "frames", "allocation": "spatial"},
-    "digest_length": 0,
-}
-_CODEC: Record = {"qp": 0, "mode": "AI", "time_limit": 3600}
+_WEIGHTS = "network.weights"
+#: The keys that tell of the machine; everything else is the anchor's.
+MACHINE_KEYS = (_WEIGHTS, "codec.threads", "codec.time_limit")
+
+_TIME_LIMIT = 3600  # seconds for one run of the inner codec, where nothing else is said
 
 
 class Machine(NamedTuple):
@@ -43,10 +36,7 @@ def machine_of(settings: Sequence[str], weights: Path | None = None) -> Machine:
         if not equals or key not in MACHINE_KEYS:
             allowed = ", ".join(MACHINE_KEYS)
             raise ConfigError(f"--set {setting}: all else is the anchor's to say; what can be set is {allowed}")
-        try:
-            found[key] = text if key == _WEIGHTS else yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--set {setting}: {text!r} is not YAML") from error
+        found[key] = text if key == _WEIGHTS else parse(text, f"--set {setting}", "yaml").value
     named = str(weights) if weights is not None else found.pop(_WEIGHTS, None)
     codec = {key.removeprefix("codec."): value for key, value in found.items() if key != _WEIGHTS}
     return Machine(named, codec)
@@ -55,14 +45,13 @@ def machine_of(settings: Sequence[str], weights: Path | None = None) -> Machine:
 def rebuilt_method(anchor: Record, qps: Sequence[int], machine: Machine, backend: Backend) -> Method:
     """The anchor's method at ``qps``. Raises :class:`ConfigError` where its configuration cannot be."""
     configuration = anchor["configuration"]
-    codec = {key: value for key, value in configuration.get("codec", {}).items() if value is not None}
-    tree: Record = {
-        **_COMPLETION,
-        **configuration,
-        "network": {"name": anchor["network"]["name"]},
-        "codec": {**_CODEC, **codec, **machine.codec},
-    }
     try:
+        codec = Configuration(configuration).tree["codec"]
+        tree: Record = {
+            **configuration,
+            "network": {"name": anchor["network"]["name"]},
+            "codec": {"time_limit": _TIME_LIMIT, **codec, **machine.codec},
+        }
         return method_of(anchor["name"], Configuration(tree), qps, backend)
     except ConfigError as error:
         raise ConfigError(f"the anchor's configuration: {error}") from error
@@ -71,6 +60,10 @@ def rebuilt_method(anchor: Record, qps: Sequence[int], machine: Machine, backend
 def rebuilt_network(anchor: Record, machine: Machine) -> tuple[str, dict[str, Any]]:
     """The network's name and options. Raises :class:`ConfigError` where nobody says where its weights are."""
     options = dict(anchor["network"]["options"])
+    try:
+        Configuration({"network": {**options, "name": anchor["network"]["name"]}})
+    except ConfigError as error:
+        raise ConfigError(f"the anchor's network: {error}") from error
     own = options.get("weights")
     if machine.weights is not None:
         if machine.weights not in NO_PATHS and not Path(machine.weights).is_file():
@@ -79,6 +72,11 @@ def rebuilt_network(anchor: Record, machine: Machine) -> tuple[str, dict[str, An
     elif own is not None and own not in NO_PATHS:
         raise ConfigError(f"the anchor's network has the weights {own}: say with --weights where that file is")
     return anchor["network"]["name"], options
+
+
+def rebuilt_upright(anchor: Record) -> bool:
+    """Whether the anchor's pictures were turned as their Exif orientation says."""
+    return bool(anchor["network"].get("exif_orientation") != AS_STORED)
 
 
 def rebuilt_labels(anchor: Record, labels: str | None) -> str:

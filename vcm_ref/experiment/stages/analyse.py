@@ -19,7 +19,6 @@ from ...errors import DatasetError
 from ...feature_file import load_feature_file
 from ...feature_set import FeatureSet
 from ...provenance import file_digest
-from ...source import read_picture
 from ..records import Record, Stored
 from ..result_record import to_record
 from .networks import network_of
@@ -124,7 +123,7 @@ def analyse_feature_file(spec: NetworkSpec, file: Path) -> Stored:
 @stage
 def analyse_whole(spec: NetworkSpec, picture: Picture) -> Stored:
     """The whole network, unsplit, on a picture."""
-    image = read_picture(Path(picture.file), io.BytesIO(picture.data))
+    image = picture.samples()
     network = network_of(spec)
     start = time.perf_counter()
     result = network(image)
@@ -135,7 +134,7 @@ def analyse_whole(spec: NetworkSpec, picture: Picture) -> Stored:
 @stage
 def analyse_picture(spec: NetworkSpec, coder: PictureCoder, coded: Coded, picture: Picture) -> Stored:
     """The whole network on a picture that was coded itself."""
-    height, width = read_picture(Path(picture.file), io.BytesIO(picture.data)).shape[:2]
+    height, width = picture.samples().shape[:2]
     network = network_of(spec)
     start = time.perf_counter()
     image = coder.decode(coded.bitstream, height, width)

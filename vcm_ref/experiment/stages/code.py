@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import io
 import time
-from pathlib import Path
 
 from ...codec.picture import PictureCoder
 from ...configuration import Configuration
 from ...encoder import Encoder
 from ...feature_set import FeatureSet
-from ...source import read_picture
 from ..records import Record
 from .values import Coded, Extracted, Picture, stage
 
@@ -32,7 +30,7 @@ def code(extracted: Extracted, layers: tuple[str, ...], tree: Record) -> Coded:
 @stage
 def code_picture(coder: PictureCoder, qp: int, picture: Picture) -> Coded:
     """The picture itself as one inner stream. Its rate is the stream's, as in MPEG's image anchor."""
-    image = read_picture(Path(picture.file), io.BytesIO(picture.data))
+    image = picture.samples()
     start = time.perf_counter()
     stream = coder.encode(image, qp)
     return Coded(stream, 8 * len(stream), time.perf_counter() - start)

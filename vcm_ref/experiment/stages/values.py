@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import functools
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...errors import LimitError, VcmError
 from ...feature_set import FeatureSet
+from ...picture_file import read_picture
 from ..records import Record, Stored
 from ..tasks import TaskError, internal_error
 
@@ -16,18 +21,27 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class NetworkSpec(NamedTuple):
-    """Which network: its name, its options as JSON, and the digest that stands for it in names."""
+    """Which network: its name, its options as JSON, and the digest that stands for it in names.
+
+    ``upright`` says whether its pictures are turned as their Exif orientation says.
+    """
 
     name: str
     options: str
     digest: str
+    upright: bool = True
 
 
 class Picture(NamedTuple):
-    """A picture's file: its name and its content."""
+    """A picture's file: its name and its content, and whether it is turned as its Exif orientation says."""
 
     file: str
     data: bytes
+    upright: bool = True
+
+    def samples(self) -> NDArray[np.uint8]:
+        """RGB, uint8 ``(H, W, 3)``. Raises :class:`~vcm_ref.errors.DatasetError` as ``read_picture`` does."""
+        return read_picture(Path(self.file), io.BytesIO(self.data), apply_orientation=self.upright)
 
 
 class Place(NamedTuple):

@@ -9,7 +9,7 @@ import pytest
 from conftest import CONFIGURATIONS
 
 from vcm_ref.bitstream.values import Grid
-from vcm_ref.configuration import Configuration, load_configuration, parse_grid
+from vcm_ref.configuration import Configuration, configs, load_configuration, parse_grid
 from vcm_ref.errors import ConfigError
 
 COMPLETE = """
@@ -18,7 +18,7 @@ COMPLETE = """
     quantisation: {bit_depth: 10, range: layer, rounding: nearest}
     order: {method: none, coding: exact}
     arrangement: {method: frames, allocation: spatial, grid: 4x4}
-    codec: {name: lossless, qp: 37, mode: AI}
+    codec: {name: vvenc, qp: 37, mode: AI}
     digest_length: 8
 """
 
@@ -52,10 +52,10 @@ def test_there_are_the_configurations_that_must_run() -> None:
 
 
 def test_the_final_method_of_the_seed() -> None:
-    """fframe.yaml says what the first seed's section III.4 says."""
+    """fframe.yaml says what the first seed's section III.4 says; without a grid, a frame has all 256 maps, 16x16."""
     configuration = load_configuration([CONFIGURATIONS / "fframe.yaml"])
     layers = ["p2", "p3", "p4", "p5"]
-    assert configuration.per_layer("arrangement.grid", layers, "") == ["4x4", "4x4", "16x16", "16x16"]
+    assert configuration.per_layer("arrangement.grid", layers, "") == ["4x4", "4x4", "", ""]
     assert configuration.per_layer("codec.mode", layers, "") == ["RA", "RA", "AI", "AI"]
     assert configuration.get("order.method") == "mean"
     assert configuration.get("arrangement.allocation") == "temporal"
@@ -67,7 +67,7 @@ def test_later_files_win(base: Path, tmp_path: Path) -> None:
     second = written(tmp_path / "second.yaml", "codec: {qp: 30}")
     third = written(tmp_path / "third.yaml", "codec: {qp: 22, preset: fast}")
     configuration = load_configuration([base, second, third])
-    assert configuration.get("codec") == {"name": "lossless", "qp": 22, "mode": "AI", "preset": "fast"}
+    assert configuration.get("codec") == {"name": "vvenc", "qp": 22, "mode": "AI", "preset": "fast"}
     assert load_configuration([base, third, second]).get("codec.qp") == 30
 
 
@@ -112,8 +112,24 @@ def test_null_takes_a_value_away(base: Path, tmp_path: Path) -> None:
     assert load_configuration([base], ["arrangement.grid=null"]).get("arrangement.grid", "none") == "none"
     path = written(tmp_path / "null.yaml", "base: base.yaml\narrangement: {grid: null}")
     assert load_configuration([path]).get("arrangement.grid") is None
-    with pytest.raises(ConfigError, match=r"codec: missing"):
+    assert load_configuration([base], ["codec.qp=30", "codec.qp=null"]).get("codec.qp") == 37  # the default
+    with pytest.raises(ConfigError, match=r"codec\.preset: null takes nothing away here"):
+        load_configuration([base], ["codec.preset=null"])
+    with pytest.raises(ConfigError, match=r"codec: is null; write keys under it, or leave it out"):
         load_configuration([base], ["codec=null"])
+
+
+def test_values_by_place(base: Path) -> None:
+    """`layer 1` is the first in coding order; names go before places, places before the default."""
+    configuration = load_configuration([base], ["codec.qp_offset={layer 1: 1, layer 3: 3, b: 7, default: 9}"])
+    assert configuration.per_layer("codec.qp_offset", ["a", "b", "c", "d"], 0) == [1, 7, 3, 9]
+    assert configuration.per_layer("codec.qp_offset", ["b"], 0) == [7]
+    with pytest.raises(ConfigError, match=r"there is no layer b; the layers are a, or layer 1, layer 2"):
+        configuration.per_layer("codec.qp_offset", ["a"], 0)
+    for wrong in ("layer 0", "layer", "layer x", "Layer 1", "layer 1 "):
+        other = load_configuration([base], [f'codec.qp_offset={{"{wrong}": 1}}'])
+        with pytest.raises(ConfigError, match="there is no layer"):
+            other.per_layer("codec.qp_offset", ["a"], 0)
 
 
 def test_values_by_layer(base: Path) -> None:
@@ -135,7 +151,7 @@ def test_values_by_layer(base: Path) -> None:
         ("codec: {speed: 3}", ["codec.speed", "unknown key", "preset", "qp_offset"]),
         ("kodec: {qp: 3}", ["kodec", "unknown key", "codec"]),
         ("1: 2", ["1", "unknown key"]),
-        ("codec: {true: 2}", ["codec.True", "unknown key"]),
+        ("codec: {true: 2}", ["codec.true", "unknown key"]),
         ("codec: {name: h264}", ["codec.name", "'h264'", "vvenc, hevc, vtm, lossless"]),
         ("codec: {qp: high}", ["codec.qp", "'high'", "integer"]),
         ("codec: {qp: 37.0}", ["codec.qp", "37.0", "integer"]),
@@ -169,7 +185,7 @@ def test_a_wrong_setting_names_the_command_line(base: Path) -> None:
         load_configuration([base], ["codec.qp=99"])
 
 
-@pytest.mark.parametrize("setting", ["codec.qp", "=3", "codec"])
+@pytest.mark.parametrize("setting", ["codec.qp", "=3", "codec", "codec.=3", "codec.mode.=RA", ".qp=3"])
 def test_a_setting_is_a_key_and_a_value(base: Path, setting: str) -> None:
     """With an equals sign between them."""
     with pytest.raises(ConfigError, match="write it as"):
@@ -184,10 +200,12 @@ def test_a_mapping_that_replaces_a_value_is_from_its_own_file(base: Path, tmp_pa
     assert "base.yaml" not in str(error)
 
 
-def test_a_missing_key_is_named() -> None:
-    """A configuration made in code has no file."""
-    with pytest.raises(ConfigError, match="missing from the configuration"):
-        Configuration({"bitstream": "x"})
+def test_every_key_has_a_default() -> None:
+    """So that a fragment is enough."""
+    assert Configuration({}).get("codec.qp") == 37
+    assert Configuration({}).get("network") == {"name": "refnet"}
+    network = load_configuration([CONFIGURATIONS / "networks" / "torchvision_vgg16.yaml"]).get("network")
+    assert network == {"name": "torchvision", "model": "vgg16", "layer": 8}
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -198,11 +216,11 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_configuration([tmp_path])
 
 
-@pytest.mark.parametrize("base_value", ["absent.yaml", "5", "[a]", "''"])
+@pytest.mark.parametrize("base_value", ["absent.yaml", "5", "[a]", "''", "{a: 1}", "null", "true", "x/y", "a" * 5000])
 def test_a_missing_base_is_named(tmp_path: Path, base_value: str) -> None:
     """Whatever stands there."""
     path = written(tmp_path / "top.yaml", f"base: {base_value}\n")
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match=r"cannot be read|must be a text, the name of one configuration"):
         load_configuration([path])
 
 
@@ -221,7 +239,7 @@ def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
     """UTF-8 only."""
     path = tmp_path / "binary.yaml"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigError, match=r"binary\.yaml: cannot be read"):
+    with pytest.raises(ConfigError, match=r"binary\.yaml: is not a text in UTF-8"):
         load_configuration([path])
 
 
@@ -249,3 +267,113 @@ def test_paths_in_a_file_are_relative_to_it(base: Path, tmp_path: Path) -> None:
 def test_a_grid_is_columns_by_rows() -> None:
     """As the seed writes it."""
     assert parse_grid("8x2") == Grid(columns=8, rows=2)
+
+
+@pytest.mark.parametrize(
+    ("setting", "key"),
+    [
+        ("arrangement.grid.p2.0=4x4", "p2.0"),
+        ('arrangement.grid."p2.0"=4x4', "p2.0"),
+        ("arrangement.grid.'a'=4x4", "a"),
+        ("arrangement.grid.a=4x4", "a"),
+        ("arrangement.grid.backbone.fpn.0.conv=4x4", "backbone.fpn.0.conv"),
+    ],
+)
+def test_a_layer_name_may_have_dots(setting: str, key: str) -> None:
+    """With quotes and without them."""
+    assert load_configuration([], [setting]).get("arrangement.grid") == {key: "4x4"}
+
+
+def test_an_unknown_key_that_is_nearly_right() -> None:
+    """A typing mistake gets the likely key."""
+    mistakes = {"codec.mod=AI": "mode", "arangement.grid=x": "arrangement", "codec.presets=x": "preset"}
+    for setting, meant in mistakes.items():
+        with pytest.raises(ConfigError, match=f"unknown key; did you mean {meant}\\?"):
+            load_configuration([], [setting])
+
+
+def test_the_line_of_a_wrong_value_is_named(tmp_path: Path) -> None:
+    """The file has many."""
+    path = written(tmp_path / "x.yaml", "order: {method: mean}\ncodec:\n  qp: 3\n  preset: lazy\n")
+    with pytest.raises(ConfigError) as caught:
+        load_configuration([path])
+    allowed = "faster, fast, medium, slow, slower"
+    assert str(caught.value) == f"codec.preset: is 'lazy'; allowed are {allowed} (in {path}, line 4)"
+
+
+@pytest.mark.parametrize(
+    ("files", "settings", "key"),
+    [
+        (["codec: {name: lossless, preset: lazy}"], [], "codec.preset"),
+        ([], ["codec.name=lossless", "codec.qp=3"], "codec.qp"),
+        (["codec: {name: lossless}"], ["codec.qp=37"], "codec.qp"),
+        (["codec: {name: lossless}"], ["codec.mode.p2=RA"], "codec.mode"),
+        (["codec: {name: lossless}", "codec: {qp_offset: {p2: 1}}"], [], "codec.qp_offset"),
+        (["codec: {name: lossless}", "codec: {gop: 16}"], [], "codec.gop"),
+        (["codec: {preset: fast}"], ["codec.name=lossless", "codec.gop=16"], "codec.gop"),
+        (["codec: {name: vtm, preset: fast}"], [], "codec.preset"),
+    ],
+)
+def test_an_option_without_effect_is_refused(tmp_path: Path, files: list[str], settings: list[str], key: str) -> None:
+    """Where it was set with the codec that does not have it, or after."""
+    paths = [written(tmp_path / f"{number}.yaml", text) for number, text in enumerate(files)]
+    with pytest.raises(
+        ConfigError, match=rf"{key}: is .*; it has no effect with codec\.name (lossless|vtm), only with"
+    ):
+        load_configuration(paths, settings)
+
+
+def test_an_option_of_the_codec_before_is_no_error(tmp_path: Path) -> None:
+    """A method that changes the codec of its base need not undo what the base says of it."""
+    base = written(tmp_path / "video.yaml", "codec: {name: hevc, preset: fast, qp: 30, mode: RA, gop: 16}")
+    top = written(tmp_path / "top.yaml", "base: video.yaml\ncodec: {name: lossless}")
+    for configuration in (load_configuration([top]), load_configuration([base], ["codec.name=lossless"])):
+        assert configuration.get("codec.name") == "lossless"
+    with pytest.raises(ConfigError, match=r"codec\.qp"):
+        load_configuration([top], flags={"codec": {"qp": 30}})
+    assert load_configuration([top], shared_settings=["codec.qp=30"]).get("codec.qp") == 37
+
+
+def test_a_file_of_version_0_1_had_to_say_qp_and_mode(tmp_path: Path) -> None:
+    """Beside a codec that has none; they give way to the defaults."""
+    path = written(tmp_path / "x.yaml", "codec: {name: lossless, qp: 0, mode: {p2: RA}}")
+    assert load_configuration([path]).get("codec") == {"name": "lossless", "qp": 37, "mode": "AI"}
+    with pytest.raises(ConfigError, match=r"codec\.qp: is 30; it has no effect"):
+        load_configuration([path], flags={"codec": {"qp": 30}})
+
+
+def test_a_shipped_configuration_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of that name wins; a folder does not."""
+    monkeypatch.chdir(tmp_path)
+    assert load_configuration(["fframe"]).tree == load_configuration([CONFIGURATIONS / "fframe.yaml"]).tree
+    assert load_configuration(["networks/yolox_nano"]).get("network.name") == "onnx"
+    written(tmp_path / "mine.yaml", "base: fframe\ncodec: {qp: 22}")
+    assert load_configuration(["mine.yaml"]).get("order.method") == "mean"
+    (tmp_path / "fframe").mkdir()
+    assert load_configuration(["fframe"]).get("order.method") == "mean"
+    (tmp_path / "fframe").rmdir()
+    written(tmp_path / "fframe", "order: {method: mse}")
+    assert load_configuration([Path("fframe")]).get("order.method") == "mse"
+    with pytest.raises(ConfigError, match=r"fframes: cannot be read: .*; did you mean fframe\?"):
+        load_configuration(["fframes"])
+    assert set(configs()) == {
+        path.relative_to(CONFIGURATIONS).with_suffix("").as_posix() for path in CONFIGURATIONS.rglob("*.yaml")
+    }
+
+
+def test_a_long_chain_of_bases_is_refused(tmp_path: Path) -> None:
+    """Rather than Python's own limit."""
+    for number in range(40):
+        written(tmp_path / f"{number}.yaml", f"base: {number + 1}.yaml")
+    with pytest.raises(ConfigError, match="too deep"):
+        load_configuration([tmp_path / "0.yaml"])
+    (tmp_path / "loop.yaml").symlink_to("loop.yaml")
+    with pytest.raises(ConfigError, match=r"loop\.yaml: cannot be read"):
+        load_configuration([tmp_path / "loop.yaml"])
+
+
+def test_a_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    """YAML's own reader would take the last one."""
+    path = written(tmp_path / "x.yaml", "codec:\n  qp: 3\n  qp: 4\n")
+    with pytest.raises(ConfigError, match=r"x\.yaml, line 3: codec\.qp: is there twice"):
+        load_configuration([path])

@@ -1,0 +1,210 @@
+"""Every key of the configuration: a frozen dataclass a stage, with defaults, meanings and bounds.
+
+The JSON Schema and the table of keys in ``docs/guide.md`` are made of these classes. A value ``X | Mapping[str, X]`` is
+one for all layers, or a mapping whose keys are names of layers, places in coding order (``layer 1``) and ``default``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from ..codec import hevc, vtm, vvenc
+from ..conversion.quantisation import RANGE_PROFILES
+from .options import Tree, option, section
+
+GRID: Tree = {"pattern": r"^[1-9][0-9]{0,5}x[1-9][0-9]{0,5}\Z", "description": "columns x rows, as in 4x4"}
+SIZE: Tree = {"pattern": r"^[1-9][0-9]{0,5}x[1-9][0-9]{0,5}\Z", "description": "width x height, as in 416x416"}
+_NUMBERS = {
+    "type": "array",
+    "minItems": 3,
+    "maxItems": 3,
+    "items": {"type": "number"},
+    "description": "a list of three numbers, one for each colour channel, 0 to 255",
+}
+_NAMES = {"type": "array", "minItems": 1, "items": {"type": "string"}, "description": "a list of names"}
+
+
+@dataclass(frozen=True)
+class Network:
+    """The network for pictures (docs/networks.md). A network refuses the options that it does not have."""
+
+    name: str = option("refnet", "`refnet`, `torchvision`, `detectron2` or `onnx`")
+    weights: str | None = option(None, "a weights file, `default` or `random`; without it the network's own")
+    model: str | None = option(None, "a model of torchvision or of detectron2's zoo")
+    layer: int | None = option(None, "the layer at which a classifier is split", minimum=1)
+    split: Literal["p", "c"] | None = option(None, "detectron2: split after the pyramid or before it")
+    seed: int | None = option(None, "the seed of `weights: random`", minimum=0)
+    shortest_side: int | None = option(None, "the size at which the network sees a picture, in pixels", minimum=1)
+    longest_side: int | None = option(None, "the largest such size, in pixels", minimum=1)
+    score_threshold: float | None = option(None, "the least score of a detection", minimum=0, maximum=1)
+    nms_threshold: float | None = option(None, "the overlap at which the weaker detection goes", minimum=0, maximum=1)
+    max_detections: int | None = option(None, "detections of one picture", minimum=1)
+    cut: Sequence[str] | Mapping[str, str] | None = option(
+        None,
+        "onnx: the tensors to split at, a list or a mapping of layer names to tensors",
+        schema={
+            "anyOf": [_NAMES, {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string"}}],
+            "description": "a list of tensors, or a mapping of layer names to tensors",
+        },
+    )
+    head: Literal["yolox", "yolox_decoded", "boxes", "logits"] | None = option(
+        None, "onnx: the kind of the network's outputs"
+    )
+    outputs: Sequence[str] | None = option(None, "onnx: the outputs that the head takes, in its order", schema=_NAMES)
+    classes: str | Mapping[str, str] | None = option(
+        None,
+        "onnx: `coco`, or a mapping of category ids to names",
+        schema={
+            "anyOf": [
+                {"const": "coco"},
+                {
+                    "type": "object",
+                    "additionalProperties": {"type": "string"},
+                    "propertyNames": {"pattern": r"^(0|[1-9][0-9]{0,8})\Z", "description": "a category id, a number"},
+                },
+            ],
+            "description": "coco, or a mapping of category ids to names",
+        },
+    )
+    size: str | None = option(None, "onnx: width x height of the input where the graph leaves it open", **SIZE)
+    fit: Literal["stretch", "letterbox", "crop", "none"] | None = option(None, "onnx: how a picture fits the input")
+    fill: int | None = option(None, "onnx: the sample value around a letterboxed picture", minimum=0, maximum=255)
+    channels: Literal["rgb", "bgr"] | None = option(None, "onnx: the order of the colour channels")
+    mean: Sequence[float] | None = option(None, "onnx: the number subtracted from each channel", schema=_NUMBERS)
+    std: Sequence[float] | None = option(None, "onnx: the number that each channel is divided by", schema=_NUMBERS)
+    antialias: bool | None = option(None, "onnx: whether pictures are resized with a filter")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The picture itself is coded, not features: MPEG's image anchor, for vcm_anchor and vcm_sweep."""
+
+    scale: Literal[100, 75, 50, 25] = option(
+        100, "where it is said: the picture itself is coded, not features, at this percentage of its size"
+    )
+
+
+@dataclass(frozen=True)
+class Quantisation:
+    """Quantisation of the layers (docs/bitstream.md, clause 8.6)."""
+
+    bit_depth: int = option(10, "bits of a sample, 2 to 10; with `lossless` up to 16", minimum=2, maximum=16)
+    range: Literal["fixed", "picture", "layer", "channel"] = option(
+        "layer", "the values that one pair of minimum and maximum spans"
+    )
+    profile: str | None = option(
+        None, "with `fixed`: a published range with its own rounding", values=tuple(RANGE_PROFILES)
+    )
+    min: float | None = option(None, "with `fixed`, instead of a profile: the minimum")
+    max: float | None = option(None, "with `fixed`, instead of a profile: the maximum")
+    rounding: Literal["nearest", "floor"] = option("nearest", "how a sample is rounded")
+
+
+@dataclass(frozen=True)
+class Order:
+    """The order of a layer's maps."""
+
+    method: Literal["none", "mean", "mse", "ssim"] = option(
+        "none", "`mean`: descending mean brightness; `mse`, `ssim`: chains from the brightest map"
+    )
+    coding: Literal["exact", "fixed_length"] = option(
+        "exact", "`exact`: log2(C!) bits a layer; `fixed_length`: Ceil(log2(C)) bits an index"
+    )
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """The arrangement of maps in frames."""
+
+    method: Literal["frames", "quilted", "tiled"] = option(
+        "frames", "`quilted`: samples of maps interleaved; `tiled`: all layers in one frame"
+    )
+    allocation: Literal["spatial", "temporal"] = option(
+        "spatial", "`spatial` fills a frame before the next, `temporal` one position of every frame before the next"
+    )
+    grid: str | Mapping[str, str] | None = option(
+        None,
+        "columns x rows of maps; without it the squarest grid of all maps, for `tiled` MPEG's stack",
+        by_layer=True,
+        **GRID,
+    )
+
+
+VIDEO = ("vvenc", "hevc", "vtm")
+_PRESETS = {"vvenc": vvenc.PRESETS, "hevc": hevc.PRESETS}
+_GOPS = {"vvenc": vvenc.GOPS, "vtm": vtm.GOPS}
+
+
+def _rules_of(codec: str) -> Tree:
+    """JSON Schema of the options of one codec."""
+    allowed = {"preset": _PRESETS.get(codec), "gop": _GOPS.get(codec)}
+    properties = {key: {"enum": list(values)} for key, values in allowed.items() if values}
+    return {"if": {"properties": {"name": {"const": codec}}}, "then": {"properties": properties}}
+
+
+@dataclass(frozen=True)
+class Codec:
+    """The inner codec."""
+
+    RULES: ClassVar[Tree] = {"allOf": [_rules_of(codec) for codec in VIDEO]}
+
+    name: Literal["vvenc", "hevc", "vtm", "lossless"] = option("vvenc", "the inner codec's encoder")
+    preset: str | None = option(
+        None,
+        "; ".join(f"{codec}: {', '.join(f'`{preset}`' for preset in presets)}" for codec, presets in _PRESETS.items()),
+        only_with=("codec.name", tuple(_PRESETS)),
+    )
+    gop: int | None = option(
+        None,
+        "GOP length, and intra period, of RA; 32 by default; vvenc and vtm: 16 or 32",
+        minimum=1,
+        maximum=1024,
+        only_with=("codec.name", VIDEO),
+    )
+    qp: int = option(37, "the QP", minimum=0, maximum=63, only_with=("codec.name", VIDEO), was_required=True)
+    qp_offset: int | Mapping[str, int] | None = option(
+        None, "the number added to the QP of a layer", by_layer=True, only_with=("codec.name", VIDEO)
+    )
+    mode: Literal["AI", "RA"] | Mapping[str, Any] = option(
+        "AI", "All-Intra or Random-Access", by_layer=True, only_with=("codec.name", VIDEO), was_required=True
+    )
+    time_limit: float | None = option(
+        None, "seconds that one run of the inner codec may take", exclusiveMinimum=0, maximum=10**8, shapes=False
+    )
+    threads: int | None = option(
+        None, "threads of one run; by default the cores", minimum=1, maximum=1024, shapes=False
+    )
+
+
+@dataclass(frozen=True)
+class Coding:
+    """Everything that shapes a result."""
+
+    apply_exif_orientation: bool = option(True, "whether pictures are turned upright as their Exif orientation says")
+    network: Network = section(Network, "the network for pictures")
+    picture: Picture | None = section(Picture, "the picture itself is coded", optional=True)
+    quantisation: Quantisation = section(Quantisation, "quantisation")
+    order: Order = section(Order, "order")
+    arrangement: Arrangement = section(Arrangement, "arrangement")
+    codec: Codec = section(Codec, "inner codec")
+    digest_length: int = option(
+        8, "bytes of each layer's T1 digest in the bitstream; with 0 nothing is decoded again", minimum=0, maximum=32
+    )
+
+
+@dataclass(frozen=True)
+class Files:
+    """Inputs and outputs of vcm_enc. No coding tool depends on them."""
+
+    input: str | None = option(None, "picture, feature file, folder or glob", shapes=False)
+    bitstream: str = option("bitstream.bin", "the bitstream to write", shapes=False, minLength=1)
+    picture_size: str | None = option(
+        None, "width x height of the original picture, for feature files that do not say it", shapes=False, **SIZE
+    )
+
+
+@dataclass(frozen=True)
+class Everything(Coding, Files):
+    """All keys of a configuration file."""
