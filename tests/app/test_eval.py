@@ -45,6 +45,8 @@ def stub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     Path("data").mkdir()
     write_pictures(Path("data"))
     Path("config.yaml").write_text(yaml.safe_dump(CONFIGURATION))
+    for name in ("w.pt", "v.pt"):
+        Path(name).touch()
     return asked
 
 
@@ -110,7 +112,7 @@ def test_drawing_and_allowing_what_is_missing(stub: dict[str, Any], capsys: pyte
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--data", "none.json"], "none.json cannot be read"),
+        (["--data", "none.json"], "none.json"),
         (["--data", "data/instances.json", "--images", "."], "picture1.png: is missing"),
         (["--data", "data/instances.json", "--network", "nonet"], "no network 'nonet'"),
         (["--data", "data/instances.json", "--encode"], "need a configuration"),

@@ -14,7 +14,7 @@ from vcm_ref.configuration import Configuration
 from vcm_ref.experiment import imports, naming
 from vcm_ref.experiment.imports import code_of
 from vcm_ref.experiment.method import FeatureMethod, Subject, Uncompressed, method_of
-from vcm_ref.experiment.naming import MACHINE_KEYS, STAGES, json_digest, made_of, network_name, shaping, task_name
+from vcm_ref.experiment.naming import STAGES, json_digest, made_of, network_name, shaping, task_name
 from vcm_ref.experiment.stages.values import NetworkSpec
 from vcm_ref.task.dataset import Item
 
@@ -206,9 +206,10 @@ def appended(path: Path, text: str = "\n") -> Callable[[], object]:
     ("file", "stages"),
     [
         ("network/onnx_network.py", {"extract", "analyse"}),  # which is imported by its name
-        ("network/refnet.safetensors", {"extract", "analyse"}),  # which is no code
+        ("network/refnet.safetensors", {"extract", "analyse", "measure"}),  # which is not code
         ("feature_set.py", {"extract", "code", "analyse", "measure"}),
-        ("source.py", {"extract", "code", "analyse", "measure"}),
+        ("source.py", {"measure"}),
+        ("picture_file.py", {"extract", "code", "analyse", "measure"}),
         ("bitstream/syntax.py", {"code", "analyse"}),
         ("bitstream/levels.csv", {"code", "analyse"}),
         ("conversion/order.py", {"code"}),
@@ -312,7 +313,15 @@ def test_a_new_key_shapes_unless_it_is_declared_not_to() -> None:
     assert shaping(TREE)["codec"] == TREE["codec"]
     for key in ("reduction.method", "codec.new", "level", "quantisation.new.deep"):
         assert shaping(changed(TREE, {key: "x"})) != shaping(TREE)
-    for key in (*MACHINE_KEYS, "network.cut", "input", "bitstream", "picture_size"):
+    for key in (
+        "codec.threads",
+        "codec.time_limit",
+        "network.weights",
+        "network.cut",
+        "input",
+        "bitstream",
+        "picture_size",
+    ):
         assert shaping(changed(TREE, {key: "x"})) == shaping(TREE)
 
 

@@ -15,7 +15,7 @@ from ..files.document import load
 from ..files.schema import packaged
 from ..provenance import file_digest
 from ..task.dataset import ImageId, Item
-from .matching import Candidate, absent, files_in, match, without_place
+from .matching import Candidate, absent, files_in, match, name_of, without_place
 from .method import Subject, WithoutCoding
 from .naming import task_name
 from .stages.analyse import analyse, analyse_feature_file, analyse_place, decode, decode_place
@@ -25,6 +25,7 @@ from .tasks import Ref, Task, Value
 
 RECORD_SCHEMA = "record.schema.json"
 BITSTREAM_SUFFIXES = (".bin", ".vcm")
+RECORD_SCHEMA = "record.schema.json"
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ def _pictures(path: Path, sha256: str | None) -> list[Candidate]:
 
 
 def _recorded_picture(path: Path, number: int, picture: Mapping[str, Any]) -> Candidate:
-    name = Path(picture["input"]).with_suffix("").parts
+    name = name_of(Path(picture["input"]))
     return Candidate(number, name, f"{path}: its picture {picture['input']}", picture.get("sha256"))
 
 

@@ -2,7 +2,8 @@
 
 It is found in the source, so that nothing has to be imported for it. Counted are all import statements, also those
 inside functions; modules that are imported by name (a text such as ``"vcm_ref.network.refnet"``); and the package's
-data files that a module names. Imports for type checkers alone are not.
+data files that a module names. Imports for type checkers alone are not. A package that is imported only because a
+module in it is, or by a module in it, counts with all that it imports at once, without the imports in its functions.
 """
 
 from __future__ import annotations
@@ -49,12 +50,12 @@ def code_of(modules: Iterable[str], package: Path) -> Code:
         seen.add((name, whole))
         parent = name.rpartition(".")[0]
         if parent:
-            waiting.append((parent, False))  # a package's own imports come with it, those in its functions do not
+            waiting.append((parent, False))
         path = _file(name, package)
         found = _imports(path, name, package, whole)
         files |= {path, *found.data}
         packages |= found.packages
-        waiting += [(module, True) for module in found.modules]
+        waiting += [(module, not name.startswith(f"{module}.")) for module in found.modules]
     return Code(tuple(sorted(files)), tuple(sorted(packages)))
 
 
@@ -81,7 +82,7 @@ def _imports(path: Path, name: str, package: Path, whole: bool) -> _Imports:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             text = node.value
             if _MODULE.fullmatch(text) and text.startswith(f"{package.name}.") and _is_module(text, package):
-                modules.add(text)
+                modules |= {text} if whole else set()
             elif 0 < len(text) < 100 and "\0" not in text and "/" not in text and Path(text).suffix not in ("", ".py"):
                 data |= {file for file in [path.parent / text] if file.is_file()}
             continue

@@ -63,7 +63,7 @@ def files_in(folder: Path, suffixes: Sequence[str]) -> list[NamedFile]:
         raise DatasetError(f"{folder}: there is no such folder")
     places = [Path(place, name) for place, _, names in os.walk(folder, followlinks=True) for name in names]
     found = [path for path in sorted(places) if path.suffix.lower() in suffixes]
-    return [NamedFile(path.relative_to(folder).with_suffix("").parts, path) for path in found]
+    return [NamedFile(name_of(path.relative_to(folder)), path) for path in found]
 
 
 def without_place(candidates: Iterable[Candidate], items: Iterable[Item]) -> list[Candidate]:
@@ -85,9 +85,14 @@ def match(candidates: Sequence[Candidate], items: Sequence[Item]) -> dict[ImageI
     return _Matching(candidates, items).found()
 
 
+def name_of(path: PurePath) -> Name:
+    """A path without its suffix, in parts."""
+    return (*path.parts[:-1], path.stem)
+
+
 def _parts(path: Path) -> Name:
-    """An absolute path without its suffix, in parts."""
-    return PurePath(os.path.abspath(path)).with_suffix("").parts
+    """The name of a path from the root of the file system."""
+    return name_of(PurePath(os.path.abspath(path)))
 
 
 class _Matching:

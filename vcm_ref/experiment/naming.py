@@ -2,7 +2,7 @@
 
 That is the task's input, itself by name; the settings; the code of the stage, which is all that its module imports; and
 the versions of the packages that this code calls. Settings that only change how long it takes, and on which machine it
-is done, are not in it (:data:`MACHINE_KEYS`).
+is done, are not in it (:func:`shaping`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from ..configuration import NO_PATHS
+from ..configuration.options import shaping as declared_shaping
+from ..configuration.sections import Everything
 from ..network import weights_files
 from ..network.weights_files import files_digest
 from ..provenance import file_digest
@@ -28,10 +30,8 @@ from .records import AS_STORED
 _PACKAGE = Path(__file__).parents[1]
 STAGES = ("extract", "code", "analyse", "measure")
 """The stages, each a module of :mod:`vcm_ref.experiment.stages`."""
-MACHINE_KEYS = ("network.weights", "codec.threads", "codec.time_limit")
-"""The keys of a configuration that tell of the machine and shape no result: the weights are known by their content."""
-_OWN_NAMES = ("input", "bitstream", "picture_size", "network", "apply_exif_orientation")
-"""The parts of a configuration that have names of their own: of the files, and of the network."""
+_IN_FEATURES = ("network", "apply_exif_orientation")
+"""The parts of a configuration that shape the features, whose name is a part of what is made of them."""
 _WITHOUT_EFFECT = ("jsonschema", "psutil", "tabulate", "tqdm", "yaml")
 """The packages that check, watch or show, and shape no result."""
 _CALLED = {"PIL": "pillow", "yaml": "PyYAML"}  # those that are looked for by another name; the rest is found, slowly
@@ -52,17 +52,12 @@ def json_digest(value: Any) -> str:
 
 
 def shaping(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of an effective configuration that shapes a bitstream: all but what is declared otherwise above."""
-    return dict(_without(tree, "") or {})
+    """The part of an effective configuration that shapes a bitstream.
 
-
-def _without(tree: Mapping[str, Any], place: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in tree.items():
-        here = f"{place}{key}"
-        if here not in (*MACHINE_KEYS, *_OWN_NAMES):
-            found[key] = _without(value, f"{here}.") if isinstance(value, Mapping) else value
-    return found
+    That is everything but the options that are declared to shape no result (``shapes=False`` in
+    :mod:`~vcm_ref.configuration.sections`), and the parts that are in the name of the features.
+    """
+    return {key: value for key, value in declared_shaping(Everything, dict(tree)).items() if key not in _IN_FEATURES}
 
 
 @cache

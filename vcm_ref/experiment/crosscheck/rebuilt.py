@@ -11,11 +11,12 @@ from ...decoder import Backend
 from ...errors import ConfigError
 from ...files.document import parse
 from ..method import Method, method_of
-from ..naming import MACHINE_KEYS
 from ..records import AS_STORED, Record
 from ..results import LABELS
 
-_WEIGHTS = MACHINE_KEYS[0]
+_WEIGHTS = "network.weights"
+#: The keys that tell of the machine; everything else is the anchor's.
+MACHINE_KEYS = (_WEIGHTS, "codec.threads", "codec.time_limit")
 
 _TIME_LIMIT = 3600  # seconds for one run of the inner codec, where nothing else is said
 
