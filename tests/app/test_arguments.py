@@ -12,7 +12,7 @@ import pytest
 from vcm_ref.app.arguments import Parser, real_number, whole_number
 from vcm_ref.app.examples import EXAMPLES
 
-OURS = ("enc", "dec", "render", "report", "conformance")
+OURS = ("anchor", "conformance", "crosscheck", "dec", "enc", "eval", "render", "report", "sweep")
 
 
 def parser_of(name: str, monkeypatch: pytest.MonkeyPatch) -> argparse.ArgumentParser:
@@ -40,6 +40,21 @@ def test_every_argument_is_described_with_its_default(name: str, monkeypatch: py
         assert action.help, action
         if action.default not in (None, False, [], argparse.SUPPRESS):
             assert "(default: " in action.help, action
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_number_is_checked(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not a number, or has hundreds of digits, is one line; so are counts below 1."""
+    for action in actions(parser_of(name, monkeypatch)):
+        assert action.type not in (int, float), action
+        if getattr(action.type, "__name__", "") == "number":
+            for text in ("nan", "inf", "", "1_0", "9" * 400, "zero"):
+                with pytest.raises(argparse.ArgumentTypeError):
+                    action.type(text)
+        if action.dest in ("workers", "threads", "pictures"):
+            for text in ("0", "-1"):
+                with pytest.raises(argparse.ArgumentTypeError, match="must be at least 1"):
+                    action.type(text)
 
 
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
