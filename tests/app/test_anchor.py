@@ -103,7 +103,7 @@ def test_what_is_missing_is_left_out_and_counted(capsys: pytest.CaptureFixture[s
     assert vcm_anchor([*DATA, "--qp", "30"]) == 2
     assert "picture2.png: is missing; --allow-missing" in capsys.readouterr().err
     assert vcm_anchor([*DATA, "--qp", "30", "--allow-missing"]) == 0
-    assert "1 problem of the data set left out: lossless.json names them" in capsys.readouterr().out
+    assert "left out of the data set: 1: picture 2: " in capsys.readouterr().out
     document = read_anchor(Path("lossless.json"))
     assert [picture["id"] for picture in document["pictures"]] == [1, 3]
     assert len(document["problems"]) == 1

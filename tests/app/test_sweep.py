@@ -213,7 +213,7 @@ def test_what_is_missing_is_left_out_and_counted(
     assert vcm_sweep(["s.yaml", "-o", "out"]) == 2
     one_line(capsys.readouterr().err, "annotation 999", "picture 2: ", "picture2.png: is missing; --allow-missing")
     assert vcm_sweep(["s.yaml", "-o", "out", "--allow-missing"]) == 0
-    assert "2 problems of the data set left out: out/report.html names them" in capsys.readouterr().out
+    assert "left out of the data set: 2: annotation 999" in capsys.readouterr().out
     anchor = read_anchor(Path("out/fine.json"))
     assert [picture["id"] for picture in anchor["pictures"]] == [1, 3]
     assert len(anchor["problems"]) == 2

@@ -23,7 +23,7 @@ from .experiment import (
     check_results,
     measured,
     opened_store,
-    problems_sentence,
+    print_problems,
     raise_failures,
 )
 
@@ -102,8 +102,7 @@ def _work(arguments: argparse.Namespace) -> None:
             write_bitstreams(bitstreams, outcome, method, store)
         write_anchor(output, document)
     _print(document)
-    if problems:
-        print(problems_sentence(len(problems), output))
+    print_problems(problems)
     print(f"wrote {output}" + (f" and the bitstreams in {bitstreams}" if arguments.bitstreams else ""))
     raise_failures(outcome)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from ..experiment.results import LABELS
 from ..experiment.store import Store
 from ..experiment.sweep import Begin, Outcome, Sweep, run_sweep
 from ..experiment.tasks import RunBatches
+from ..experiment.usable import first_of
 from ..network import weights_files
 from ..task.dataset import Dataset
 from .arguments import whole_number
@@ -84,10 +85,10 @@ def check_results(
     check_outputs(outputs, read if labels in LABELS else [*read, Path(labels)])
 
 
-def problems_sentence(count: int, where: object) -> str:
-    """A sentence that counts the problems of the data set; empty where there are none."""
-    plural = "s" if count > 1 else ""
-    return f"{count} problem{plural} of the data set left out: {where} names them" if count else ""
+def print_problems(problems: Sequence[str]) -> None:
+    """Print how many pictures and annotations were left out, and the first of them; nothing where there are none."""
+    if problems:
+        print(f"left out of the data set: {len(problems)}: {first_of(problems)}")
 
 
 def add_worker_arguments(parser: argparse.ArgumentParser) -> None:

@@ -24,7 +24,7 @@ from .experiment import (
     check_results,
     measured,
     opened_store,
-    problems_sentence,
+    print_problems,
     raise_failures,
 )
 
@@ -89,8 +89,7 @@ def _work(arguments: argparse.Namespace) -> None:
     except OSError as error:
         raise OutputError(f"{folder}: cannot be made: {error.strerror or error}") from error
     _write(folder, file, outcome)
-    if problems := file.sweep.problems:
-        print(problems_sentence(len(problems), folder / "report.html"))
+    print_problems(file.sweep.problems)
     print(f"wrote {folder}")
     raise_failures(outcome)
 
@@ -114,10 +113,12 @@ def _write(folder: Path, file: SweepFile, outcome: Outcome) -> None:
         write_anchor(written[-1], anchor_document(outcome, method))
     if any(outcome.points[method.name, qp].records for method in file.methods for qp in method.qps):
         _print_ranking(write_report(folder, written, anchor=file.anchor, metric=file.metric, title=file.title))
+        print(f"the report is {folder / 'report.html'}")
     if file.combinations is not None:
         document = _combinations_document(file.combinations, file, outcome)
         if document["points"]:
             write_combinations(folder, document)
+            print(f"the report over combinations is {folder / 'combinations.html'}")
 
 
 def _print_ranking(report: Result) -> None:
@@ -158,6 +159,7 @@ def _combinations_document(combinations: Combinations, file: SweepFile, outcome:
         "main_metric": file.metric or main_metric(outcome.uncompressed.metrics),
         "data": {"name": sweep.dataset.name, "sha256": sweep.dataset.digest(), "pictures": len(outcome.subjects)},
         "network": {"name": sweep.network, **outcome.network["description"]},
+        "problems": list(sweep.problems),
         "uncompressed": {"metrics": outcome.uncompressed.metrics},
         "points": points,
     }

@@ -52,6 +52,10 @@ def tolerate(problems: Sequence[str], allowed: bool) -> None:
 def check_none(problems: Sequence[str], remedy: str = "") -> None:
     """Raise :class:`DatasetError` with the first problems, if there are any, and the remedy."""
     if problems:
-        shown = "; ".join(problems[:_SHOWN])
-        more = f", and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-        raise DatasetError(f"{shown}{more}{remedy}")
+        raise DatasetError(f"{first_of(problems)}{remedy}")
+
+
+def first_of(problems: Sequence[str]) -> str:
+    """Give the first problems, and the number of the others."""
+    shown = "; ".join(problems[:_SHOWN])
+    return f"{shown}, and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else shown
