@@ -60,8 +60,7 @@ def load_feature_file(
     try:
         arrays, size = _LOADERS[path.suffix.lower()](path)
     except _UNREADABLE as error:
-        told = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-        raise DatasetError(f"{path}: is not a readable feature file: {told}") from error
+        raise DatasetError(f"{path}: is not a readable feature file: {_told(error)}") from error
     size = size or picture_size
     if size is None:
         raise DatasetError(f"{path}: does not say the picture's size; {remedy}")
@@ -71,6 +70,12 @@ def load_feature_file(
         return FeatureSet(*size, {name: as_layer(name, array, finite) for name, array in arrays.items()})
     except ValueError as error:
         raise DatasetError(f"{path}: {error}") from error
+
+
+def _told(error: Exception) -> str:
+    """The message of a reader; in its place our own where it is a number, or advises to run a file's code."""
+    told: str = getattr(error, "strerror", None) or " ".join(str(error).split())
+    return "it is damaged, or of another format" if not re.search("[a-z]", told) or "allow_pickle" in told else told
 
 
 def _load_safetensors(path: Path) -> tuple[Arrays, Size | None]:

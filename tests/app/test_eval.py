@@ -105,7 +105,7 @@ def test_a_configurations_network(stub: dict[str, Any]) -> None:
 def test_drawing_and_allowing_what_is_missing(stub: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     Path("data/picture1.png").unlink()
     assert vcm_eval(["--data", "data/instances.json", "--allow-missing", "--draw", "drawn", "--threshold", "0.9"]) == 0
-    assert "4 of 5 pictures, 1 problems" in capsys.readouterr().out
+    assert "4 of 5 pictures; 1 problem, named in the results" in capsys.readouterr().out
     assert len(list(Path("drawn").iterdir())) == len(PICTURES) - 1
 
 

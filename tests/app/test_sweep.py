@@ -89,7 +89,7 @@ def test_anchors_and_a_report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     printed = capsys.readouterr()
     assert printed.err == ""
     found, *ranking, wrote = printed.out.splitlines()
-    assert (found, wrote) == ("0 of 15 results found in the store", "wrote out")
+    assert (found, wrote) == ("0 of 15 results found in the store", "wrote out; see out/report.html")
     assert "BD-rate against fine (AP)" in ranking[0]
     assert {line.split()[1] for line in ranking[2:]} == {"fine", "rough"}
     for name in ("fine", "rough"):

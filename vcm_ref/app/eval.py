@@ -236,7 +236,8 @@ def _print(document: dict[str, Any], arguments: argparse.Namespace) -> None:
     print(tabulate([(name, value) for name, value in document["metrics"].items()], ("metric", "value"), floatfmt=".4f"))
     pictures = document["pictures"]
     print(f"\nfrom {document['source']['kind']}: {pictures['evaluated']} of {pictures['data_set']} pictures", end="")
-    print(f", {pictures['problems']} problems: they are in the results" if pictures["problems"] else "")
+    problems = pictures["problems"]
+    print(f"; {problems} problem{'s' if problems > 1 else ''}, named in the results" if problems else "")
     if "rate" in document:
         print(f"{document['rate']['bpp']:.4f} bpp ({document['rate']['bytes']} bytes)")
     print(f"wrote {arguments.output} and {document['results']['file']}")

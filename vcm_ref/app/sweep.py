@@ -88,9 +88,9 @@ def _work(arguments: argparse.Namespace) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be made: {error.strerror or error}") from error
-    _write(folder, file, outcome)
+    reports = _write(folder, file, outcome)
     print_problems(file.sweep.problems)
-    print(f"wrote {folder}")
+    print("; see ".join([f"wrote {folder}", *map(str, reports)]))
     raise_failures(outcome)
 
 
@@ -106,19 +106,22 @@ def _check_folder(folder: Path, file: SweepFile) -> None:
         check_results(outputs, file.files, of.dataset, of.labels, of.network, of.network_options)
 
 
-def _write(folder: Path, file: SweepFile, outcome: Outcome) -> None:
-    written = []
+def _write(folder: Path, file: SweepFile, outcome: Outcome) -> list[Path]:
+    """Write the anchors, the reports and the ranking; returns the reports."""
+    written: list[Path] = []
+    reports: list[Path] = []
     for method in file.methods:
         written.append(folder / f"{method.name}.json")
         write_anchor(written[-1], anchor_document(outcome, method))
     if any(outcome.points[method.name, qp].records for method in file.methods for qp in method.qps):
         _print_ranking(write_report(folder, written, anchor=file.anchor, metric=file.metric, title=file.title))
-        print(f"the report is {folder / 'report.html'}")
+        reports.append(folder / "report.html")
     if file.combinations is not None:
         document = _combinations_document(file.combinations, file, outcome)
         if document["points"]:
             write_combinations(folder, document)
-            print(f"the report over combinations is {folder / 'combinations.html'}")
+            reports.append(folder / "combinations.html")
+    return reports
 
 
 def _print_ranking(report: Result) -> None:

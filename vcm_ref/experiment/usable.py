@@ -34,8 +34,12 @@ def usable_pictures(dataset: Dataset, pictures: int | None = None, allow_missing
 
 
 def missing_pictures(items: Iterable[Item]) -> dict[ImageId, str]:
-    """Say of each picture whose file is missing that it is."""
-    return {item.id: f"{item.path}: is missing" for item in items if not item.path.is_file()}
+    """Say of each picture without a file that it is missing, or that a folder has its name."""
+    return {
+        item.id: f"{item.path}: {'is a folder, not a picture' if item.path.is_dir() else 'is missing'}"
+        for item in items
+        if not item.path.is_file()
+    }
 
 
 def problems_of(missing: Mapping[ImageId, str]) -> list[str]:
