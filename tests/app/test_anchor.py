@@ -116,6 +116,7 @@ def test_what_is_missing_is_left_out_and_counted(capsys: pytest.CaptureFixture[s
         (["--qp", "64"], ["--qp 64", "0 to 63"]),
         (["--qp", "3", "3"], ["--qp", "twice"]),
         (["--name", "uncompressed"], ["uncompressed"]),
+        (["-o", ""], [".: is not a file name"]),
         (["-o", "none/a.json"], ["none/a.json", "no folder none"]),
         (["-o", "a", "--bitstreams"], ["a: ", ".json"]),
         (["-o", "data.json", "--bitstreams"], ["data: exists already"]),

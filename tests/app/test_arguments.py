@@ -98,7 +98,7 @@ def test_an_option_of_another_command(capsys: pytest.CaptureFixture[str]) -> Non
     commands = parser.add_subparsers()
     commands.add_parser("one").add_argument("--id")
     commands.add_parser("two").add_argument("--set")
-    told = {"--id": "option --id belongs to another command", "--metric": "there is no option --metric"}
+    told = {"--id": "option --id does not belong to this command", "--metric": "there is no option --metric"}
     for option, message in told.items():
         with pytest.raises(SystemExit):
             parser.parse_args(["two", option])

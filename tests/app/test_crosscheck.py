@@ -157,6 +157,7 @@ def test_many_differences_are_counted_and_the_first_listed(place: Path) -> None:
         ([*COMMAND, "--set", "codec.preset=slow"], "all else is the anchor's to say"),
         ([*COMMAND, "--set", "codec.time_limit=soon"], "codec.time_limit: is 'soon'"),
         ([*COMMAND, "--labels", "ids"], "--labels ids: the anchor's are names"),
+        ([*COMMAND, "-o", "."], ".: is not a file name"),
         ([*COMMAND, "-o", "none/record.json"], "there is no folder none"),
         ([*COMMAND, "-o", "record.md"], "is where the Markdown goes"),
         ([*COMMAND, "-o", "lossless.json"], "lossless.json: would be overwritten, and is an input"),

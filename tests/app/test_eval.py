@@ -126,6 +126,8 @@ def test_drawing_and_allowing_what_is_missing(stub: dict[str, Any], capsys: pyte
         (["--data", "data/instances.json", "--network-option", "x=["], "is not YAML"),
         (["--data", "data/instances.json", "--bitstreams", "none.bin"], "none.bin: cannot be read"),
         (["--data", "data/instances.json", "--features", "data"], "has no features named picture1 or 10"),
+        (["--data", "data/instances.json", "-o", "."], ".: is not a file name"),
+        (["--data", "data/instances.json", "--features", ".", "-o", "data/instances.json"], "would be overwritten"),
         (["--data", "data/instances.json", "-o", "none/r.json"], "there is no folder none"),
         (["--data", "data/instances.json", "-o", "data/instances.json"], "instances.json: would be overwritten"),
         (["--data", "data/instances.json", "-o", "data/../data/picture1.png"], "picture1.png: would be overwritten"),

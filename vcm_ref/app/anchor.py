@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..atomic import OutputError
+from ..atomic import OutputError, check_output
 from ..configuration import load_configuration
 from ..experiment.anchor import anchor_document, write_anchor, write_bitstreams
 from ..experiment.method import method_of
@@ -78,6 +78,7 @@ def _work(arguments: argparse.Namespace) -> None:
     check_qps(arguments.qp)
     name = arguments.name or arguments.config[0].stem
     output = arguments.output or Path(f"{name}.json")
+    check_output(output)
     bitstreams = output.with_suffix("")
     if arguments.bitstreams and bitstreams == output:
         raise OutputError(f"{output}: is the place of the bitstreams; name an -o that ends in .json")

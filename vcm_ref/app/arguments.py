@@ -77,7 +77,7 @@ def _unknown(argument: str, known: Sequence[str]) -> str:
         return f"unexpected argument: {argument}"
     name = argument.partition("=")[0]
     if name in known:
-        return f"option {name} belongs to another command"
+        return f"option {name} does not belong to this command"
     words = {option.lstrip("-"): option for option in known}
     similar = difflib.get_close_matches(name.lstrip("-"), words, n=1)
     return f"there is no option {name}" + (f"; did you mean {words[similar[0]]}?" if similar else "")

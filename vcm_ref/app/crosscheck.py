@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from ..atomic import OutputError
+from ..atomic import OutputError, check_output
 from ..decoder import Backend
 from ..errors import ConfigError, VcmError
 from ..experiment.anchor import read_anchor
@@ -113,6 +113,7 @@ def _work(arguments: argparse.Namespace) -> None:
 
 def _output(arguments: argparse.Namespace) -> Path:
     output: Path = arguments.output or Path(f"{arguments.anchor.stem}.crosscheck.json")
+    check_output(output)
     if output.suffix == ".md":
         raise OutputError(f"{output}: is where the Markdown goes; name the JSON file")
     return output

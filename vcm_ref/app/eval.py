@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..atomic import check_new_folder, companion
+from ..atomic import check_new_folder, check_output, companion
 from ..configuration import Configuration, load_configuration
 from ..conversion.parallel import core_count
 from ..decoder import Backend
@@ -163,6 +163,7 @@ def _work(arguments: argparse.Namespace) -> None:
 
 def _check_outputs(arguments: argparse.Namespace, configuration: Configuration | None, evaluation: Evaluation) -> None:
     """Check, before any work, that each output has a place, and not that of a file that is read."""
+    check_output(arguments.output)
     outputs = [arguments.output, detections_file(arguments.output)]
     if arguments.draw is not None:
         check_new_folder(arguments.draw)
@@ -170,7 +171,7 @@ def _check_outputs(arguments: argparse.Namespace, configuration: Configuration |
     given: Path | None = arguments.features or arguments.bitstreams
     files = [*dataset_files(arguments.data), *(configuration.files if configuration is not None else ())]
     if given is not None:
-        files += [given, companion(given), *(path for path in given.rglob("*") if path.is_file())]
+        files += [given, companion(given)] if given.is_file() else [path for path in given.rglob("*") if path.is_file()]
     of = evaluation
     check_results(outputs, files, of.dataset, of.labels, of.network, of.network_options)
 
