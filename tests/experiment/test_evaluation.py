@@ -332,6 +332,27 @@ def test_many_problems_are_counted(data: Path, tmp_path: Path) -> None:
         evaluated(request(data, allow_missing=True), tmp_path / "r.json")
 
 
+def test_features_in_all_formats_that_vcm_enc_reads(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of one array has its picture's name and its layer's; one without a size has the data set's."""
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    (tmp_path / "features").mkdir()
+    for number, item in enumerate(load_dataset(data).items):
+        layer = StubNetwork().extract(read_picture(item.path)).layers["p2"]
+        if number % 2:
+            np.save(tmp_path / f"features/{item.path.stem}.p2.npy", layer)
+        else:
+            torch.save({"p2": torch.from_numpy(layer)}, tmp_path / f"features/{item.path.stem}.pt")
+    document = evaluated(request(data, features(data, tmp_path / "features")), tmp_path / "r.json")
+    assert document["metrics"]["AP"] == pytest.approx(1.0)
+    items = [item._replace(size=None) for item in load_dataset(data).items]
+    unsized = replace(request(data, GivenFeatures("features", folder=tmp_path / "features", items=items)))
+    unsized.dataset.items[:] = items
+    with pytest.raises(DatasetError, match=r"picture1.pt: does not say the picture's size; save its layers as"):
+        evaluated(unsized, tmp_path / "s.json")
+
+
 def test_missing_features_and_bitstreams(data: Path, tmp_path: Path) -> None:
     write_bitstreams(data, tmp_path / "bitstreams")
     (tmp_path / "bitstreams" / "picture4.bin").unlink()

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, DatasetError, reason
+from ..printable import printable
 from ..render import save_png
 from ..source import read_picture
 from ..task.dataset import Dataset, ImageId, Result, Sizes, class_key, match_names
@@ -27,6 +29,7 @@ LABELS = ("names", "ids", "from0", "from1")
 
 _BLANK = 64  # the canvas where a picture is not there
 _CANDIDATES = 5
+_SHOWN_CLASSES = 4
 
 
 class Results(Mapping[ImageId, Result]):
@@ -83,9 +86,15 @@ def label_table(labels: str, class_names: Mapping[int, str], classes: Mapping[in
     table = match_names(wanted, classes)
     if not table:
         raise DatasetError(
-            "no class of the network has the name of one of the data set's: say with --labels how to match"
+            f"no class of the network ({_some(class_names)}) has the name of a class of the data set "
+            f"({_some(classes)}): take a network that knows these classes, or say with --labels how to match"
         )
     return table
+
+
+def _some(names: Mapping[int, str]) -> str:
+    shown = [printable(name) for name in islice(names.values(), _SHOWN_CLASSES)]
+    return ", ".join([*shown, "…"] if len(names) > len(shown) else shown)
 
 
 def _read_names(path: Path) -> dict[str, str]:

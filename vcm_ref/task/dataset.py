@@ -110,6 +110,24 @@ def load_dataset(path: str | Path, images: str | Path | None = None) -> Dataset:
     :class:`~vcm_ref.errors.DatasetError` for what cannot be read.
     """
     path = Path(path)
+    kind, options = _description(path)
+    if images is not None:
+        options["images"] = Path(images)
+    name = path.resolve().name if path.is_dir() else path.stem
+    return _kinds()[kind](name=name, **options)
+
+
+def dataset_files(path: Path) -> list[Path]:
+    """The files that make up the data set at ``path``, without its pictures and masks.
+
+    Raises :class:`~vcm_ref.errors.DatasetError` as :func:`load_dataset`.
+    """
+    named = [path, *_description(path)[1].values()]
+    return [file for file in named if isinstance(file, Path) and file.is_file()]
+
+
+def _description(path: Path) -> tuple[str, dict[str, Any]]:
+    """The kind of the data set at ``path``, and its options; those in ``_PATHS`` are paths."""
     if path.is_dir():
         description: dict[str, Any] = {"kind": "imagenet", "images": str(path)}
     elif path.suffix == ".json":
@@ -120,10 +138,7 @@ def load_dataset(path: str | Path, images: str | Path | None = None) -> Dataset:
         description = _read_description(path)
     folder = Path() if path.is_dir() else path.parent
     options = {key: folder / value if key in _PATHS else value for key, value in description.items() if key != "kind"}
-    if images is not None:
-        options["images"] = Path(images)
-    name = path.resolve().name if path.is_dir() else path.stem
-    return _kinds()[description["kind"]](name=name, **options)
+    return description["kind"], options
 
 
 _PATHS = ("annotations", "images", "image_list", "boxes", "labels", "masks", "mask_folder", "descriptions", "classes")
