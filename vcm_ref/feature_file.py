@@ -60,7 +60,10 @@ def load_feature_file(path: Path, picture_size: Size | None = None, *, finite: b
         raise DatasetError(f"{path}: is not a readable feature file: {told}") from error
     size = size or picture_size
     if size is None:
-        raise DatasetError(f"{path}: does not say the picture's size; give it with --picture-size WIDTHxHEIGHT")
+        raise DatasetError(
+            f"{path}: does not say the picture's size; save {' and '.join(_SIZE_KEYS)} with the layers, or give "
+            "vcm_enc --picture-size WIDTHxHEIGHT"
+        )
     if not arrays:
         raise DatasetError(f"{path}: holds no layers")
     try:

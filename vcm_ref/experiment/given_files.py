@@ -10,7 +10,7 @@ from typing import Any
 
 from ..decoder import Backend, Decoder
 from ..errors import DatasetError, reason
-from ..feature_file import SUFFIXES
+from ..feature_file import READ_SUFFIXES
 from ..files.document import load
 from ..files.schema import packaged
 from ..provenance import file_digest
@@ -25,7 +25,6 @@ from .tasks import Ref, Task, Value
 
 RECORD_SCHEMA = "record.schema.json"
 BITSTREAM_SUFFIXES = (".bin", ".vcm")
-RECORD_SCHEMA = "record.schema.json"
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class GivenFeatures(WithoutCoding):
 
     @cached_property
     def _files(self) -> dict[ImageId, Path]:
-        return _matched(self.folder, SUFFIXES, self.items)
+        return _matched(self.folder, READ_SUFFIXES, self.items)
 
     @cached_property
     def _digests(self) -> dict[ImageId, str]:
