@@ -96,6 +96,15 @@ def picture_size(path: Path, apply_orientation: bool = True) -> tuple[int, int]:
     return height, width
 
 
+def picture_orientation(path: Path) -> int:
+    """Read a picture's Exif orientation, 1 to 8, from what stands before its pixels; 1 if there is none.
+
+    Raises :class:`DatasetError` for a file whose header cannot be read.
+    """
+    with _opened(path, None) as picture:
+        return _orientation(picture, b"")
+
+
 @contextmanager
 def _opened(path: Path, file: BinaryIO | None) -> Iterator[Image]:
     """The opened picture, its size checked; what Pillow raises until it is closed becomes DatasetError."""

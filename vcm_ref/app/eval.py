@@ -22,7 +22,7 @@ from ..experiment.store import Store
 from ..files.document import parse
 from ..task.dataset import Dataset, load_dataset
 from .command import DRAWN_SCORE, argument_parser, check_needed, run
-from .experiment import results_progress
+from .experiment import note_orientation, results_progress
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -102,6 +102,8 @@ def _work(arguments: argparse.Namespace) -> None:
     method = _method(arguments, configuration, dataset, threads)
     upright = configuration is None or configuration.get("apply_exif_orientation", True)
     upright = upright and not arguments.ignore_exif_orientation
+    if arguments.features is None and arguments.bitstreams is None:
+        note_orientation(dataset, dataset.items, upright)
     evaluation = Evaluation(dataset, name, options, method, arguments.labels, arguments.allow_missing, upright)
     threshold = DRAWN_SCORE if arguments.threshold is None else arguments.threshold
     drawing = None if arguments.draw is None else Drawing(arguments.draw, threshold)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from ..experiment.machines import machines
 from ..experiment.store import Store
 from ..experiment.sweep import Begin, Outcome, Sweep, run_sweep
 from ..experiment.tasks import RunBatches
+from ..task.dataset import Dataset, Item, with_unclear_orientation
+from ..task.imagenet import ImageNetDataset
 from .progress import progress
 
 DEFAULT_STORE = "vcm_store"
@@ -64,8 +67,23 @@ def opened_store(arguments: argparse.Namespace) -> Iterator[Store]:
 
 def measured(sweep: Sweep, store: Store, arguments: argparse.Namespace) -> Outcome:
     """Run a sweep where the arguments say, and tell of its progress."""
+    note_orientation(sweep.dataset, sweep.items, sweep.upright)
     with chosen_machines(arguments) as run_batches, results_progress(always_told=True) as begin:
         return run_sweep(sweep, store, run_batches, begin)
+
+
+def note_orientation(dataset: Dataset, items: Iterable[Item], upright: bool) -> None:
+    """Say so on standard error where nothing shows if annotations are of pictures as stored or as Exif turns them."""
+    found = [] if isinstance(dataset, ImageNetDataset) else with_unclear_orientation(items)
+    if found:
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        are, others = ("turned upright", "as stored") if upright else ("left as stored", "turned upright")
+        print(
+            f"note: {found[0].path.name}{more}: pictures with an Exif orientation are {are}, and sizes do not show "
+            f"whether the annotations are of them so; if they are of the pictures {others}, set "
+            f"apply_exif_orientation to {str(not upright).lower()}",
+            file=sys.stderr,
+        )
 
 
 def chosen_machines(arguments: argparse.Namespace) -> AbstractContextManager[RunBatches]:
