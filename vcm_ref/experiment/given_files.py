@@ -15,7 +15,7 @@ from ..files.document import load
 from ..files.schema import packaged
 from ..provenance import file_digest
 from ..task.dataset import ImageId, Item
-from .matching import Candidate, absent, files_in, match, name_of, without_place
+from .matching import Candidate, absent, check_distinct_files, files_in, match, name_of, without_place
 from .method import Subject, WithoutCoding
 from .naming import task_name
 from .stages.analyse import analyse, analyse_feature_file, analyse_place, decode, decode_place
@@ -143,7 +143,9 @@ def given_tasks(name: str, network: NetworkSpec, content: bytes, backend: Backen
 def _matched(folder: Path, suffixes: Sequence[str], items: Sequence[Item]) -> dict[ImageId, Path]:
     files = files_in(folder, suffixes)
     candidates = [Candidate(number, name, str(path), _recorded(path)) for number, (name, path) in enumerate(files)]
-    return {image_id: files[number].path for image_id, number in match(candidates, items).items()}
+    found = {image_id: files[number].path for image_id, number in match(candidates, items).items()}
+    check_distinct_files(found.items())
+    return found
 
 
 def _recorded(path: Path) -> str | None:
