@@ -20,6 +20,7 @@ from vcm_ref.task.run_lengths import fault_of_runs
 Document = dict[str, Any]
 
 _NUMBERS = {int, float}
+_OF_LVIS = "not_exhaustive_category_ids"  # Gupta et al., "LVIS", 2019, 3.1: not all objects of these are annotated
 _EXACT = 2**53  # floats are integers one by one up to here
 _LARGEST = 2**63  # labels are int64
 _MOST_AREA = 2  # times its box's, with the box one pixel larger each way: rounding, and the box of a turned object
@@ -67,6 +68,8 @@ def check_instances(document: Any, file: str, with_files: bool = True) -> Instan
         elif not isinstance(document[key], list):
             faults.add("", f"{key!r} is {shown(document[key])}, not a list")
     faults.check()
+    if any(isinstance(entry, dict) and _OF_LVIS in entry for entry in document["images"]):
+        faults.add("", f"its images have {_OF_LVIS!r}: it is of LVIS, whose own metric leaves out what COCO's counts")
     images = _images(document["images"], faults, with_files)
     categories = _categories(document["categories"], faults)
     faults.check()
