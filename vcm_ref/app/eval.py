@@ -24,7 +24,7 @@ from ..files.document import parse
 from ..task.dataset import Dataset, dataset_files, load_dataset
 from .arguments import real_number, whole_number
 from .command import DRAWN_SCORE, argument_parser, check_needed, run
-from .experiment import MOST_WORKERS, add_missing_argument, check_results, results_progress
+from .experiment import MOST_WORKERS, add_missing_argument, check_results, note_orientation, results_progress
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -147,6 +147,8 @@ def _work(arguments: argparse.Namespace) -> None:
     method = _method(arguments, configuration, dataset, threads)
     upright = configuration is None or configuration.get("apply_exif_orientation", True)
     upright = upright and not arguments.ignore_exif_orientation
+    if arguments.features is None and arguments.bitstreams is None:
+        note_orientation(dataset, dataset.items, upright)
     evaluation = Evaluation(dataset, name, options, method, arguments.labels, arguments.allow_missing, upright)
     threshold = DRAWN_SCORE if arguments.threshold is None else arguments.threshold
     drawing = None if arguments.draw is None else Drawing(arguments.draw, threshold)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -19,7 +20,8 @@ from ..experiment.sweep import Begin, Outcome, Sweep, run_sweep
 from ..experiment.tasks import RunBatches
 from ..experiment.usable import first_of
 from ..network import weights_files
-from ..task.dataset import Dataset
+from ..task.dataset import Dataset, Item, with_unclear_orientation
+from ..task.imagenet import ImageNetDataset
 from .arguments import whole_number
 from .progress import progress
 
@@ -117,8 +119,23 @@ def opened_store(arguments: argparse.Namespace) -> Iterator[Store]:
 
 def measured(sweep: Sweep, store: Store, arguments: argparse.Namespace) -> Outcome:
     """Run a sweep where the arguments say, and tell of its progress."""
+    note_orientation(sweep.dataset, sweep.items, sweep.upright)
     with chosen_machines(arguments) as run_batches, results_progress(always_told=True) as begin:
         return run_sweep(sweep, store, run_batches, begin)
+
+
+def note_orientation(dataset: Dataset, items: Iterable[Item], upright: bool) -> None:
+    """Say so on standard error where nothing shows if annotations are of pictures as stored or as Exif turns them."""
+    found = [] if isinstance(dataset, ImageNetDataset) else with_unclear_orientation(items)
+    if found:
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        are, others = ("turned upright", "as stored") if upright else ("left as stored", "turned upright")
+        print(
+            f"note: {found[0].path.name}{more}: pictures with an Exif orientation are {are}, and sizes do not show "
+            f"whether the annotations are of them so; if they are of the pictures {others}, set "
+            f"apply_exif_orientation to {str(not upright).lower()}",
+            file=sys.stderr,
+        )
 
 
 def chosen_machines(arguments: argparse.Namespace) -> AbstractContextManager[RunBatches]:

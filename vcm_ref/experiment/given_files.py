@@ -15,7 +15,7 @@ from ..files.document import load
 from ..files.schema import packaged
 from ..provenance import file_digest
 from ..task.dataset import ImageId, Item
-from .matching import Candidate, NamedFile, absent, files_in, match, name_of, without_place
+from .matching import Candidate, NamedFile, absent, check_distinct_files, files_in, match, name_of, without_place
 from .method import Subject, WithoutCoding
 from .naming import task_name
 from .stages.analyse import analyse, analyse_feature_file, analyse_place, decode, decode_place
@@ -155,7 +155,9 @@ def _matched(folder: Path, suffixes: Sequence[str], items: Sequence[Item]) -> di
     known = {name for item in items for name in (item.path.stem, str(item.id))}
     files = [_without_layer(file, known) for file in files_in(folder, suffixes)]
     candidates = [Candidate(number, name, str(path), _recorded(path)) for number, (name, path) in enumerate(files)]
-    return {image_id: files[number].path for image_id, number in match(candidates, items).items()}
+    found = {image_id: files[number].path for image_id, number in match(candidates, items).items()}
+    check_distinct_files(found.items())
+    return found
 
 
 def _without_layer(file: NamedFile, pictures: Collection[str]) -> NamedFile:

@@ -25,6 +25,8 @@ Result = Detections | Classification
 Sizes = Mapping[ImageId, tuple[int, int]]
 """Height and width of each picture, in pixels."""
 
+_FIRST_QUARTER_TURN = 5  # of Exif's orientations (Exif 2.32, tag 274): 5 to 8 swap the sides
+
 
 class Item(NamedTuple):
     """One picture of a data set: its id there, and where the file is or should be.
@@ -75,6 +77,26 @@ def check_picture_files(items: Iterable[Item]) -> None:
         except DatasetError:
             continue
         check_size(item, *size)
+
+
+def with_unclear_orientation(items: Iterable[Item]) -> list[Item]:
+    """List the pictures that Exif orientation turns or mirrors, without a size that says if the annotations follow it.
+
+    A quarter turn swaps the sides, which :func:`check_size` notices; a half turn, a mirrored picture, a square one, and
+    any picture whose annotated size is not stated pass it either way. A file that cannot be read is left to its reader.
+    """
+    from vcm_ref.picture_file import picture_orientation
+
+    found = []
+    for item in items:
+        try:
+            orientation = picture_orientation(item.path) if os.path.isfile(item.path) else 1
+        except DatasetError:
+            continue
+        told = item.size is not None and orientation >= _FIRST_QUARTER_TURN and item.size[0] != item.size[1]
+        if orientation != 1 and not told:
+            found.append(item)
+    return found
 
 
 class Dataset(Protocol):
