@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vcm_ref.codec.process import ChildLimits, run_child
 from vcm_ref.experiment.tasks import TaskError
+from vcm_ref.process.child import ChildLimits, run_child
 
 
 class Pair(NamedTuple):

@@ -26,6 +26,7 @@ from typing import Any
 
 from ..atomic import OutputError
 from ..errors import LimitError
+from ..process import orphans
 from .tasks import Batch, Finished, RunBatches, Task, TaskError, Value, internal_error, once, refs
 
 _PROGRAM = Path(__file__).with_name("worker.py")
@@ -70,15 +71,17 @@ class _Worker:
         self.batch: _Batch | None = None
         environment = {**os.environ, **dict.fromkeys(_THREADS, str(threads)), "PYTHONSAFEPATH": "1"}
         try:
-            self.process = subprocess.Popen(
-                [sys.executable, str(_PROGRAM), str(theirs.fileno())],
-                env=environment,
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,  # a terminal's Ctrl-C is for this process, which ends its workers
-            )
+            with orphans.starting() as register:
+                self.process = subprocess.Popen(
+                    [sys.executable, str(_PROGRAM), str(theirs.fileno())],
+                    env=environment,
+                    pass_fds=(theirs.fileno(),),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,  # a terminal's Ctrl-C is for this process, which ends its workers
+                )
+                register(self.process.pid)
         except OSError as error:
             raise LimitError(f"a worker cannot be started: {error.strerror or error}") from error
         finally:
@@ -94,6 +97,7 @@ class _Worker:
         except subprocess.TimeoutExpired:
             self.process.kill()
             code = self.process.wait()
+        orphans.ended(self.process.pid)  # and with it an inner codec that it could not end itself
         with suppress(ValueError):
             return f"ended by {signal.Signals(-code).name}"
         return f"ended with exit code {code}"

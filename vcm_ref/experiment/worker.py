@@ -102,9 +102,11 @@ def _serve(connection: Connection) -> None:
     sys.path[:], folder, shares = connection.recv()
     try:
         from vcm_ref.experiment.tasks import internal_error
+        from vcm_ref.process.orphans import own_process
     except Exception as error:
         connection.send(f"{type(error).__name__}: {error}")
         return
+    own_process()
     connection.send(None)
     jobs: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(connection, jobs, Path(folder)), daemon=True).start()
