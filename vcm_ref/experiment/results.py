@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, DatasetError, reason
+from ..files.kind import check_kind
 from ..render import save_png
 from ..source import read_picture
 from ..task.dataset import Dataset, ImageId, Result, Sizes, class_key, match_names
@@ -89,6 +90,7 @@ def label_table(labels: str, class_names: Mapping[int, str], classes: Mapping[in
 
 
 def _read_names(path: Path) -> dict[str, str]:
+    check_kind(path, ConfigError)
     try:
         rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
