@@ -316,3 +316,26 @@ def test_the_next_run_removes_what_is_left_when_the_workers_are_killed_too(
     with local_workers(1, 1):
         assert not left[0].exists()
     assert not list(temporary.iterdir())
+
+
+ORPHANS = """
+import os
+from vcm_ref.experiment.pool import local_workers
+from vcm_ref.experiment.tasks import Task
+from vcm_ref.process import orphans
+from vcm_ref.process.child import ChildLimits, run_child
+orphans.own_process()
+with local_workers(1, 1) as run:
+    batch = lambda name: iter([[Task(name, os.getpid, (), "x")]])
+    first = [found.result for found in run(batch("a"))]
+    run_child(["true"], limits=ChildLimits(10, 0))
+    orphans.end_left()
+    assert [found.result for found in run(batch("b"))] == first
+    os.kill(first[0], 0)
+"""
+
+
+def test_a_worker_is_not_taken_for_an_orphan() -> None:
+    """In an executable, processes of another session that are not known are ended."""
+    done = subprocess.run([sys.executable, "-c", ORPHANS], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -18,7 +18,7 @@ _KINDS = (
 
 
 def check_kind(path: Path, error: type[VcmError] = DatasetError) -> None:
-    """Raise ``error`` where ``path`` is a folder, a pipe, a socket or a device; a missing file is for the reader to tell."""
+    """Raise ``error`` where ``path`` is a folder, a pipe, a socket or a device. A missing file passes."""
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):
