@@ -24,6 +24,7 @@ def start(name: str) -> int:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         return code
     except (KeyboardInterrupt, MemoryError) as error:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         from .command import describe
 
         message, code = describe(error)
