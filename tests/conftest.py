@@ -31,17 +31,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip slow tests otherwise, and say so."""
-    if not config.getoption("--slow"):
-        for item in items:
-            if item.get_closest_marker("slow"):
-                item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))
+    """Mark the tests of rooms that start processes or load networks; skip slow tests unless they are asked for."""
+    for item in items:
+        if INTEGRATION.intersection(item.path.relative_to(TESTS).parts):
+            item.add_marker("integration")
+        if item.get_closest_marker("slow") and not config.getoption("--slow"):
+            item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))
+
+
+@pytest.fixture(autouse=True)
+def only_integration_tests_start_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the fast part fast: a test that starts a process needs the mark."""
+    if request.node.get_closest_marker("integration") is None:
+
+        def refuse(*arguments: object, **options: object) -> None:
+            raise AssertionError("this test starts a process: mark it with pytest.mark.integration")
+
+        monkeypatch.setattr(subprocess.Popen, "__init__", refuse)
 
 
 # A run started in the background ignores Ctrl-C and would hand that on to the processes that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-CONFIGURATIONS = Path(__file__).parent.parent / "cfg"
+TESTS = Path(__file__).parent
+CONFIGURATIONS = TESTS.parent / "cfg"
+#: The folders of tests that start processes, run inner codecs, or load torch.
+INTEGRATION = {"app", "codec", "conformance", "experiment", "network", "process", "tools"}
 
 
 def make_features(channels: int, height: int, width: int, *, layers: int = 4, seed: int = 1) -> FeatureSet:

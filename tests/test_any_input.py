@@ -158,6 +158,7 @@ def test_digests_cover_every_bit_that_matters() -> None:
     assert refused > 0.9 * 8 * len(data)
 
 
+@pytest.mark.integration
 @settings(max_examples=12)
 @given(st.integers(0, 2), st.integers(0, 2**32))
 def test_damaged_video(mutate, videos: list[bytes], index: int, seed: int) -> None:  # type: ignore[no-untyped-def]
@@ -165,6 +166,7 @@ def test_damaged_video(mutate, videos: list[bytes], index: int, seed: int) -> No
     decode(mutate(Random(seed), videos[index], videos, coded=0.8))
 
 
+@pytest.mark.integration
 def test_video_that_is_not_damaged(videos: list[bytes]) -> None:
     """Else the tests above show nothing."""
     assert all(decode(data) for data in videos)

@@ -122,6 +122,7 @@ def test_an_existing_folder_is_kept(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_bytes() == b"old"
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("size", [66_000, 10**6])
 def test_a_full_disk_leaves_nothing(tiny_disk: Path, size: int) -> None:
     """Whether a write or the last flush meets it; an older file stays."""

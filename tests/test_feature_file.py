@@ -389,6 +389,16 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path, suffix: str, content:
         load_feature_file(tmp_path / f"absent{suffix}")
 
 
+@pytest.mark.parametrize("name", ["x.pt", "x.npz"])
+def test_a_reader_that_says_nothing_of_use_is_not_quoted(tmp_path: Path, name: str) -> None:
+    """For this content torch says a number alone, and NumPy advises to load it unsafely."""
+    if name.endswith("pt"):
+        pytest.importorskip("torch", reason="torch is not installed")
+    (tmp_path / name).write_bytes(b"junk\n")
+    with pytest.raises(DatasetError, match=r"feature file: it is damaged, or of another format$"):
+        load_feature_file(tmp_path / name, (1, 1))
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @given(place=st.integers(0, 10**6), byte=st.integers(0, 255), cut=st.none() | st.integers(0, 10**6))
 def test_a_damaged_file_is_read_or_refused(tmp_path: Path, suffix: str, place: int, byte: int, cut: int | None) -> None:

@@ -76,6 +76,7 @@ def loaded_by(statement: str) -> set[str]:
     return set(result.stdout.split())
 
 
+@pytest.mark.integration
 def test_the_decoder_needs_neither_encoder_nor_torch() -> None:
     """Nor what only checks configurations or draws."""
     loaded = loaded_by("import vcm_ref.decoder, vcm_ref.app.dec")
@@ -84,6 +85,7 @@ def test_the_decoder_needs_neither_encoder_nor_torch() -> None:
     assert loaded & unwanted == set()
 
 
+@pytest.mark.integration
 def test_the_harness_imports_no_decoder() -> None:
     """It runs installed executables, as anybody's."""
     harness = "adaptor, compare, fluster, judgement, manifest, reports, runner, verification"
@@ -92,6 +94,7 @@ def test_the_harness_imports_no_decoder() -> None:
     assert loaded & {"vcm_ref.decoder", "vcm_ref.encoder", "vcm_ref.codec", "vcm_ref.network", "torch"} == set()
 
 
+@pytest.mark.integration
 def test_the_encoder_needs_no_torch() -> None:
     """Feature files are coded without a network."""
     assert loaded_by("import vcm_ref.encoder, vcm_ref.app.enc") & {"torch", "torchvision", "matplotlib"} == set()

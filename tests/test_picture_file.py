@@ -128,14 +128,37 @@ def test_12_bit_tiff(tmp_path: Path) -> None:
         ("<i4", 2, "32-bit integer samples"),
         ("<u4", 1, "32-bit integer samples"),
         ("<i2", 2, "signed"),
+        ("<i1", 2, "signed"),
     ],
 )
 def test_samples_without_a_known_range_are_refused(tmp_path: Path, dtype: str, kind: int, told: str) -> None:
     """Float 0..1 or 0..255, integers up to nobody knows what."""
     samples = GREY.astype(dtype)
     path = tiff(tmp_path / "x.tif", samples.tobytes(), 4, 3, 8 * samples.itemsize, kind=kind)
-    with pytest.raises(DatasetError, match=rf"x\.tif: has .*{told}.*save it with 8 or 16 unsigned bits"):
+    with pytest.raises(DatasetError, match=rf"x\.tif: has .*{told}.*save it with .*unsigned"):
         read_picture(path)
+
+
+@pytest.mark.parametrize(("bits", "order"), [(8, "<"), (16, "<"), (16, ">")])
+def test_a_tiff_of_three_planes(tmp_path: Path, bits: int, order: str) -> None:
+    """Pillow 13 takes the first bytes of planes of 16 bits for 8-bit samples; those of 8 bits it reads rightly."""
+    planes = [np.full((3, 4), value << (bits - 8), f"{order}u{bits // 8}").tobytes() for value in (10, 20, 30)]
+    size, start = len(planes[0]), 8 + 2 + 12 * 10 + 4
+    arrays = ((bits,) * 3, tuple(start + 36 + size * place for place in range(3)), (size,) * 3)
+    places = dict(zip((258, 273, 279), range(start, start + 36, 12), strict=True))
+    tags = {256: 4, 257: 3, 258: 0, 259: 1, 262: 2, 273: 0, 277: 3, 278: 3, 279: 0, 284: 2}
+    directory = b"".join(
+        struct.pack(order + "HHII", tag, 4, 3 if tag in places else 1, places.get(tag, value))
+        for tag, value in tags.items()
+    )
+    content = (b"II" if order == "<" else b"MM") + struct.pack(order + "HIH", 42, 8, len(tags)) + directory + bytes(4)
+    content += b"".join(struct.pack(order + "3I", *values) for values in arrays) + b"".join(planes)
+    (tmp_path / "x.tif").write_bytes(content)
+    if bits == 8:
+        assert (read_picture(tmp_path / "x.tif") == [10, 20, 30]).all()
+    else:
+        with pytest.raises(DatasetError, match=r"x\.tif: has a plane for each colour, of more than 8 bits"):
+            read_picture(tmp_path / "x.tif")
 
 
 def test_a_float_map_is_refused(tmp_path: Path) -> None:

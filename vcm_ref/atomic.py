@@ -111,8 +111,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     target = _target(path)
     temporary = _temporary_name(target)
     try:
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise OutputError(f"{path}: exists already; name a new folder, or remove it")
+        check_new_folder(path)
         mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o777 & ~_umask()
         temporary.mkdir(0o700)
         yield temporary
@@ -124,6 +123,16 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         raise _explained(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_new_folder(path: Path) -> None:
+    """Raise :class:`OutputError` where ``path`` exists already, unless as an empty folder."""
+    target = _target(path)
+    try:
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise OutputError(f"{path}: exists already; name a new folder, or remove it")
+    except OSError as error:
+        raise _explained(path, error) from error
 
 
 def _temporary_name(target: Path) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import BinaryIO, NamedTuple
 
@@ -144,7 +144,10 @@ class Encoder:
         coded = {layer.name: layer.channels for layer in self._settings.header.layers}
         given = {name: len(layer) for name, layer in features.layers.items()}
         if list(coded.items()) != list(given.items()):
-            raise DatasetError(f"its layers and channels are {given}, the first picture's {coded}; code it on its own")
+            raise DatasetError(
+                f"its layers and their channels are {_told(given)}; those of the first picture are {_told(coded)}; "
+                "code it on its own"
+            )
         level_for(needs_of(self._settings.header, layer_sizes(features)))  # before any work on what no level allows
         return self._settings
 
@@ -196,3 +199,7 @@ def _report(
         {name: digest.hex() for name, digest in zip(features.layers, digests, strict=False)},
         seed_bits=8 * sum(inner_bytes) + SEED_INDEX_BITS * indices,
     )
+
+
+def _told(channels: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in channels.items())

@@ -31,6 +31,7 @@ from .files.kind import check_kind
 SUFFIXES = (".safetensors", ".npz")
 READ_SUFFIXES = (*SUFFIXES, ".npy", ".pt")
 _SIZE_KEYS = ("picture_height", "picture_width")
+_SIZE_OPTION = "give it with --picture-size WIDTHxHEIGHT"
 _METADATA = "__metadata__"
 _ENTRY_SUFFIX = ".npy"  # of an array in an npz archive; np.load gives both "a" and "a.npy" for it
 #: Entries that are not layers, so that no layer can have their names.
@@ -46,8 +47,11 @@ Arrays = dict[str, NDArray[Any]]
 Size = tuple[int, int]
 
 
-def load_feature_file(path: Path, picture_size: Size | None = None, *, finite: bool = True) -> FeatureSet:
-    """Read one feature set. ``picture_size`` (height, width) is used where the file does not say it.
+def load_feature_file(
+    path: Path, picture_size: Size | None = None, *, finite: bool = True, remedy: str = _SIZE_OPTION
+) -> FeatureSet:
+    """Read one feature set. ``picture_size`` (height, width) is used where the file does not say it;
+    ``remedy`` tells the user what to do where neither is known.
 
     Numbers of another type than float32 are accepted where each converts exactly; with ``finite``, NaN and infinity are
     not. Pickled objects are refused, and no
@@ -58,17 +62,22 @@ def load_feature_file(path: Path, picture_size: Size | None = None, *, finite: b
     try:
         arrays, size = _LOADERS[path.suffix.lower()](path)
     except _UNREADABLE as error:
-        told = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-        raise DatasetError(f"{path}: is not a readable feature file: {told}") from error
+        raise DatasetError(f"{path}: is not a readable feature file: {_told(error)}") from error
     size = size or picture_size
     if size is None:
-        raise DatasetError(f"{path}: does not say the picture's size; give it with --picture-size WIDTHxHEIGHT")
+        raise DatasetError(f"{path}: does not say the picture's size; {remedy}")
     if not arrays:
         raise DatasetError(f"{path}: holds no layers")
     try:
         return FeatureSet(*size, {name: as_layer(name, array, finite) for name, array in arrays.items()})
     except ValueError as error:
         raise DatasetError(f"{path}: {error}") from error
+
+
+def _told(error: Exception) -> str:
+    """The message of a reader; in its place our own where it is a number, or advises to run a file's code."""
+    told: str = getattr(error, "strerror", None) or " ".join(str(error).split())
+    return "it is damaged, or of another format" if not re.search("[a-z]", told) or "allow_pickle" in told else told
 
 
 def _load_safetensors(path: Path) -> tuple[Arrays, Size | None]:
@@ -130,7 +139,7 @@ def _entry(file: Any, name: str) -> NDArray[Any]:
 def _load_npy(path: Path) -> tuple[Arrays, Size | None]:
     with path.open("rb") as file:
         array = np.lib.format.read_array(file, allow_pickle=False)
-    return {_name_from(path): array}, None
+    return {layer_name(path): array}, None
 
 
 def _load_pt(path: Path) -> tuple[Arrays, Size | None]:
@@ -140,7 +149,7 @@ def _load_pt(path: Path) -> tuple[Arrays, Size | None]:
         raise ValueError("to read it, torch is needed: pip install torch; or save it as .safetensors") from error
     stored = read_tensors(path)
     if not isinstance(stored, Mapping):
-        stored = {_name_from(path): stored}
+        stored = {layer_name(path): stored}
     return _without_size({str(name): _of_torch(str(name), value) for name, value in stored.items()})
 
 
@@ -158,8 +167,11 @@ def _of_torch(name: str, value: Any) -> NDArray[Any]:
     return array
 
 
-def _name_from(path: Path) -> str:
-    """A layer's name from a file's: what follows the last dot before the suffix (``0001.p2.npy``), else all of it."""
+def layer_name(path: Path) -> str:
+    """The layer's name where a file holds one array without a name.
+
+    It is what follows the last dot before the suffix (``0001.p2.npy``), else all of it.
+    """
     return re.sub(r"[^A-Za-z0-9_.-]", "_", path.stem.rpartition(".")[2] or path.stem)[:32]
 
 

@@ -41,8 +41,9 @@ _UNREADABLE = (
     OSError, ValueError, TypeError, LookupError, AttributeError, SyntaxError, ArithmeticError, EOFError,
     NotImplementedError, struct.error, zlib.error,
 )  # fmt: skip
-_BITS_PER_SAMPLE, _PHOTOMETRIC, _ORIENTATION = 258, 262, 274  # tags of TIFF and Exif
-_WHITE_IS_ZERO = 0
+#: Tags of TIFF and Exif.
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _ORIENTATION, _PLANAR_CONFIGURATION, _SAMPLE_FORMAT = 258, 262, 274, 284, 339
+_WHITE_IS_ZERO, _PLANES, _UNSIGNED = 0, 2, 1
 #: What a PNG file contains if it may have Exif data behind its pixels, where only a full decoding finds it.
 _PNG_METADATA = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
 
@@ -95,6 +96,15 @@ def picture_size(path: Path, apply_orientation: bool = True) -> tuple[int, int]:
     return height, width
 
 
+def picture_orientation(path: Path) -> int:
+    """Read a picture's Exif orientation, 1 to 8, from what stands before its pixels; 1 if there is none.
+
+    Raises :class:`DatasetError` for a file whose header cannot be read.
+    """
+    with _opened(path, None) as picture:
+        return _orientation(picture, b"")
+
+
 @contextmanager
 def _opened(path: Path, file: BinaryIO | None) -> Iterator[Image]:
     """The opened picture, its size checked; what Pillow raises until it is closed becomes DatasetError."""
@@ -113,7 +123,9 @@ def _opened(path: Path, file: BinaryIO | None) -> Iterator[Image]:
                 yield picture
     except UnidentifiedImageError as error:
         kinds = ", ".join(FORMATS)
-        raise DatasetError(f"{path}: is not a readable picture of one of the formats {kinds}") from error
+        raise DatasetError(
+            f"{path}: is not a readable picture of one of the formats {kinds}, with samples of 1 to 16 unsigned bits"
+        ) from error
     except _UNREADABLE as error:
         told = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
         raise DatasetError(f"{path}: is not a readable picture: {told}") from error
@@ -175,12 +187,25 @@ def _rgb(path: Path, picture: Image) -> NDArray[np.uint8]:
     count = getattr(picture, "n_frames", 1)
     if count > 1 and picture.format != "MPO":
         raise DatasetError(f"{path}: holds {count} pictures; save each as a file of its own")
+    if picture.format == "TIFF":
+        _check_tiff(path, picture.tag_v2)  # type: ignore[attr-defined]
     bits = _grey_bits(path, picture)
     if bits is None:
         return np.asarray(picture.convert("RGB"))
     inverted = picture.format == "TIFF" and picture.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO  # type: ignore[attr-defined]
     grey = (np.asarray(picture) >> (bits - 8)).astype(np.uint8)
     return np.repeat((255 - grey if inverted else grey)[:, :, None], 3, axis=2)
+
+
+def _check_tiff(path: Path, tags: Any) -> None:
+    """Refuse what Pillow opens and reads wrongly: samples of more than 8 bits in planes, and signed ones of 8 bits."""
+    if tags.get(_PLANAR_CONFIGURATION) == _PLANES and max(tags.get(_BITS_PER_SAMPLE, (1,))) > 8:
+        raise DatasetError(
+            f"{path}: has a plane for each colour, of more than 8 bits a sample, which cannot be read here; save it "
+            "with the colours of each pixel together, or with 8 bits a sample"
+        )
+    if max(tags.get(_BITS_PER_SAMPLE, (1,))) <= 8 and {*tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))} != {_UNSIGNED}:
+        raise DatasetError(f"{path}: has signed samples, of which the range is not known; save it with unsigned ones")
 
 
 def _grey_bits(path: Path, picture: Image) -> int | None:

@@ -98,14 +98,25 @@ def test_a_picture_that_fails(capsys: pytest.CaptureFixture[str]) -> None:
     assert sorted(path.name for path in Path("lossless/qp30").iterdir()) == ["picture1.bin", "picture2.bin"]
 
 
+def test_what_is_missing_is_left_out_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("data/picture2.png").unlink()
+    assert vcm_anchor([*DATA, "--qp", "30"]) == 2
+    assert "picture2.png: is missing; --allow-missing" in capsys.readouterr().err
+    assert vcm_anchor([*DATA, "--qp", "30", "--allow-missing"]) == 0
+    assert "left out of the data set: 1: picture 2: " in capsys.readouterr().out
+    document = read_anchor(Path("lossless.json"))
+    assert [picture["id"] for picture in document["pictures"]] == [1, 3]
+    assert len(document["problems"]) == 1
+    assert "picture2.png: is missing" in document["problems"][0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["--qp", "64"], ["--qp 64", "0 to 63"]),
         (["--qp", "3", "3"], ["--qp", "twice"]),
-        (["--pictures", "0"], ["--pictures 0"]),
-        (["--workers", "0"], ["--workers 0"]),
         (["--name", "uncompressed"], ["uncompressed"]),
+        (["-o", ""], [".: is not a file name"]),
         (["-o", "none/a.json"], ["none/a.json", "no folder none"]),
         (["-o", "a", "--bitstreams"], ["a: ", ".json"]),
         (["-o", "data.json", "--bitstreams"], ["data: exists already"]),
@@ -115,6 +126,10 @@ def test_a_picture_that_fails(capsys: pytest.CaptureFixture[str]) -> None:
         (["--set", "arrangement.grid={p2: 4x4}"], ["there is no layer p2"]),
         (["--labels", "absent.csv"], ["absent.csv"]),
         (["--images", "absent"], ["picture1.png", "is missing"]),
+        (["-o", "data/data.json"], ["data/data.json: would be overwritten, and is an input"]),
+        (["-o", "data/picture1.png"], ["data/picture1.png: would be overwritten, and is an input"]),
+        (["-o", "data/lossless.yaml"], ["data/lossless.yaml: would be overwritten, and is an input"]),
+        (["-o", "data/small.onnx"], ["data/small.onnx: would be overwritten, and is an input"]),
         (["--store", "data/data.json"], ["the store data/data.json cannot be used"]),
     ],
 )

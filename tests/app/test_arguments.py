@@ -12,7 +12,7 @@ import pytest
 from vcm_ref.app.arguments import Parser, real_number, whole_number
 from vcm_ref.app.examples import EXAMPLES
 
-OURS = ("enc", "dec", "render", "report", "conformance")
+OURS = ("anchor", "conformance", "crosscheck", "dec", "enc", "eval", "render", "report", "sweep")
 
 
 def parser_of(name: str, monkeypatch: pytest.MonkeyPatch) -> argparse.ArgumentParser:
@@ -40,6 +40,21 @@ def test_every_argument_is_described_with_its_default(name: str, monkeypatch: py
         assert action.help, action
         if action.default not in (None, False, [], argparse.SUPPRESS):
             assert "(default: " in action.help, action
+
+
+@pytest.mark.parametrize("name", [name for name in OURS if name != "conformance"])  # it has rules of its own
+def test_every_number_is_checked(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not a number, or has hundreds of digits, is one line; so are counts below 1."""
+    for action in actions(parser_of(name, monkeypatch)):
+        assert action.type not in (int, float), action
+        if getattr(action.type, "__name__", "") == "number":
+            for text in ("nan", "inf", "", "1_0", "9" * 400, "zero"):
+                with pytest.raises(argparse.ArgumentTypeError):
+                    action.type(text)
+        if action.dest in ("workers", "threads", "pictures"):
+            for text in ("0", "-1"):
+                with pytest.raises(argparse.ArgumentTypeError, match="must be at least 1"):
+                    action.type(text)
 
 
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
@@ -75,6 +90,19 @@ def test_a_mistake_is_one_line(arguments: list[str], message: str, capsys: pytes
         parser.parse_args(arguments)
     assert ended.value.code == 2
     assert capsys.readouterr().err == f"tool: {message}; see tool --help\n"
+
+
+def test_an_option_of_another_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """No option is proposed in its own place, and none whose word is not alike."""
+    parser = Parser(prog="tool")
+    commands = parser.add_subparsers()
+    commands.add_parser("one").add_argument("--id")
+    commands.add_parser("two").add_argument("--set")
+    told = {"--id": "option --id does not belong to this command", "--metric": "there is no option --metric"}
+    for option, message in told.items():
+        with pytest.raises(SystemExit):
+            parser.parse_args(["two", option])
+        assert capsys.readouterr().err == f"tool: {message}; see tool --help\n"
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e400", "1_0", "", " 1", "0x1", "٣", "1,5"])

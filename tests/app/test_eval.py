@@ -105,7 +105,7 @@ def test_a_configurations_network(stub: dict[str, Any]) -> None:
 def test_drawing_and_allowing_what_is_missing(stub: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     Path("data/picture1.png").unlink()
     assert vcm_eval(["--data", "data/instances.json", "--allow-missing", "--draw", "drawn", "--threshold", "0.9"]) == 0
-    assert "4 of 5 pictures, 1 problems" in capsys.readouterr().out
+    assert "4 of 5 pictures; 1 problem, named in the results" in capsys.readouterr().out
     assert len(list(Path("drawn").iterdir())) == len(PICTURES) - 1
 
 
@@ -122,13 +122,17 @@ def test_drawing_and_allowing_what_is_missing(stub: dict[str, Any], capsys: pyte
         (["--data", "data/instances.json", "--threshold", "0"], "--threshold changes nothing without --draw"),
         (["--data", "data/instances.json", "--backend", "vtm"], "--backend changes nothing without --encode or --bit"),
         (["--data", "data/instances.json", "--labels", "name"], "--labels name"),
-        (["--data", "data/instances.json", "--workers", "0"], "--workers 0"),
-        (["--data", "data/instances.json", "--threads", "-1"], "--threads -1"),
         (["--data", "data/instances.json", "--network-option", "x"], "key=value"),
         (["--data", "data/instances.json", "--network-option", "x=["], "is not YAML"),
         (["--data", "data/instances.json", "--bitstreams", "none.bin"], "none.bin: cannot be read"),
         (["--data", "data/instances.json", "--features", "data"], "has no features named picture1 or 10"),
+        (["--data", "data/instances.json", "-o", "."], ".: is not a file name"),
+        (["--data", "data/instances.json", "--features", ".", "-o", "data/instances.json"], "would be overwritten"),
         (["--data", "data/instances.json", "-o", "none/r.json"], "there is no folder none"),
+        (["--data", "data/instances.json", "-o", "data/instances.json"], "instances.json: would be overwritten"),
+        (["--data", "data/instances.json", "-o", "data/../data/picture1.png"], "picture1.png: would be overwritten"),
+        (["--data", "data/instances.json", "-c", "config.yaml", "-o", "config.yaml"], "config.yaml: would be overwri"),
+        (["--data", "data/instances.json", "--draw", "data"], "data: exists already"),
     ],
 )
 def test_what_is_wrong_is_one_line(

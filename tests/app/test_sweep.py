@@ -58,6 +58,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("v.yaml").write_text(yaml.safe_dump({**tree, "methods": {"video": "data/video.yaml"}}))
     combined = {"config": "data/lossless.yaml", "grids": {"p3": ["1x1", "2x2"], "p4": ["1x1", "2x2"]}}
     Path("c.yaml").write_text(yaml.safe_dump({**tree, "combinations": combined}))
+    Path("d.yaml").write_text(yaml.safe_dump({**tree, "methods": {"data": "data/lossless.yaml"}}))
     return tmp_path
 
 
@@ -88,7 +89,7 @@ def test_anchors_and_a_report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     printed = capsys.readouterr()
     assert printed.err == ""
     found, *ranking, wrote = printed.out.splitlines()
-    assert (found, wrote) == ("0 of 15 results found in the store", "wrote out")
+    assert (found, wrote) == ("0 of 15 results found in the store", "wrote out; see out/report.html")
     assert "BD-rate against fine (AP)" in ranking[0]
     assert {line.split()[1] for line in ranking[2:]} == {"fine", "rough"}
     for name in ("fine", "rough"):
@@ -174,17 +175,17 @@ def test_a_method_that_fails_everywhere(monkeypatch: pytest.MonkeyPatch, capsys:
     [
         (["absent.yaml"], ["absent.yaml", "cannot be read"]),
         (["s.yaml", "--only", "z"], ["--only z", "fine, rough"]),
-        (["s.yaml", "--pictures", "0"], ["--pictures 0"]),
         (["s.yaml", "--qp", "99"], ["--qp 99"]),
         (["s.yaml", "--qp", "9", "9"], ["--qp", "twice"]),
-        (["s.yaml", "--workers", "0"], ["--workers 0"]),
         (["s.yaml", "--workers", "1", "--scheduler", "tcp://127.0.0.1:9"], ["give one of them"]),
         (["s.yaml", "--tls-ca", "a.pem"], ["--tls-ca changes nothing without --scheduler"]),
         (["s.yaml", "--scheduler", "tls://x:1", "--tls-ca", "a", "--tls-key", "b"], ["--tls-ca needs --tls-cert"]),
         (["s.yaml", "--data", "absent.json"], ["absent.json"]),
         (["s.yaml", "--images", "absent"], ["picture1.png", "is missing"]),
         (["s.yaml", "--set", "codec.speed=1"], ["codec.speed", "unknown key"]),
-        (["s.yaml", "-o", "s.yaml"], ["s.yaml: is no folder"]),
+        (["s.yaml", "-o", "s.yaml"], ["s.yaml: is not a folder"]),
+        (["d.yaml", "-o", "data"], ["data/data.json: would be overwritten, and is an input"]),
+        (["s.yaml", "-o", "s.yaml/deeper"], ["there is no folder", "s.yaml"]),
         (["s.yaml", "--store", "s.yaml"], ["the store s.yaml cannot be used"]),
         (
             ["c.yaml", "--set", "arrangement.method=tiled", "--set", "codec.mode=RA"],
@@ -198,6 +199,27 @@ def test_what_is_wrong_is_one_line(
     inside(monkeypatch, Here())
     assert vcm_sweep(arguments) == 2
     one_line(capsys.readouterr().err, *words)
+
+
+def test_what_is_missing_is_left_out_and_counted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A picture, and an annotation of no picture: refused, or named in the anchors and in the report."""
+    inside(monkeypatch, Here())
+    Path("data/picture2.png").unlink()
+    document = json.loads(Path("data/data.json").read_text())
+    document["annotations"].append({**document["annotations"][0], "id": 999, "image_id": 50})
+    Path("data/data.json").write_text(json.dumps(document))
+    assert vcm_sweep(["s.yaml", "-o", "out"]) == 2
+    one_line(capsys.readouterr().err, "annotation 999", "picture 2: ", "picture2.png: is missing; --allow-missing")
+    assert vcm_sweep(["s.yaml", "-o", "out", "--allow-missing"]) == 0
+    assert "left out of the data set: 2: annotation 999" in capsys.readouterr().out
+    anchor = read_anchor(Path("out/fine.json"))
+    assert [picture["id"] for picture in anchor["pictures"]] == [1, 3]
+    assert len(anchor["problems"]) == 2
+    report = Path("out/report.md").read_text()
+    assert "2 problems of the data set" in report
+    assert report.count("annotation 999") == 1
 
 
 def test_nobody_listens(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:

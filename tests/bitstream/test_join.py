@@ -114,6 +114,7 @@ def test_joining_is_coding_together(
     assert joined(*(joined(*half) for half in halves)) == together
 
 
+@pytest.mark.integration
 def test_joining_video() -> None:
     """VVenC's streams have parameter sets, which the bitstream keeps apart; QPs, modes and digests by layer."""
     features = make_features(8, 16, 32, layers=2)

@@ -83,6 +83,19 @@ def test_a_file_adds_to_its_base(base: Path, tmp_path: Path) -> None:
     assert configuration.source(("codec", "mode")) == str(folder / ".." / base.name)
 
 
+def test_a_mapping_whose_order_counts_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    """The n-th entry of the classes is the network's n-th output."""
+    (tmp_path / "a.yaml").write_text("network: {name: onnx, classes: {1: cat, 2: dog}, cut: {p2: x, p3: y}}\n")
+    (tmp_path / "b.yaml").write_text("network: {classes: {2: dog, 1: cat}, cut: {p3: y}}\n")
+    found = load_configuration([tmp_path / "a.yaml", tmp_path / "b.yaml"])
+    assert [*found.get("network.classes").items()] == [("2", "dog"), ("1", "cat")]
+    assert found.get("network.cut") == {"p3": "y"}
+    found = load_configuration([tmp_path / "a.yaml"], ["network.classes={1: kitten}"])
+    assert found.get("network.classes") == {"1": "kitten"}
+    found = load_configuration([tmp_path / "a.yaml"], ["network.classes.2=wolf", "network.classes.7=owl"])
+    assert [*found.get("network.classes").items()] == [("1", "cat"), ("2", "wolf"), ("7", "owl")]
+
+
 def test_settings_win_over_files_and_flags_over_settings(base: Path) -> None:
     """--set codec.qp=30, then --qp 22."""
     assert load_configuration([base], ["codec.qp=30"]).get("codec.qp") == 30

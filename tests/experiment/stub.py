@@ -75,6 +75,12 @@ class ClassifyingNetwork(StubNetwork):
         return Classification(np.array([brightness, 1 - brightness, -1], np.float32))
 
 
+class CountingNetwork(StubNetwork):
+    """Counts its labels from 0, where ``offset`` is -1."""
+
+    class_names = {0: "bright", 1: "grey"}  # noqa: RUF012
+
+
 class BrokenNetwork(StubNetwork):
     """Finds something that is no number."""
 
@@ -86,6 +92,7 @@ class BrokenNetwork(StubNetwork):
 NETWORKS = {
     "stub": Entry("experiment.stub", "StubNetwork", ""),
     "classifying": Entry("experiment.stub", "ClassifyingNetwork", ""),
+    "counting": Entry("experiment.stub", "CountingNetwork", ""),
     "broken": Entry("experiment.stub", "BrokenNetwork", ""),
 }
 """These networks as the package finds its own."""

@@ -332,6 +332,27 @@ def test_many_problems_are_counted(data: Path, tmp_path: Path) -> None:
         evaluated(request(data, allow_missing=True), tmp_path / "r.json")
 
 
+def test_features_in_all_formats_that_vcm_enc_reads(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of one array has its picture's name and its layer's; one without a size has the data set's."""
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    (tmp_path / "features").mkdir()
+    for number, item in enumerate(load_dataset(data).items):
+        layer = StubNetwork().extract(read_picture(item.path)).layers["p2"]
+        if number % 2:
+            np.save(tmp_path / f"features/{item.path.stem}.p2.npy", layer)
+        else:
+            torch.save({"p2": torch.from_numpy(layer)}, tmp_path / f"features/{item.path.stem}.pt")
+    document = evaluated(request(data, features(data, tmp_path / "features")), tmp_path / "r.json")
+    assert document["metrics"]["AP"] == pytest.approx(1.0)
+    items = [item._replace(size=None) for item in load_dataset(data).items]
+    unsized = replace(request(data, GivenFeatures("features", folder=tmp_path / "features", items=items)))
+    unsized.dataset.items[:] = items
+    with pytest.raises(DatasetError, match=r"picture1.pt: does not say the picture's size; save its layers as"):
+        evaluated(unsized, tmp_path / "s.json")
+
+
 def test_missing_features_and_bitstreams(data: Path, tmp_path: Path) -> None:
     write_bitstreams(data, tmp_path / "bitstreams")
     (tmp_path / "bitstreams" / "picture4.bin").unlink()
@@ -345,6 +366,22 @@ def test_missing_features_and_bitstreams(data: Path, tmp_path: Path) -> None:
     document = evaluated(request(data, method, allow_missing=True), tmp_path / "r.json")
     assert document["pictures"]["evaluated"] == 4
     assert document["rate"]["pixels"] == PIXELS * 4 // 5
+
+
+def test_features_in_files_of_torch_and_of_one_array(data: Path, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    (tmp_path / "features").mkdir()
+    for item in load_dataset(data).items:
+        found = StubNetwork().extract(read_picture(item.path))
+        layers = {name: torch.from_numpy(layer) for name, layer in found.layers.items()}
+        size = {"picture_height": found.height, "picture_width": found.width}
+        torch.save({**layers, **size}, tmp_path / "features" / f"{item.path.stem}.pt")
+    method = features(data, tmp_path / "features")
+    assert evaluated(request(data, method), tmp_path / "r.json")["metrics"]["AP"] == pytest.approx(1.0)
+    (tmp_path / "features" / "picture2.pt").unlink()
+    np.save(tmp_path / "features" / "picture2.npy", found.layers["p2"])  # which cannot say the picture's size
+    with pytest.raises(DatasetError, match=r"picture2\.npy: does not say the picture's size; save picture_height and"):
+        evaluated(request(data, features(data, tmp_path / "features")), tmp_path / "r.json")
 
 
 def test_a_damaged_bitstream_is_named(data: Path, tmp_path: Path) -> None:
@@ -462,11 +499,32 @@ def test_openimages(data: Path, tmp_path: Path) -> None:
 def test_label_tables() -> None:
     network, classes = {5: "Cell phone", 7: "dog", 8: "axe"}, {1: "person", 44: "cell_phone", 50: "Dog"}
     assert label_table("names", network, classes) == {5: 44, 7: 50}
-    assert label_table("ids", network, classes) == {1: 1, 44: 44, 50: 50}
-    assert label_table("from0", network, classes) == {0: 1, 1: 44, 2: 50}
-    assert label_table("from1", network, classes) == {1: 1, 2: 44, 3: 50}
+    numbered = {1: "n1", 2: "n2"}
+    assert label_table("ids", numbered, classes) == {1: 1, 44: 44, 50: 50}
+    assert label_table("from0", numbered, classes) == {0: 1, 1: 44, 2: 50}
+    assert label_table("from1", numbered, classes) == {1: 1, 2: 44, 3: 50}
     with pytest.raises(DatasetError, match="--labels"):
         label_table("names", {1: "tv"}, classes)
+
+
+@pytest.mark.parametrize("labels", ["ids", "from0", "from1"])
+def test_numbers_that_no_label_has_are_refused(labels: str) -> None:
+    with pytest.raises(DatasetError, match=rf"--labels {labels}: none of the network's labels, 5 to 8, is a class"):
+        label_table(labels, {5: "cat", 8: "dog"}, {1: "cat", 2: "dog"})
+
+
+@pytest.mark.parametrize(
+    ("labels", "first", "told"),
+    [
+        ("ids", 0, 'label 1 is "dog" and would become class 1, "cat"; class 2'),
+        ("from0", 1, 'label 1 is "cat" and would become class 2, "dog"; class 1'),
+        ("from1", 0, 'label 1 is "dog" and would become class 1, "cat"; class 2'),
+    ],
+)
+def test_numbers_that_contradict_names_are_refused(labels: str, first: int, told: str) -> None:
+    network = dict(enumerate(["cat", "dog", "cow"], start=first))
+    with pytest.raises(DatasetError, match=rf"--labels {labels}: the network's {told} of the data set has its name"):
+        label_table(labels, network, {1: "cat", 2: "dog"})
 
 
 def test_label_table_from_a_file(tmp_path: Path) -> None:
@@ -481,7 +539,7 @@ def test_label_table_from_a_file(tmp_path: Path) -> None:
 
 
 def test_labels_that_count_from_another_number(data: Path, tmp_path: Path) -> None:
-    document = evaluated(request(data, offset=-1, labels="from0"), tmp_path / "r.json")
+    document = evaluated(request(data, network="counting", offset=-1, labels="from0"), tmp_path / "r.json")
     assert document["metrics"]["AP"] == pytest.approx(1.0)
     document = evaluated(request(data, offset=-1), tmp_path / "r.json")  # label 0 has no name
     assert document["results"]["count"] == 2

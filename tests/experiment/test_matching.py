@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from vcm_ref.errors import DatasetError
-from vcm_ref.experiment.matching import Candidate, check_distinct, files_in, match, without_place
+from vcm_ref.experiment.matching import Candidate, check_distinct, check_distinct_files, files_in, match, without_place
 from vcm_ref.task.dataset import Item
 
 ROOT = Path("/data/images")
@@ -91,6 +91,21 @@ def test_a_record_tells_pictures_of_one_name_apart(tmp_path: Path) -> None:
         matched(["1.bin"], pictures, "0" * 64)
 
 
+def test_a_record_that_names_another_picture_is_refused(tmp_path: Path) -> None:
+    """A bitstream under another picture's name; a picture that is not in the data set may be another form of it."""
+    pictures = [Item(7, tmp_path / "a.png"), Item(8, tmp_path / "b.png")]
+    for item in pictures:
+        item.path.write_bytes(item.path.name.encode())
+    assert matched(["a.bin"], pictures, hashlib.sha256(b"a.png").hexdigest()) == {7: "a.bin"}
+    assert matched(["a.bin"], pictures, hashlib.sha256(b"a.jpg").hexdigest()) == {7: "a.bin"}
+    with pytest.raises(
+        DatasetError, match=r"f/a\.bin: is named as picture 7 .*a\.png\), but its .* from picture 8 .*b\."
+    ):
+        matched(["a.bin"], pictures, hashlib.sha256(b"b.png").hexdigest())
+    pictures[1].path.write_bytes(b"a.png")  # a copy
+    assert matched(["b.bin"], pictures, hashlib.sha256(b"a.png").hexdigest()) == {8: "b.bin"}
+
+
 def test_names_that_are_paths_from_elsewhere() -> None:
     """As a record may have them: the end that a picture has in common with them tells."""
     candidates = [
@@ -117,6 +132,15 @@ def test_one_file_under_two_ids(tmp_path: Path) -> None:
     for other in ("a.png", "x/../a.png", "link.png"):
         with pytest.raises(DatasetError, match="pictures 1 and 2 are one file"):
             check_distinct([Item(1, tmp_path / "a.png"), Item(2, tmp_path / other)])
+
+
+def test_one_file_for_two_pictures(tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(b"")
+    (tmp_path / "b.bin").symlink_to("a.bin")
+    (tmp_path / "c.bin").write_bytes(b"")  # another file, if of the same content
+    check_distinct_files([(1, tmp_path / "a.bin"), (3, tmp_path / "c.bin")])
+    with pytest.raises(DatasetError, match=r"pictures 1 and 2 are one file, .*b\.bin; it would count twice"):
+        check_distinct_files([(1, tmp_path / "a.bin"), (2, tmp_path / "b.bin")])
 
 
 def test_files_of_a_folder(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,10 @@ def save_detector(path: Path) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
 
 
-def turned() -> bytes:
-    """A JPEG of 48x32 that shall be turned by a quarter."""
+def turned(orientation: int = 6) -> bytes:
+    """A JPEG of 48x32 that shall be turned, by a quarter unless another orientation is given."""
     exif, file = Image.Exif(), io.BytesIO()
-    exif[0x0112] = 6
+    exif[0x0112] = orientation
     Image.fromarray(np.zeros((32, 48, 3), np.uint8)).save(file, "JPEG", exif=exif)
     return file.getvalue()
 
@@ -65,11 +66,42 @@ def test_orientation_is_in_the_name_of_results() -> None:
     ],
 )
 def test_an_evaluation_of_annotations_of_either_kind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], size: tuple[int, int]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    size: tuple[int, int],
 ) -> None:
     """The annotated size is that of what is analysed; the results record it where orientation is not applied."""
     monkeypatch.chdir(tmp_path)
     Path("x.jpg").write_bytes(turned())
+    write_data(size)
+    options = options if "-c" in options else ["-c", "n.yaml", *options]
+    assert vcm_eval.main(["--data", "data.json", "-o", "r.json", *options]) == 0
+    described = json.loads(Path("r.json").read_text())["network"]
+    assert described.get("exif_orientation") == (None if size == (32, 48) else "not applied")
+    assert "orientation" not in capsys.readouterr().err  # the size shows it
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ([], "are turned upright, .* of the pictures as stored, set apply_exif_orientation to false"),
+        (["--ignore-exif-orientation"], "are left as stored, .* turned upright, set apply_exif_orientation to true"),
+    ],
+)
+def test_an_orientation_that_the_size_does_not_show_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: list[str], told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("x.jpg").write_bytes(turned(3))
+    write_data((48, 32))
+    assert vcm_eval.main(["--data", "data.json", "-c", "n.yaml", "-o", "r.json", *options]) == 0
+    assert re.search(rf"note: x\.jpg: pictures with an Exif orientation {told}", capsys.readouterr().err)
+
+
+def write_data(size: tuple[int, int]) -> None:
+    """Write annotations of ``x.jpg``, for a picture of ``size`` (width, height), and a network."""
     image: dict[str, Any] = {"id": 1, "file_name": "x.jpg", "width": size[0], "height": size[1]}
     box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 9, 9], "area": 81, "iscrowd": 0}
     data = {"images": [image], "categories": [{"id": 1, "name": "person"}], "annotations": [box]}
@@ -77,7 +109,3 @@ def test_an_evaluation_of_annotations_of_either_kind(
     save_detector(Path("net.onnx"))
     network = {"name": "onnx", "weights": "net.onnx", "cut": ["act"], "head": "boxes", "fit": "none"}
     Path("n.yaml").write_text(json.dumps({"network": network}))
-    options = options if "-c" in options else ["-c", "n.yaml", *options]
-    assert vcm_eval.main(["--data", "data.json", "-o", "r.json", *options]) == 0
-    described = json.loads(Path("r.json").read_text())["network"]
-    assert described.get("exif_orientation") == (None if size == (32, 48) else "not applied")

@@ -241,7 +241,7 @@ def one_line(caught: pytest.ExceptionInfo[VcmError], *words: str) -> None:
         ({"anchor": "z", "methods": {"a": "cfg/one.yaml"}}, ["mine.yaml: anchor", "'z'"]),
         ({"labels": "labels.csv"}, ["labels.csv", "names, ids"]),
         ({"data": "data/no.json"}, ["no.json"]),
-        ({"images": "cfg"}, ["picture 1", "picture1.png", "is missing, and 2 more"]),
+        ({"images": "cfg"}, ["picture 1", "picture1.png", "is missing; picture 2"]),
         ({"methods": {"a": "cfg/one.yaml", "b": "cfg/other_network.yaml"}}, ["b", "another network than a"]),
         ({"combinations": {"config": "cfg/one.yaml"}}, ["mine.yaml, line", " combinations", "grids"]),
         ({"combinations": combined(p3=[])}, ["mine.yaml, line", " combinations.grids.p3"]),

@@ -344,6 +344,13 @@ def test_predictions_that_cannot_be_meant_are_refused(change: Any, message: str)
         yolox_detections(raw, (32, 32), PLAIN, [3, 7], ALL)
 
 
+def test_corners_of_a_graph_that_decodes_its_boxes_are_refused() -> None:
+    corners = decoded_predictions()
+    corners[0, :, :4] = np.concatenate((corners[0, :, :2] - 4, corners[0, :, :2] + 4), axis=1)
+    with pytest.raises(NetworkError, match=r"yolox_decoded: boxes seem to be corners"):
+        yolox_detections(corners, (64, 64), PLAIN, [3, 7], ALL, decoded=True)
+
+
 def test_a_transposed_output_is_told() -> None:
     """(1, 5 + K, N), as other exporters write it."""
     with pytest.raises(NetworkError, match=r"is \(1, 21, 7\); got \(1, 7, 21\); it is transposed"):
@@ -378,7 +385,10 @@ def test_outputs_of_exported_detectors(change: dict[str, bool]) -> None:
         ((BOXES, SCORES, LABELS), "scores range from 3 to 7; they must be probabilities"),
         ((BOXES[:1], LABELS, SCORES), r"got \(1, 4\), \(2,\) and \(2,\)"),
         ((np.stack([BOXES, BOXES]), LABELS, SCORES), "must be boxes"),
-        ((BOXES / 64, LABELS, SCORES), "no box reaches further than 1; they seem to be fractions"),
+        ((BOXES / 64, LABELS, SCORES), "no box reaches further than 1 or so; they seem to be fractions"),
+        ((BOXES / 50, LABELS, SCORES), "they seem to be fractions"),  # one reaches to 1.2
+        ((np.float32([[0.5, 0.5, 0.2, 0.2], [0.7, 0.4, 0.1, 0.1]]), LABELS, SCORES), "they seem to be fractions"),
+        ((BOXES + np.float32([100, 0, 100, 0]), LABELS, SCORES), "2 of 2 boxes lie outside the input of 64x64"),
         ((BOXES * np.nan, LABELS, SCORES), "holds NaN or infinity"),
         ((BOXES, LABELS, SCORES * np.nan), "holds NaN or infinity"),
         ((BOXES, LABELS + 0.5, SCORES), "labels are not whole numbers"),
@@ -389,6 +399,14 @@ def test_outputs_that_cannot_be_meant_are_refused(outputs: Any, message: str) ->
     """Another order, other shapes, logits, fractions."""
     with pytest.raises(NetworkError, match=message):
         box_detections(*outputs, (64, 64), PLAIN, ALL)
+
+
+def test_boxes_of_zeros_are_no_error() -> None:
+    """Exporters fill up with them; and one of several boxes may lie outside."""
+    boxes = np.concatenate((np.zeros((3, 4), np.float32), BOXES, BOXES[:1] + np.float32(100)))
+    found = box_detections(boxes, np.ones(6, np.int64), np.full(6, 0.5, np.float32), (64, 64), PLAIN, ALL)
+    assert len(found) == 6
+    assert len(box_detections(boxes[:3], LABELS[:1].repeat(3), SCORES[:1].repeat(3), (64, 64), PLAIN, ALL)) == 3
 
 
 def test_no_boxes_are_no_error() -> None:

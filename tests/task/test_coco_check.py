@@ -131,7 +131,11 @@ REFUSED: list[tuple[Change, str]] = [
     (without("area"), "annotation 1: it has no area; it needs the object's area in pixels"),
     (in_first(area=None), "annotation 1: area is null, not the object's area in pixels"),
     (in_first(area="600"), 'area is "600", not'),
-    (in_first(area=-1), "area is -1, not"),
+    (in_first(area=-1), "annotation 1: area is -1; an object with the bbox [10, 10, 30, 20] has more than 0"),
+    (in_first(area=0), "annotation 1: area is 0; an object"),
+    (in_first(area=0.125), "annotation 1: area is 0.125, less than a pixel; its bbox is 30x20"),  # a share: 600/4800
+    (in_first(area=2400), "area is 2400, more than its bbox [10, 10, 30, 20] can hold"),  # of a picture twice as large
+    (in_first(bbox=[0.125, 0.2, 0.375, 0.33]), "area is 600, more than its bbox [0.125, 0.2, 0.375, 0.33] can hold"),
     (in_first(area=float("nan")), "annotations.0.area: a number must be finite (annotation 1)"),
     (in_first(area=True), "area is true, not"),
     (in_first(iscrowd=2), "annotation 1: iscrowd is 2, not 0 or 1"),
@@ -202,6 +206,7 @@ REFUSED: list[tuple[Change, str]] = [
         lambda content: content["images"].append({**content["images"][0], "id": "b", "file_name": "x.png"}),
         "some ids of images are numbers and some are texts",
     ),
+    (in_image(not_exhaustive_category_ids=[]), "its images have 'not_exhaustive_category_ids': it is of LVIS"),
     # categories
     (in_category(id="1"), 'category "1": id is "1", not an integer'),
     (in_category(id=2), "category 2: another category has the same id"),
@@ -259,12 +264,30 @@ def test_the_first_faults_and_their_number_are_told(tmp_path: Path) -> None:
     assert message.endswith("; and 6 more faults")
 
 
-def test_shares_and_corners_in_place_of_boxes_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("box", [[0.1, 0.2, 0.3, 0.4], [0.7, 0.5, 0.9, 0.8], [0.8, 0.8, 0.4, 0.4]])
+def test_shares_in_place_of_pixels_are_refused(tmp_path: Path, box: list[float]) -> None:
+    """They may be x, y, width, height as well as corners, or a centre with a size."""
     content = document()
-    content["annotations"] = [annotation(1, [0.1, 0.2, 0.3, 0.4], None)]
+    content["annotations"] = [annotation(1, box, None)]
     assert "they seem to be shares of the picture" in refused(tmp_path, content)
+
+
+def test_centres_in_place_of_corners_are_refused(tmp_path: Path) -> None:
+    """Both objects by centre and size, as YOLO's formats have them: the second would reach to y = 65, of 60."""
+    content = document()
+    content["annotations"] = [annotation(1, [25, 20, 30, 20], None), annotation(2, [60, 25, 20, 40], None)]
+    assert "all boxes seem to begin with their centres" in refused(tmp_path, content)
+    # a centre at y = 5 of a box 20 high would be of a box that begins above the picture
+    content["annotations"].append(annotation(3, [20, 5, 30, 20], None))
+    load(tmp_path, content)
+
+
+def test_corners_in_place_of_boxes_are_refused(tmp_path: Path) -> None:
+    content = document()
     # both objects by their corners: the second would reach to x = 120 in a picture of 80
     content["annotations"] = [annotation(1, [10, 10, 40, 30], None), annotation(2, [50, 5, 70, 45], None)]
+    assert "all boxes seem to be x0, y0, x1, y1" in refused(tmp_path, content)
+    content["annotations"][1] = annotation(2, [50, 5, 80.5, 60.5], None)  # to the edge, with rounding
     assert "all boxes seem to be x0, y0, x1, y1" in refused(tmp_path, content)
     # one box that is not possible by corners, as its width 8 is less than x: boxes may reach beyond the picture
     content["annotations"].append(annotation(3, [75, 50, 8, 30], None))
@@ -295,6 +318,8 @@ ACCEPTED: list[Change] = [
     in_first(id=1.0, image_id=1.0, category_id=1.0, iscrowd=0.0, area=600.0),
     in_first(iscrowd=False),
     without("iscrowd"),
+    in_first(area=1250),  # of a turned object in a box of 30x20 pixels, rounded generously
+    in_first(area=2),  # of a thin one
     in_first(bbox=[10.0, 10, 30.0, 20]),
     in_first(extra="α", attributes={"x": None}),
     in_image(id=1.0, width=80.0),
@@ -432,7 +457,7 @@ def test_ids_in_any_order_give_pycocotools_figures(
     try:
         data = load(tmp_path_factory.mktemp("any"), content)
     except DatasetError as error:
-        assert "seem to be x0" in str(error)
+        assert "all boxes seem to" in str(error)
         return
     figures = data.evaluate(detections, {})
     expected = by_pycocotools(content, detections)

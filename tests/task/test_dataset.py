@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from vcm_ref.errors import DatasetError
-from vcm_ref.task.dataset import Item, check_size, load_dataset, match_names
+from vcm_ref.task.dataset import Item, check_size, load_dataset, match_names, with_unclear_orientation
 
 ORIENTATION = 0x0112  # Exif 2.32, tag 274
 
@@ -70,6 +70,30 @@ def test_a_picture_that_cannot_be_read_is_left_to_its_reader(tmp_path: Path) -> 
     load_dataset(path)
     (tmp_path / "p.jpg").unlink()
     load_dataset(path)
+
+
+@pytest.mark.parametrize(
+    ("orientation", "size", "unclear"),
+    [
+        (None, (64, 96), False),
+        (1, None, False),
+        (2, (64, 96), True),
+        (3, (64, 96), True),
+        (4, (64, 96), True),
+        (6, (64, 96), False),
+        (8, (96, 64), False),
+        (5, (64, 64), True),
+        (6, None, True),
+    ],
+)
+def test_orientations_that_sizes_do_not_show(
+    tmp_path: Path, orientation: int | None, size: tuple[int, int] | None, unclear: bool
+) -> None:
+    """A half turn and a mirrored picture keep the sides; so does a quarter turn of a square."""
+    write_set(tmp_path, 96, 64, orientation)
+    there = Item(1, tmp_path / "p.jpg", size)
+    others = [Item(2, tmp_path / "missing.jpg"), Item(3, tmp_path / "gt.json")]
+    assert with_unclear_orientation([*others, there]) == ([there] if unclear else [])
 
 
 def test_names_match_whatever_their_case_and_underscores() -> None:

@@ -196,6 +196,41 @@ def test_folders_that_are_numbers_are_in_the_order_of_numbers(tmp_path: Path) ->
         load_dataset(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("folders", "first", "second"),
+    [
+        (["class_0", "class_2", "class_10"], "class_10", "class_2"),
+        (["c9", "c10", "c11"], "c10", "c9"),
+        (["1 cat", "2 dog", "10 cow"], "10 cow", "2 dog"),
+        (["1.0", "2.0", "10.0"], "10.0", "2.0"),
+        (["00000000000001", "2", "10"], "10", "2"),
+    ],
+)
+def test_folders_whose_order_is_open_are_refused(tmp_path: Path, folders: list[str], first: str, second: str) -> None:
+    make_folders(tmp_path, **{name: ["x.png"] for name in folders})
+    with pytest.raises(DatasetError, match=f'is the folder "{first}" or "{second}" the earlier class'):
+        load_dataset(tmp_path)
+    (tmp_path / "names.txt").write_text("\n".join(folders))
+    (tmp_path / "set.yaml").write_text("kind: imagenet\nimages: .\nclasses: names.txt\n")
+    assert [*load_dataset(tmp_path / "set.yaml").classes.values()] == folders
+
+
+@pytest.mark.parametrize("folders", [["class_08", "class_09", "class_10"], ["a", "a 1", "a!", "a2"], ["F-16", "F16"]])
+def test_folders_with_numbers_whose_order_is_the_same_either_way(tmp_path: Path, folders: list[str]) -> None:
+    make_folders(tmp_path, **{name: ["x.png"] for name in folders})
+    assert [*load_dataset(tmp_path).classes.values()] == folders
+
+
+def test_a_network_with_a_background_class_needs_names(tmp_path: Path) -> None:
+    """TensorFlow's networks for ImageNet have 1,001 outputs, the first for the background."""
+    (tmp_path / "val.txt").write_text("a 0\nb 999\n")
+    found = {"a": logits(*np.eye(1001)[1]), "b": logits(*np.eye(1001)[1000])}
+    with pytest.raises(DatasetError, match="1001 classes, of which the first may be the background"):
+        load_dataset(tmp_path / "val.txt").evaluate(found, {})
+    (tmp_path / "val.txt").write_text("a 1\nb 1000\n")
+    assert load_dataset(tmp_path / "val.txt").evaluate(found, {})["top1"] == 1
+
+
 def test_folders_are_found_by_the_first_name_of_a_synset(tmp_path: Path) -> None:
     make_folders(tmp_path, n02111111=["b.png"], n00111111=["r.png"])
     (tmp_path / "words.txt").write_text(WORDS)

@@ -139,6 +139,7 @@ def test_draws_are_what_they_say() -> None:
     assert grain.std() == pytest.approx(1.0, abs=0.05)
 
 
+@pytest.mark.integration
 def test_command_writes_a_dataset(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "tools" / "make_scenes.py"), "--out", str(tmp_path / "new")]
     options = ["--seed", "9", "--count", "2", "--size", "80x64"]

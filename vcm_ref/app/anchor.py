@@ -8,22 +8,37 @@ from pathlib import Path
 
 from ..atomic import OutputError, check_output
 from ..configuration import load_configuration
-from ..errors import ConfigError
 from ..experiment.anchor import anchor_document, write_anchor, write_bitstreams
 from ..experiment.method import method_of
 from ..experiment.records import Record
 from ..experiment.sweep import Sweep
-from ..experiment.sweep_file import DEFAULT_QPS, check_names, check_qps, first_items, labels_path
-from ..task.dataset import load_dataset
+from ..experiment.sweep_file import DEFAULT_QPS, check_names, check_qps, labels_path
+from ..experiment.usable import usable_pictures
+from ..task.dataset import dataset_files, load_dataset
+from .arguments import whole_number
 from .command import argument_parser, run
-from .experiment import add_machine_arguments, measured, opened_store, raise_failures
+from .experiment import (
+    add_machine_arguments,
+    add_picture_arguments,
+    check_results,
+    measured,
+    opened_store,
+    print_problems,
+    raise_failures,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``vcm_anchor``; returns the exit code."""
     parser = argument_parser("vcm_anchor", "Make an anchor: rate and accuracy of a method over a data set.")
     parser.add_argument(
-        "-c", "--config", type=Path, action="append", required=True, metavar="FILE", help="YAML; later ones win"
+        "-c",
+        "--config",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="FILE",
+        help="a configuration in YAML; may be repeated, later files win",
     )
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="as in codec.preset=fast; wins over files"
@@ -32,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--data", required=True, type=Path, metavar="DATA", help="COCO JSON, ImageNet folder or list, or YAML"
     )
     parser.add_argument("--images", type=Path, metavar="FOLDER", help="folder of the pictures (default: as DATA says)")
-    parser.add_argument("--pictures", type=int, metavar="N", help="use only the first N pictures (default: all)")
+    add_picture_arguments(parser, "all")
     parser.add_argument(
         "--labels",
         default="names",
@@ -41,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--qp",
-        type=int,
+        type=whole_number(),
         nargs="+",
         default=list(DEFAULT_QPS),
         metavar="QP",
@@ -60,8 +75,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(arguments: argparse.Namespace) -> None:
-    if arguments.pictures is not None and arguments.pictures < 1:
-        raise ConfigError(f"--pictures {arguments.pictures}: must be at least 1")
     check_qps(arguments.qp)
     name = arguments.name or arguments.config[0].stem
     output = arguments.output or Path(f"{name}.json")
@@ -77,9 +90,12 @@ def _work(arguments: argparse.Namespace) -> None:
     dataset = load_dataset(arguments.data, arguments.images)
     method = method_of(name, configuration, arguments.qp, arguments.backend)
     check_names([method])
-    items = first_items(dataset, arguments.pictures)
+    items, problems = usable_pictures(dataset, arguments.pictures, arguments.allow_missing)
     labels, upright = labels_path(arguments.labels, Path()), configuration.get("apply_exif_orientation", True)
-    sweep = Sweep(name, dataset, items, network, options, [method], labels, upright)
+    sweep = Sweep(name, dataset, items, network, options, [method], labels, upright, problems)
+    files = [*dataset_files(arguments.data), *configuration.files]
+    outputs = [output, bitstreams] if arguments.bitstreams else [output]
+    check_results(outputs, files, dataset, labels, network, options)
     with opened_store(arguments) as store:
         outcome = measured(sweep, store, arguments)
         document = anchor_document(outcome, method)
@@ -87,6 +103,7 @@ def _work(arguments: argparse.Namespace) -> None:
             write_bitstreams(bitstreams, outcome, method, store)
         write_anchor(output, document)
     _print(document)
+    print_problems(problems)
     print(f"wrote {output}" + (f" and the bitstreams in {bitstreams}" if arguments.bitstreams else ""))
     raise_failures(outcome)
 

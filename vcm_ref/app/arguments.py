@@ -76,8 +76,11 @@ def _unknown(argument: str, known: Sequence[str]) -> str:
     if not argument.startswith("-"):
         return f"unexpected argument: {argument}"
     name = argument.partition("=")[0]
-    similar = difflib.get_close_matches(name, known, n=1)
-    return f"there is no option {name}" + (f"; did you mean {similar[0]}?" if similar else "")
+    if name in known:
+        return f"option {name} does not belong to this command"
+    words = {option.lstrip("-"): option for option in known}
+    similar = difflib.get_close_matches(name.lstrip("-"), words, n=1)
+    return f"there is no option {name}" + (f"; did you mean {words[similar[0]]}?" if similar else "")
 
 
 def whole_number(least: int | None = None, most: int | None = None) -> Callable[[str], int]:

@@ -28,9 +28,10 @@ from ..experiment.crosscheck import (
 from ..experiment.records import Record
 from ..experiment.store import Store
 from ..process.scratch import scratch_folder
-from ..task.dataset import load_dataset
+from ..task.dataset import dataset_files, load_dataset
+from .arguments import whole_number
 from .command import argument_parser, run
-from .experiment import add_worker_arguments, chosen_machines, results_progress
+from .experiment import add_worker_arguments, check_results, chosen_machines, results_progress
 
 _SHOWN = 10
 
@@ -61,10 +62,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="folder of bitstreams to check (default: the folder named like ANCHOR, if it exists)",
     )
     parser.add_argument(
-        "--pictures", type=int, metavar="N", help="use only the anchor's first N pictures (default: all)"
+        "--pictures", type=whole_number(1), metavar="N", help="use only the anchor's first N pictures (default: all)"
     )
     parser.add_argument(
-        "--qp", type=int, nargs="+", default=[], metavar="QP", help="use only these of its QPs (default: all)"
+        "--qp",
+        type=whole_number(),
+        nargs="+",
+        default=[],
+        metavar="QP",
+        help="use only these of its QPs (default: all)",
     )
     parser.add_argument("--weights", type=Path, metavar="FILE", help="the network's weights (default: its own)")
     parser.add_argument("--labels", metavar="FILE", help="the file of labels, where the anchor names one")
@@ -87,6 +93,7 @@ def _work(arguments: argparse.Namespace) -> None:
     chosen = chosen_machines(arguments)
     output = _output(arguments)
     plan = _plan(arguments)
+    _check_record(output, plan, arguments)
     started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     start = time.monotonic()
     with (
@@ -109,15 +116,18 @@ def _output(arguments: argparse.Namespace) -> Path:
     check_output(output)
     if output.suffix == ".md":
         raise OutputError(f"{output}: is where the Markdown goes; name the JSON file")
-    for path in (output, output.with_suffix(".md")):
-        if path.resolve() == arguments.anchor.resolve():
-            raise OutputError(f"{path}: is the anchor, and would be replaced; name another -o")
     return output
 
 
+def _check_record(output: Path, plan: Plan, arguments: argparse.Namespace) -> None:
+    """Check, before any work, that neither file of the record takes the place of a file that is read."""
+    given = [] if plan.folder is None else [path for path in plan.folder.rglob("*") if path.is_file()]
+    files = [arguments.anchor, *dataset_files(arguments.data), *given]
+    name = plan.anchor["network"]["name"]
+    check_results([output, output.with_suffix(".md")], files, plan.dataset, plan.labels, name, plan.network_options)
+
+
 def _plan(arguments: argparse.Namespace) -> Plan:
-    if arguments.pictures is not None and arguments.pictures < 1:
-        raise ConfigError(f"--pictures {arguments.pictures}: must be at least 1")
     anchor = read_anchor(arguments.anchor)
     machine = machine_of(arguments.set, arguments.weights)
     qps = _qps(anchor, arguments.qp)

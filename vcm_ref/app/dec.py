@@ -184,7 +184,8 @@ def _decode(arguments: argparse.Namespace, file: BinaryIO, decoder: Decoder) -> 
         for index, picture in enumerate(decoder.pictures()):
             pixels += picture.report.pixels
             if not arguments.quiet:
-                print(f"picture {index}  {names[index]}  {picture.report.width}x{picture.report.height}")
+                size = f"{picture.report.width}x{picture.report.height}"
+                print("  ".join(part for part in (f"picture {index}", names[index], size) if part))
                 print(picture_table(picture.report))
                 print(f"T1 digest: {'integer tensors verified' if picture.verified else 'none in the bitstream'}\n")
             for output, place in zip(outputs, places, strict=True):

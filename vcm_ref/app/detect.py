@@ -48,7 +48,7 @@ class Detector:
         if not isinstance(detections, Detections):
             raise NetworkError(f"network {self.network.name} classifies pictures; it gives no boxes to draw")
         if not self.quiet:
-            print("\n".join(self._lines(detections)))
+            print("\n".join([*self._lines(detections), ""]))
         save_png(path, draw_detections(canvas, detections, self.network.class_names, self.threshold))
 
     def _lines(self, detections: Detections) -> list[str]:
@@ -60,9 +60,11 @@ class Detector:
             for label, score, box in rows
         ]
         if lines:
-            return lines
-        best = f"; the highest score is {detections.scores.max():.3f}" if len(detections.scores) else ""
-        return [f"no object above {self.threshold:g}{best}"]
+            return [f"{'object':<12} score  left top right bottom, in pixels", *lines]
+        if not len(detections.scores):
+            return ["no object found"]
+        best = f"the highest score is {detections.scores.max():.3f}; --threshold sets another limit"
+        return [f"no object with a score of at least {self.threshold:g}; {best}"]
 
     def _canvas(self, height: int, width: int) -> NDArray[np.uint8]:
         if self.picture is None:

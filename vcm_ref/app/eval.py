@@ -8,21 +8,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..atomic import check_output
+from ..atomic import check_new_folder, check_output, companion
 from ..configuration import Configuration, load_configuration
 from ..conversion.parallel import core_count
 from ..decoder import Backend
 from ..errors import ConfigError
-from ..experiment.evaluation import Drawing, Evaluation, evaluate, own_store
+from ..experiment.evaluation import Drawing, Evaluation, detections_file, evaluate, own_store
 from ..experiment.given_files import GivenBitstream, GivenBitstreams, GivenFeatures
 from ..experiment.machines import machines
 from ..experiment.method import Method, Uncompressed, Whole, method_of
 from ..experiment.results import LABELS
 from ..experiment.store import Store
+from ..feature_file import READ_SUFFIXES
 from ..files.document import parse
-from ..task.dataset import Dataset, load_dataset
+from ..task.dataset import Dataset, dataset_files, load_dataset
+from .arguments import real_number, whole_number
 from .command import DRAWN_SCORE, argument_parser, check_needed, run
-from .experiment import results_progress
+from .experiment import MOST_WORKERS, add_missing_argument, check_results, note_orientation, results_progress
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,66 +33,109 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--data", required=True, type=Path, metavar="DATA", help="COCO JSON, ImageNet folder or list, or YAML"
     )
-    parser.add_argument("--images", type=Path, metavar="FOLDER", help="where the pictures are, if not where DATA says")
+    parser.add_argument("--images", type=Path, metavar="FOLDER", help="folder of the pictures (default: as DATA says)")
     _add_source_arguments(parser.add_mutually_exclusive_group())
     _add_network_arguments(parser)
     parser.add_argument("--backend", choices=("auto", "ffmpeg", "vtm"), help="the VVC decoder (default: auto)")
     parser.add_argument(
-        "--labels", default="names", metavar="HOW", help=f"network's labels to the data's: {', '.join(LABELS)}, or CSV"
+        "--labels",
+        default="names",
+        metavar="HOW",
+        help=f"network's labels to the data's: {', '.join(LABELS)}, or CSV (default: names)",
     )
-    parser.add_argument("--allow-missing", action="store_true", help="leave out and count what is missing")
+    add_missing_argument(parser)
     parser.add_argument(
         "-o",
         "--output",
         type=Path,
         default=Path("results.json"),
         metavar="FILE",
-        help="the results (default: results.json)",
+        help="the results, with all detections or classes in a file beside (default: results.json)",
     )
-    parser.add_argument("--draw", type=Path, metavar="FOLDER", help="a new folder for pictures of what was detected")
-    parser.add_argument("--threshold", type=float, help=f"with --draw: least score to draw (default: {DRAWN_SCORE})")
+    parser.add_argument(
+        "--draw", type=Path, metavar="FOLDER", help="a new folder for pictures of what was detected (default: none)"
+    )
+    parser.add_argument(
+        "--threshold",
+        type=real_number(0, 1),
+        metavar="SCORE",
+        help=f"with --draw: least score to draw, from 0 to 1 (default: {DRAWN_SCORE})",
+    )
     parser.add_argument(
         "--store",
         type=Path,
         metavar="FOLDER",
         help="keep the results of all pictures there, for later runs (default: OUTPUT.store, removed at the end)",
     )
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default: 1)")
-    parser.add_argument("--threads", type=int, metavar="N", help="threads for each worker (default: cores / workers)")
+    parser.add_argument(
+        "--workers", type=whole_number(1, MOST_WORKERS), default=1, metavar="N", help="processes (default: 1)"
+    )
+    parser.add_argument(
+        "--threads",
+        type=whole_number(1, MOST_WORKERS),
+        metavar="N",
+        help="threads for each worker (default: cores / workers)",
+    )
     return run(parser, _work, argv)
 
 
 def _add_source_arguments(group: argparse._MutuallyExclusiveGroup) -> None:
-    group.add_argument("--features", type=Path, metavar="FOLDER", help="feature files, named as the pictures")
-    group.add_argument("--bitstreams", type=Path, metavar="PATH", help="a folder of bitstreams, or one of vcm_enc's")
+    group.add_argument(
+        "--features",
+        type=Path,
+        metavar="FOLDER",
+        help=f"a folder of feature files ({', '.join(READ_SUFFIXES)}) that are named as the pictures",
+    )
+    group.add_argument(
+        "--bitstreams",
+        type=Path,
+        metavar="PATH",
+        help="a folder of bitstreams that are named as the pictures, or one bitstream of vcm_enc with its record",
+    )
     group.add_argument("--encode", action="store_true", help="code and decode the pictures' features, as -c says")
-    group.add_argument("--whole", action="store_true", help="run the network unsplit")
+    group.add_argument("--whole", action="store_true", help="run the network unsplit (default: in its two parts)")
 
 
 def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "-c", "--config", type=Path, action="append", default=[], metavar="FILE", help="YAML; later ones win"
+        "-c",
+        "--config",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a configuration in YAML, or without --encode one of the network alone; may be repeated, later files win",
     )
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="as in codec.preset=fast; wins over files"
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="one value of the configuration, as in codec.preset=fast; may be repeated, wins over files",
     )
-    parser.add_argument("--qp", type=int, help="as --set codec.qp=QP")
+    parser.add_argument(
+        "--qp",
+        type=whole_number(),
+        metavar="QP",
+        help="with --encode: as --set codec.qp=QP (default: the configuration's)",
+    )
     parser.add_argument(
         "--ignore-exif-orientation",
         action="store_true",
         help="leave pictures as they are stored; as --set apply_exif_orientation=false",
     )
-    parser.add_argument("--network", metavar="NAME", help="the network; without it, the configuration's, or refnet")
-    parser.add_argument("--weights", metavar="FILE", help="its weights, where not its own")
+    parser.add_argument("--network", metavar="NAME", help="the network (default: the configuration's, or refnet)")
+    parser.add_argument("--weights", metavar="FILE", help="the network's weights (default: its own)")
     parser.add_argument(
-        "--network-option", action="append", default=[], metavar="KEY=VALUE", help="another option of the network"
+        "--network-option",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="another option of the network, as in max_detections=50; may be repeated",
     )
 
 
 def _work(arguments: argparse.Namespace) -> None:
-    for name, value in (("workers", arguments.workers), ("threads", arguments.threads)):
-        if value is not None and value < 1:
-            raise ConfigError(f"--{name} {value}: must be at least 1")
     configuration = _configuration(arguments)
     if not arguments.encode and arguments.bitstreams is None:
         check_needed(arguments, ("--backend",), "--encode or --bitstreams")
@@ -102,11 +147,13 @@ def _work(arguments: argparse.Namespace) -> None:
     method = _method(arguments, configuration, dataset, threads)
     upright = configuration is None or configuration.get("apply_exif_orientation", True)
     upright = upright and not arguments.ignore_exif_orientation
+    if arguments.features is None and arguments.bitstreams is None:
+        note_orientation(dataset, dataset.items, upright)
     evaluation = Evaluation(dataset, name, options, method, arguments.labels, arguments.allow_missing, upright)
     threshold = DRAWN_SCORE if arguments.threshold is None else arguments.threshold
     drawing = None if arguments.draw is None else Drawing(arguments.draw, threshold)
     workers = min(arguments.workers, len(dataset.items)) or 1
-    check_output(arguments.output)
+    _check_outputs(arguments, configuration, evaluation)
     with (
         _store(arguments) as store,
         machines(workers, threads) as run_batches,
@@ -114,6 +161,21 @@ def _work(arguments: argparse.Namespace) -> None:
     ):
         document = evaluate(evaluation, arguments.output, store, run_batches, begin, drawing)
     _print(document, arguments)
+
+
+def _check_outputs(arguments: argparse.Namespace, configuration: Configuration | None, evaluation: Evaluation) -> None:
+    """Check, before any work, that each output has a place, and not that of a file that is read."""
+    check_output(arguments.output)
+    outputs = [arguments.output, detections_file(arguments.output)]
+    if arguments.draw is not None:
+        check_new_folder(arguments.draw)
+        outputs.append(arguments.draw)
+    given: Path | None = arguments.features or arguments.bitstreams
+    files = [*dataset_files(arguments.data), *(configuration.files if configuration is not None else ())]
+    if given is not None:
+        files += [given, companion(given)] if given.is_file() else [path for path in given.rglob("*") if path.is_file()]
+    of = evaluation
+    check_results(outputs, files, of.dataset, of.labels, of.network, of.network_options)
 
 
 @contextmanager
@@ -177,7 +239,8 @@ def _print(document: dict[str, Any], arguments: argparse.Namespace) -> None:
     print(tabulate([(name, value) for name, value in document["metrics"].items()], ("metric", "value"), floatfmt=".4f"))
     pictures = document["pictures"]
     print(f"\nfrom {document['source']['kind']}: {pictures['evaluated']} of {pictures['data_set']} pictures", end="")
-    print(f", {pictures['problems']} problems: they are in the results" if pictures["problems"] else "")
+    problems = pictures["problems"]
+    print(f"; {problems} problem{'s' if problems > 1 else ''}, named in the results" if problems else "")
     if "rate" in document:
         print(f"{document['rate']['bpp']:.4f} bpp ({document['rate']['bytes']} bytes)")
     print(f"wrote {arguments.output} and {document['results']['file']}")

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
+from ..atomic import check_outputs
 from ..conversion.parallel import core_count
 from ..errors import ConfigError, VcmError
 from ..experiment.machines import machines
+from ..experiment.results import LABELS
 from ..experiment.store import Store
 from ..experiment.sweep import Begin, Outcome, Sweep, run_sweep
 from ..experiment.tasks import RunBatches
+from ..experiment.usable import first_of
+from ..network import weights_files
+from ..task.dataset import Dataset, Item, with_unclear_orientation
+from ..task.imagenet import ImageNetDataset
+from .arguments import whole_number
 from .progress import progress
 
 DEFAULT_STORE = "vcm_store"
+MOST_WORKERS = 1024
 _SHOWN_FAILURES = 5
 
 
@@ -37,14 +47,59 @@ def add_machine_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help=f"results of all tasks, found again by later runs (default: $VCM_STORE, or {DEFAULT_STORE})",
     )
-    parser.add_argument("--discard-features", action="store_true", help="keep no features in the store")
+    parser.add_argument(
+        "--discard-features", action="store_true", help="keep no features in the store (default: keep them)"
+    )
     add_worker_arguments(parser)
+
+
+def add_picture_arguments(parser: argparse.ArgumentParser, first: str) -> None:
+    """Add the options that choose the pictures; ``first`` says what is used without them."""
+    parser.add_argument(
+        "--pictures", type=whole_number(1), metavar="N", help=f"use only the first N pictures (default: {first})"
+    )
+    add_missing_argument(parser)
+
+
+def add_missing_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option that leaves out what cannot be used."""
+    parser.add_argument(
+        "--allow-missing",
+        action="store_true",
+        help="leave out pictures and annotations that cannot be used, and count them in the result (default: refuse)",
+    )
+
+
+def check_results(
+    outputs: Iterable[Path],
+    files: Iterable[Path],
+    dataset: Dataset,
+    labels: str,
+    network: str,
+    network_options: Mapping[str, Any],
+) -> None:
+    """Check that no output takes the place of a file that is read.
+
+    Those are ``files``, the pictures, the file of labels if there is one, and the network's files. Raises
+    :class:`~vcm_ref.atomic.OutputError`, and :class:`~vcm_ref.errors.NetworkError` where weights are missing.
+    """
+    read = [*files, *(item.path for item in dataset.items), *weights_files(network, network_options)]
+    check_outputs(outputs, read if labels in LABELS else [*read, Path(labels)])
+
+
+def print_problems(problems: Sequence[str]) -> None:
+    """Print how many pictures and annotations were left out, and the first of them; nothing where there are none."""
+    if problems:
+        print(f"left out of the data set: {len(problems)}: {first_of(problems)}")
 
 
 def add_worker_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that say where tasks run."""
     parser.add_argument(
-        "--workers", type=int, metavar="N", help="processes on this machine (default: one for each core)"
+        "--workers",
+        type=whole_number(1, MOST_WORKERS),
+        metavar="N",
+        help="processes on this machine (default: one for each core)",
     )
     parser.add_argument(
         "--scheduler", metavar="ADDRESS", help="use a Dask cluster, as in tls://host:8786 (default: this machine)"
@@ -64,14 +119,27 @@ def opened_store(arguments: argparse.Namespace) -> Iterator[Store]:
 
 def measured(sweep: Sweep, store: Store, arguments: argparse.Namespace) -> Outcome:
     """Run a sweep where the arguments say, and tell of its progress."""
+    note_orientation(sweep.dataset, sweep.items, sweep.upright)
     with chosen_machines(arguments) as run_batches, results_progress(always_told=True) as begin:
         return run_sweep(sweep, store, run_batches, begin)
 
 
+def note_orientation(dataset: Dataset, items: Iterable[Item], upright: bool) -> None:
+    """Say so on standard error where nothing shows if annotations are of pictures as stored or as Exif turns them."""
+    found = [] if isinstance(dataset, ImageNetDataset) else with_unclear_orientation(items)
+    if found:
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        are, others = ("turned upright", "as stored") if upright else ("left as stored", "turned upright")
+        print(
+            f"note: {found[0].path.name}{more}: pictures with an Exif orientation are {are}, and sizes do not show "
+            f"whether the annotations are of them so; if they are of the pictures {others}, set "
+            f"apply_exif_orientation to {str(not upright).lower()}",
+            file=sys.stderr,
+        )
+
+
 def chosen_machines(arguments: argparse.Namespace) -> AbstractContextManager[RunBatches]:
     """The machines that the arguments choose. Raises :class:`ConfigError`."""
-    if arguments.workers is not None and arguments.workers < 1:
-        raise ConfigError(f"--workers {arguments.workers}: must be at least 1")
     if arguments.workers is not None and arguments.scheduler is not None:
         raise ConfigError("--workers are of this machine, --scheduler has its own: give one of them")
     files = {f"--tls-{name}": getattr(arguments, f"tls_{name}") for name in ("ca", "cert", "key")}

@@ -7,17 +7,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from ..atomic import OutputError
+from ..atomic import OutputError, check_output
 from ..decoder import Backend
-from ..errors import ConfigError
 from ..experiment.anchor import anchor_document, main_metric, rate, write_anchor
 from ..experiment.records import Record
 from ..experiment.report import write_combinations, write_report
-from ..experiment.report.result_report import Result
+from ..experiment.report.combinations_report import FILES as COMBINATIONS_FILES
+from ..experiment.report.result_report import FILES, Result
 from ..experiment.sweep import Outcome
 from ..experiment.sweep_file import Combinations, Overrides, SweepFile, load_sweep
+from .arguments import whole_number
 from .command import argument_parser, run
-from .experiment import add_machine_arguments, measured, opened_store, raise_failures
+from .experiment import (
+    add_machine_arguments,
+    add_picture_arguments,
+    check_results,
+    measured,
+    opened_store,
+    print_problems,
+    raise_failures,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,11 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--data", type=Path, metavar="DATA", help="data set (default: the sweep file's)")
     parser.add_argument("--images", type=Path, metavar="FOLDER", help="folder of the pictures (default: as DATA says)")
+    add_picture_arguments(parser, "as the sweep file says")
     parser.add_argument(
-        "--pictures", type=int, metavar="N", help="use only the first N pictures (default: as the sweep file says)"
-    )
-    parser.add_argument(
-        "--qp", type=int, nargs="+", default=[], metavar="QP", help="QPs to measure (default: the sweep file's)"
+        "--qp",
+        type=whole_number(),
+        nargs="+",
+        default=[],
+        metavar="QP",
+        help="QPs to measure (default: the sweep file's)",
     )
     parser.add_argument(
         "--only",
@@ -55,11 +67,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(arguments: argparse.Namespace) -> None:
-    if arguments.pictures is not None and arguments.pictures < 1:
-        raise ConfigError(f"--pictures {arguments.pictures}: must be at least 1")
     folder = arguments.output or Path(arguments.sweep.stem)
     if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder}: is no folder; name another -o")
+        raise OutputError(f"{folder}: is not a folder; name another -o")
     overrides = Overrides(
         arguments.data,
         arguments.images,
@@ -68,30 +78,50 @@ def _work(arguments: argparse.Namespace) -> None:
         arguments.only,
         arguments.set,
         arguments.backend,
+        arguments.allow_missing,
     )
     file = load_sweep(arguments.sweep, overrides)
+    _check_folder(folder, file)
     with opened_store(arguments) as store:
         outcome = measured(file.sweep, store, arguments)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be made: {error.strerror or error}") from error
-    _write(folder, file, outcome)
-    print(f"wrote {folder}")
+    reports = _write(folder, file, outcome)
+    print_problems(file.sweep.problems)
+    print("; see ".join([f"wrote {folder}", *map(str, reports)]))
     raise_failures(outcome)
 
 
-def _write(folder: Path, file: SweepFile, outcome: Outcome) -> None:
-    written = []
+def _check_folder(folder: Path, file: SweepFile) -> None:
+    """Check, before any work, that the folder can be made, and that nothing written there is read by the sweep."""
+    place = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    check_output(place / "report.html")
+    if folder.is_dir():
+        names = [*(f"{method.name}.json" for method in file.methods), *FILES]
+        names += COMBINATIONS_FILES if file.combinations is not None else ()
+        of = file.sweep
+        outputs = [folder / name for name in names]
+        check_results(outputs, file.files, of.dataset, of.labels, of.network, of.network_options)
+
+
+def _write(folder: Path, file: SweepFile, outcome: Outcome) -> list[Path]:
+    """Write the anchors, the reports and the ranking; returns the reports."""
+    written: list[Path] = []
+    reports: list[Path] = []
     for method in file.methods:
         written.append(folder / f"{method.name}.json")
         write_anchor(written[-1], anchor_document(outcome, method))
     if any(outcome.points[method.name, qp].records for method in file.methods for qp in method.qps):
         _print_ranking(write_report(folder, written, anchor=file.anchor, metric=file.metric, title=file.title))
+        reports.append(folder / "report.html")
     if file.combinations is not None:
         document = _combinations_document(file.combinations, file, outcome)
         if document["points"]:
             write_combinations(folder, document)
+            reports.append(folder / "combinations.html")
+    return reports
 
 
 def _print_ranking(report: Result) -> None:
@@ -132,6 +162,7 @@ def _combinations_document(combinations: Combinations, file: SweepFile, outcome:
         "main_metric": file.metric or main_metric(outcome.uncompressed.metrics),
         "data": {"name": sweep.dataset.name, "sha256": sweep.dataset.digest(), "pictures": len(outcome.subjects)},
         "network": {"name": sweep.network, **outcome.network["description"]},
+        "problems": list(sweep.problems),
         "uncompressed": {"metrics": outcome.uncompressed.metrics},
         "points": points,
     }

@@ -134,11 +134,13 @@ class Configuration:
             if one.only_with is None or origin is None or self.get(one.only_with[0]) in one.only_with[1]:
                 continue
             (key, values), (room, name) = one.only_with, one.path
+            if name not in self.tree[room]:  # an empty section is said, and none of its options
+                continue
             chosen = self._origin(tuple(key.split(".")))
             beside = chosen is not None and origin.rank == chosen.rank
             tolerated = beside and one.was_required and origin.line is not None
             if not (origin.shared or tolerated) and (chosen is None or origin.rank >= chosen.rank):
-                useful = f"{', '.join(values[:-1])} or {values[-1]}"
+                useful = " or ".join(filter(None, [", ".join(values[:-1]), values[-1]]))
                 problem = f"it has no effect with {key} {self.get(key)}, only with {useful}"
                 raise self._error(one.path, f"is {shown(self.tree[room][name])}; {problem}")
             self.tree[room].pop(name, None)

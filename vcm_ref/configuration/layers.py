@@ -1,6 +1,7 @@
 """Configurations in layers: files with their bases, ``--set key.path=value``, and the command line's own flags.
 
-Each is laid over the layers before it, mapping by mapping, and a ``null`` takes a value away.
+Each is laid over the layers before it, mapping by mapping, and a ``null`` takes a value away. A mapping whose order
+counts takes the place of the earlier one; ``--set network.classes.3=bird`` changes one entry of it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ NO_PATHS = ("default", "random")
 #: Keys whose value is a path, taken relative to the file that says it.
 _INPUT_PATHS = (("input",), ("network", "weights"))
 _SECTIONS = {one.path[-1]: one for one in options_of(Everything) if one.section}
+_WHOLE = {key.path for one in _SECTIONS.values() for key in options_of(one.section, one.path) if key.as_a_whole}
 _DEEPEST_BASE = 16
 
 Setting = str | tuple[str, Any]
@@ -125,12 +127,13 @@ class _Layers:
             else:
                 key, value = setting
             node: Any = value
-            for name in reversed(split_key(key)):
+            path = split_key(key)
+            for name in reversed(path):
                 node = {name: node}
-            self.merge(node, Document(COMMAND_LINE, None))
+            self.merge(node, Document(COMMAND_LINE, None), entry=len(path) > 2)
 
-    def merge(self, over: Mapping[str, Any], document: Document, path: KeyPath = ()) -> None:
-        """Lay ``over`` on the tree at ``path``, mapping by mapping."""
+    def merge(self, over: Mapping[str, Any], document: Document, path: KeyPath = (), *, entry: bool = False) -> None:
+        """Lay ``over`` on the tree at ``path``, mapping by mapping; ``entry``: also those that go as a whole."""
         tree = self.tree
         for key in path:
             tree = tree[key]
@@ -138,12 +141,12 @@ class _Layers:
             here = (*path, key)
             origin = Origin(document.name, self._rank, document.lines.get(here), self.shared)
             if isinstance(value, dict):
-                if not isinstance(tree.get(key), dict):
+                if not isinstance(tree.get(key), dict) or (here in _WHOLE and not entry):
                     tree[key] = {}
                     self._forget(here)
                 if not value:
                     self.origins[here] = origin
-                self.merge(value, document, here)
+                self.merge(value, document, here, entry=entry)
                 continue
             if value is None and not path and key in _SECTIONS and _SECTIONS[key].default is not None:
                 raise ConfigError(f"{key}: is null; write keys under it, or leave it out (in {origin})")

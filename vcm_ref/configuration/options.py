@@ -21,6 +21,7 @@ def option(
     *,
     values: Sequence[Any] = (),
     by_layer: bool = False,
+    as_a_whole: bool = False,
     shapes: bool = True,
     only_with: tuple[str, Sequence[str]] | None = None,
     was_required: bool = False,
@@ -30,6 +31,8 @@ def option(
     """A field that a configuration sets. ``None`` as default leaves the key out of the effective configuration.
 
     ``values`` are those allowed, where the type does not say so. ``by_layer`` allows a mapping by layer name as well.
+    ``as_a_whole``: a mapping takes the place of one in an earlier layer instead of being laid over it, as for one whose
+    order counts.
     ``shapes=False`` declares that no result depends on the value. ``only_with`` names the key and its values with which
     the option has an effect; ``was_required`` lets a file say it beside that key all the same, since files of version
     0.1 had to. ``rules`` are keywords of JSON Schema, and ``schema`` is a whole one in their place;
@@ -39,6 +42,7 @@ def option(
         "meaning": meaning,
         "rules": {**rules, **({"enum": list(values)} if values else {})},
         "by_layer": by_layer,
+        "as_a_whole": as_a_whole,
         "shapes": shapes,
         "only_with": only_with,
         "was_required": was_required,
@@ -84,6 +88,11 @@ class Option(NamedTuple):
     def only_with(self) -> tuple[str, Sequence[str]] | None:
         """The key and its values with which the option has an effect; ``None`` where it always has."""
         return self.field.metadata.get("only_with")
+
+    @property
+    def as_a_whole(self) -> bool:
+        """True for an option whose mapping is not laid over another."""
+        return bool(self.field.metadata.get("as_a_whole"))
 
     @property
     def was_required(self) -> bool:

@@ -44,6 +44,7 @@ class Network:
     cut: Sequence[str] | Mapping[str, str] | None = option(
         None,
         "onnx: the tensors to split at, a list or a mapping of layer names to tensors",
+        as_a_whole=True,
         schema={
             "anyOf": [_NAMES, {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string"}}],
             "description": "a list of tensors, or a mapping of layer names to tensors",
@@ -56,6 +57,7 @@ class Network:
     classes: str | Mapping[str, str] | None = option(
         None,
         "onnx: `coco`, or a mapping of category ids to names",
+        as_a_whole=True,
         schema={
             "anyOf": [
                 {"const": "coco"},

@@ -59,6 +59,7 @@ def anchor_document(outcome: Outcome, method: Method) -> Record:
         "versions": versions(),
         "code": environment(),
         "tolerance": TOLERANCE,
+        "problems": list(sweep.problems),
         "uncompressed": {"metrics": uncompressed.metrics, "failed": _failed(uncompressed)},
         "pictures": [_picture(subject, uncompressed) for subject in outcome.subjects],
         "points": [_point(qp, point, method, uncompressed) for qp, point in measured.items() if point.records],

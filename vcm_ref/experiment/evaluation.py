@@ -28,9 +28,9 @@ from .results import Results, check_drawable, draw_results, write_results
 from .store import Store
 from .sweep import Begin, Engine, Measured, Sweep, no_progress
 from .tasks import RunBatches, TaskError
+from .usable import problems_of, tolerate
 
 SCHEMA = "results.schema.json"
-_SHOWN_PROBLEMS = 3
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,14 @@ def evaluate(
     """
     dataset, method = evaluation.dataset, evaluation.method
     missing = method.missing(dataset.items)
-    problems = dataset.problems + [f"picture {image_id}: {what}" for image_id, what in missing.items()]
-    _tolerate(problems, evaluation.allow_missing)
+    problems = dataset.problems + problems_of(missing)
+    tolerate(problems, evaluation.allow_missing)
 
     def on_failure(subject: Subject, error: TaskError) -> None:
         named = _named(subject, error)
         if error.kind != DatasetError.__name__ or isinstance(method, GivenBitstream):
             raise named  # of one bitstream, all pictures are needed for its rate
-        _tolerate([named.message], evaluation.allow_missing)
+        tolerate([named.message], evaluation.allow_missing)
         problems.append(named.message)
 
     def on_first(image_id: ImageId, result: Record) -> None:
@@ -134,19 +134,17 @@ def own_store(output: Path) -> Iterator[Store]:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
+def detections_file(output: Path) -> Path:
+    """The file of all detections or classes, beside the results."""
+    return output.with_name(f"{output.stem}.detections.json")
+
+
 def _named(subject: Subject, error: TaskError) -> TaskError:
     """The error with the picture that it is about."""
     if subject.file.name in error.message or f"picture {subject.id}" in error.message:
         return error
     message = f"picture {subject.id} ({subject.file.name}): {error.message}"
     return TaskError(error.exit_code, message, error.kind)
-
-
-def _tolerate(problems: Sequence[str], allowed: bool) -> None:
-    if problems and not allowed:
-        shown = "; ".join(problems[:_SHOWN_PROBLEMS])
-        more = f", and {len(problems) - _SHOWN_PROBLEMS} more" if len(problems) > _SHOWN_PROBLEMS else ""
-        raise DatasetError(f"{shown}{more}; --allow-missing evaluates without what is missing, and counts it")
 
 
 def _document(evaluation: Evaluation, engine: Engine, measured: Measured, problems: Sequence[str]) -> Record:
@@ -191,7 +189,7 @@ def _write(output: Path, document: Record, results: Results, labels: str) -> Non
     """The file of results first: where ``output`` is, all is."""
     from jsonschema import Draft202012Validator
 
-    beside = output.with_name(f"{output.stem}.detections.json")
+    beside = detections_file(output)
     with atomic_file(beside) as file:
         count = write_results(file, results)
     document["labels"] = {"by": labels, "classes": results.labels_used}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,13 +10,13 @@ from typing import Any
 
 from ..decoder import Backend, Decoder
 from ..errors import DatasetError, reason
-from ..feature_file import SUFFIXES
+from ..feature_file import READ_SUFFIXES, SUFFIXES, layer_name
 from ..files.document import load
 from ..files.kind import check_kind
 from ..files.schema import packaged
 from ..provenance import file_digest
 from ..task.dataset import ImageId, Item
-from .matching import Candidate, absent, files_in, match, name_of, without_place
+from .matching import Candidate, NamedFile, absent, check_distinct_files, files_in, match, name_of, without_place
 from .method import Subject, WithoutCoding
 from .naming import task_name
 from .stages.analyse import analyse, analyse_feature_file, analyse_place, decode, decode_place
@@ -26,12 +26,15 @@ from .tasks import Ref, Task, Value
 
 RECORD_SCHEMA = "record.schema.json"
 BITSTREAM_SUFFIXES = (".bin", ".vcm")
-RECORD_SCHEMA = "record.schema.json"
+_NAME_A_LAYER = tuple(suffix for suffix in READ_SUFFIXES if suffix not in SUFFIXES)
 
 
 @dataclass(frozen=True)
 class GivenFeatures(WithoutCoding):
-    """A folder of feature files, one for each of the ``items``."""
+    """A folder of feature files, one for each of the ``items``.
+
+    A file that does not say its picture's size, as ``.npy`` cannot, has the size that the data set says.
+    """
 
     folder: Path = Path()
     items: Sequence[Item] = ()
@@ -40,15 +43,22 @@ class GivenFeatures(WithoutCoding):
         return absent(items, self._files, lambda names: f"{self.folder}: has no features named {names}")
 
     def point(self, subject: Subject, qp: int) -> str:
-        return task_name("analyse", feature_file=self._digests[subject.id], network=subject.network.digest)
+        path = self._files[subject.id]
+        return task_name(
+            "analyse",
+            feature_file=self._digests[subject.id],
+            network=subject.network.digest,
+            layer=layer_name(path) if path.suffix.lower() in _NAME_A_LAYER else None,
+            size=subject.item.size,
+        )
 
     def tasks(self, subject: Subject, qp: int, store: Store) -> list[Task | Value]:
-        arguments = (subject.network, self._files[subject.id].absolute())
+        arguments = (subject.network, self._files[subject.id].absolute(), subject.item.size)
         return [Task(self.point(subject, qp), analyse_feature_file, arguments, "point")]
 
     @cached_property
     def _files(self) -> dict[ImageId, Path]:
-        return _matched(self.folder, SUFFIXES, self.items)
+        return _matched(self.folder, READ_SUFFIXES, self.items)
 
     @cached_property
     def _digests(self) -> dict[ImageId, str]:
@@ -143,9 +153,20 @@ def given_tasks(name: str, network: NetworkSpec, content: bytes, backend: Backen
 
 
 def _matched(folder: Path, suffixes: Sequence[str], items: Sequence[Item]) -> dict[ImageId, Path]:
-    files = files_in(folder, suffixes)
+    known = {name for item in items for name in (item.path.stem, str(item.id))}
+    files = [_without_layer(file, known) for file in files_in(folder, suffixes)]
     candidates = [Candidate(number, name, str(path), _recorded(path)) for number, (name, path) in enumerate(files)]
-    return {image_id: files[number].path for image_id, number in match(candidates, items).items()}
+    found = {image_id: files[number].path for image_id, number in match(candidates, items).items()}
+    check_distinct_files(found.items())
+    return found
+
+
+def _without_layer(file: NamedFile, pictures: Collection[str]) -> NamedFile:
+    """The file under its picture's name, where its own name ends in a layer's: ``0001.p2.npy`` is of ``0001``."""
+    *folders, stem = file.name
+    picture, dot, _ = stem.rpartition(".")
+    may_name_layer = file.path.suffix.lower() in _NAME_A_LAYER and dot and stem not in pictures
+    return file._replace(name=(*folders, picture)) if may_name_layer else file
 
 
 def _recorded(path: Path) -> str | None:

@@ -40,11 +40,19 @@ def check_distinct(items: Iterable[Item]) -> None:
 
     Raises :class:`DatasetError`.
     """
+    check_distinct_files((item.id, item.path) for item in items)
+
+
+def check_distinct_files(files: Iterable[tuple[ImageId, Path]]) -> None:
+    """Refuse one file for two pictures, also where one name of it is a link to the other.
+
+    Raises :class:`DatasetError`.
+    """
     seen: dict[str, ImageId] = {}
-    for item in items:
-        other = seen.setdefault(os.path.realpath(item.path), item.id)
-        if other != item.id:
-            raise DatasetError(f"pictures {other} and {item.id} are one file, {item.path}; it would count twice")
+    for image_id, path in files:
+        other = seen.setdefault(os.path.realpath(path), image_id)
+        if other != image_id:
+            raise DatasetError(f"pictures {other} and {image_id} are one file, {path}; it would count twice")
 
 
 class NamedFile(NamedTuple):
@@ -99,6 +107,7 @@ class _Matching:
     def __init__(self, candidates: Sequence[Candidate], items: Sequence[Item]) -> None:
         self._candidates = candidates
         self._items = {item.id: item for item in items}
+        self._digests: dict[ImageId, str | None] = {}
         self._paths = {item.id: _parts(item.path) for item in items}
         folders = [PurePath(*parts[:-1]) for parts in self._paths.values()]
         root = len(PurePath(os.path.commonpath(folders)).parts) if folders else 0
@@ -134,7 +143,27 @@ class _Matching:
                 raise DatasetError(
                     f"picture {image_id} ({self._items[image_id].path}): may be {told}; leave one of them"
                 )
+        for image_id, (candidate,) in by_name.items():
+            self._check_record(image_id, candidate)
         return {image_id: found.number for image_id, (found,) in by_name.items()}
+
+    def _check_record(self, image_id: ImageId, candidate: Candidate) -> None:
+        """Refuse a file that was made from another picture of the data set, as the record beside it says."""
+        if candidate.sha256 is None or self._digest(image_id) in (None, candidate.sha256):
+            return
+        for other, item in self._items.items():
+            if self._digest(other) == candidate.sha256:
+                raise DatasetError(
+                    f"{candidate.told}: is named as picture {image_id} ({self._items[image_id].path}), but its record "
+                    f"says that it was made from picture {other} ({item.path})"
+                )
+
+    def _digest(self, image_id: ImageId) -> str | None:
+        """The digest of a picture's file; None where it is not there."""
+        if image_id not in self._digests:
+            path = self._items[image_id].path
+            self._digests[image_id] = file_digest(path) if path.is_file() else None
+        return self._digests[image_id]
 
     def _named(self, name: Name) -> list[ImageId]:
         """The pictures whose path ends with a name."""
@@ -143,8 +172,7 @@ class _Matching:
     def _by_digest(self, candidate: Candidate, named: list[ImageId]) -> list[ImageId]:
         """Of several pictures of a name the one that the candidate was made from. Raises where nothing tells."""
         if candidate.sha256 is not None:
-            files = {image_id: self._items[image_id].path for image_id in named}
-            same = [key for key, path in files.items() if path.is_file() and file_digest(path) == candidate.sha256]
+            same = [image_id for image_id in named if self._digest(image_id) == candidate.sha256]
             if len(same) == 1:
                 return same
         told = " or ".join(str(self._items[image_id].path) for image_id in named[:_SHOWN])

@@ -38,6 +38,7 @@ from .stages.extract import extract
 from .stages.values import Coded, Extracted, NetworkSpec, Picture
 from .store import Store
 from .tasks import Ref, Task, Value
+from .usable import missing_pictures
 
 #: The parts of a configuration with which layers are coded independently of each other (:func:`_parts_of`).
 _BY_LAYER = {"quantisation", "order", "arrangement", "codec", "digest_length"}
@@ -122,7 +123,7 @@ class FromPictures:
 
     def missing(self, items: Iterable[Item]) -> dict[ImageId, str]:
         """The pictures whose file is missing."""
-        return {item.id: f"{item.path}: is missing" for item in items if not item.path.is_file()}
+        return missing_pictures(items)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,11 +16,13 @@ from numpy.typing import NDArray
 
 from ..errors import ConfigError, DatasetError, reason
 from ..files.kind import check_kind
+from ..printable import printable
 from ..render import save_png
 from ..source import read_picture
 from ..task.dataset import Dataset, ImageId, Result, Sizes, class_key, match_names
 from ..task.detections import Detections
 from ..task.draw import draw_detections
+from ..task.faults import shown
 from .records import Record
 from .result_record import from_record
 
@@ -28,6 +31,7 @@ LABELS = ("names", "ids", "from0", "from1")
 
 _BLANK = 64  # the canvas where a picture is not there
 _CANDIDATES = 5
+_SHOWN_CLASSES = 4
 
 
 class Results(Mapping[ImageId, Result]):
@@ -73,20 +77,52 @@ def label_table(labels: str, class_names: Mapping[int, str], classes: Mapping[in
 
     ``names``: of the class of the same name; ``ids``: the label itself; ``from0`` and ``from1``: counted in the order
     of ids; else a CSV file of two columns, the network's name and the data set's, for those that differ, as the others
-    go by name. Raises :class:`DatasetError` where no class is in both, :class:`ConfigError` for a file that is none.
+    go by name. Raises :class:`DatasetError` where no class is in both, and where numbers contradict names,
+    :class:`ConfigError` for a file that is none.
     """
-    if labels == "ids":
-        return {number: number for number in classes}
-    if labels in ("from0", "from1"):
-        return dict(enumerate(sorted(classes), start=int(labels[-1])))
+    if labels in ("ids", "from0", "from1"):
+        numbers = sorted(classes)
+        by_number = (
+            dict(zip(numbers, numbers, strict=True))
+            if labels == "ids"
+            else dict(enumerate(numbers, start=int(labels[-1])))
+        )
+        _check_numbers(labels, by_number, class_names, classes)
+        return by_number
     renamed = {} if labels == "names" else _read_names(Path(labels))
     wanted = {label: renamed.get(class_key(name), class_key(name)) for label, name in class_names.items()}
     table = match_names(wanted, classes)
     if not table:
         raise DatasetError(
-            "no class of the network has the name of one of the data set's: say with --labels how to match"
+            f"no class of the network ({_some(class_names)}) has the name of a class of the data set "
+            f"({_some(classes)}): take a network that knows these classes, or say with --labels how to match"
         )
     return table
+
+
+def _some(names: Mapping[int, str]) -> str:
+    shown = [printable(name) for name in islice(names.values(), _SHOWN_CLASSES)]
+    return ", ".join([*shown, "…"] if len(names) > len(shown) else shown)
+
+
+def _check_numbers(
+    labels: str, table: Mapping[int, int], class_names: Mapping[int, str], classes: Mapping[int, str]
+) -> None:
+    """Refuse numbers that give none of the network's labels a class, or give one a class while another has its name."""
+    if table and class_names and not table.keys() & class_names.keys():
+        raise DatasetError(
+            f"--labels {labels}: none of the network's labels, {min(class_names)} to {max(class_names)}, is a class of "
+            f"the data set then; these are {min(table)} to {max(table)}"
+        )
+    numbers = {class_key(name): number for number, name in classes.items()}
+    for label, name in class_names.items():
+        number, same = table.get(label), numbers.get(class_key(name))
+        if number is not None and same is not None and class_key(classes[number]) != class_key(name):
+            raise DatasetError(
+                f"--labels {labels}: the network's label {label} is {shown(name)} and would become class {number}, "
+                f"{shown(classes[number])}; class {same} of the data set has its name: match by names, or correct the "
+                "names (network.classes)"
+            )
 
 
 def _read_names(path: Path) -> dict[str, str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..atomic import OutputError, atomic_file
+from ..errors import reason
 from ..feature_file import load_feature_file, save_feature_file
 from ..feature_set import FeatureSet
 from .records import Record, Stored
@@ -122,4 +123,4 @@ class Store:
                 raise self._explained(error) from error
 
     def _explained(self, error: Exception) -> OutputError:
-        return OutputError(f"the store {self.folder} cannot be used: {error}")
+        return OutputError(f"the store {self.folder} cannot be used: {reason(error)}")

@@ -35,7 +35,8 @@ class Sweep:
 
     ``network`` is its name, ``network_options`` its own; ``upright`` says whether pictures are turned as their Exif
     orientation says; ``labels`` says how the network's labels become the data
-    set's (:func:`~vcm_ref.experiment.results.label_table`).
+    set's (:func:`~vcm_ref.experiment.results.label_table`). ``problems`` names the pictures and annotations of the data
+    set that are left out.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Sweep:
     methods: Sequence[Method]
     labels: str = "names"
     upright: bool = True
+    problems: Sequence[str] = ()
 
 
 class Failure(NamedTuple):

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..configuration import Configuration, find_configuration, load_configuration
 from ..decoder import Backend
-from ..errors import ConfigError, DatasetError
+from ..errors import ConfigError
 from ..files.document import load
 from ..files.schema import packaged
-from ..task.dataset import Dataset, Item, load_dataset
+from ..task.dataset import dataset_files, load_dataset
 from .method import FeatureMethod, Method, method_of
 from .results import LABELS
 from .sweep import UNCOMPRESSED, Sweep
+from .usable import usable_pictures
 
 SCHEMA = "sweep.schema.json"
 DEFAULT_QPS = (22, 27, 32, 37, 42)
@@ -32,6 +33,7 @@ class Overrides(NamedTuple):
     methods: Sequence[str] = ()
     settings: Sequence[str] = ()
     backend: Backend = "auto"
+    allow_missing: bool = False
 
 
 class Combinations(NamedTuple):
@@ -53,6 +55,8 @@ class SweepFile(NamedTuple):
     methods: Sequence[Method]
     """Those of the report; the sweep has those of the combinations too."""
     combinations: Combinations | None
+    files: Sequence[Path]
+    """The files that the sweep is read from: itself, configurations, the data set's, without pictures."""
 
 
 def load_sweep(path: Path, overrides: Overrides | None = None) -> SweepFile:
@@ -66,7 +70,8 @@ def load_sweep(path: Path, overrides: Overrides | None = None) -> SweepFile:
     tree = dict(load(path, "yaml", packaged(__package__, SCHEMA)).value)
     folder = path.parent
     images = over.images or (folder / tree["images"] if "images" in tree else None)
-    dataset = load_dataset(over.data or folder / tree["data"], images)
+    data = over.data or folder / tree["data"]
+    dataset = load_dataset(data, images)
     configurations = _Configurations(tree, folder, over)
     methods = list(configurations.methods())
     combinations: Combinations | None = None
@@ -75,41 +80,26 @@ def load_sweep(path: Path, overrides: Overrides | None = None) -> SweepFile:
         combinations, combined = configurations.combinations()
     check_names([*methods, *combined])
     network, options = _one_network(configurations.loaded)
-    pictures = over.pictures or tree.get("pictures")
+    usable = usable_pictures(dataset, over.pictures or tree.get("pictures"), over.allow_missing)
     return SweepFile(
         Sweep(
             path.stem,
             dataset,
-            first_items(dataset, pictures),
+            usable.items,
             network,
             options,
             [*methods, *combined],
             labels_path(tree.get("labels", "names"), folder),
             _upright(configurations.loaded[0][1]),
+            usable.problems,
         ),
         tree.get("title", path.stem),
         _anchor(tree, methods, path),
         tree.get("metric"),
         methods,
         combinations,
+        [path, *dataset_files(data), *(file for _, loaded in configurations.loaded for file in loaded.files)],
     )
-
-
-def first_items(dataset: Dataset, pictures: int | None) -> list[Item]:
-    """The first ``pictures`` of a data set, or all. :class:`DatasetError` where a picture is missing."""
-    items = dataset.items[:pictures]
-    need_files(items)
-    if not items:
-        raise DatasetError("the data set has no pictures")
-    return items
-
-
-def need_files(items: Iterable[Item]) -> None:
-    """:class:`DatasetError` where the file of a picture is missing."""
-    missing = [item for item in items if not item.path.is_file()]
-    if missing:
-        more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise DatasetError(f"picture {missing[0].id}: {missing[0].path}: is missing{more}")
 
 
 def labels_path(labels: str, folder: Path) -> str:

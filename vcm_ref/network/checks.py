@@ -27,7 +27,9 @@ def check_options(make: Callable[..., Any], options: Mapping[str, Any], network:
         signature.bind(**options)
     except TypeError as error:
         known = [name for name, option in signature.parameters.items() if option.kind != option.VAR_KEYWORD]
-        raise NetworkError(f"network {network!r}: {error}; its options are: {', '.join(known)}") from error
+        unknown = [name for name in options if name not in known]
+        told = f"there is no option {unknown[0]!r}" if unknown else str(error)
+        raise NetworkError(f"network {network!r}: {told}; its options are: {', '.join(known)}") from error
 
 
 def number(option: str, value: Any, low: float, high: float) -> float:

@@ -18,6 +18,7 @@ from vcm_ref.task.detections import Detections
 Array = NDArray[Any]
 YOLOX_STRIDES = (8, 16, 32)
 _ROUNDING = 1e-3  # how far a probability computed in half precision may lie outside 0 to 1
+_SHARES = 1.5  # how far boxes in fractions of the input's sides may reach; some reach beyond it
 _SMALL_INPUT = 16  # in an input of so few samples a side a box of one sample is possible
 
 
@@ -60,6 +61,10 @@ def yolox_detections(
     cells = as_numbers(raw, "yolox")[0]
     _check_probabilities(cells[:, 4:], "yolox")
     _check_kind(cells[:, :2], offsets, strides, decoded)
+    if decoded and (cells[:, 2:4] >= cells[:, :2]).all():  # a width of at least x, at the right edge too
+        raise NetworkError(
+            "network.head yolox_decoded: boxes seem to be corners, x0, y0, x1, y1; they must be a centre and a size"
+        )
     classes = cells[:, 5:].argmax(axis=1)
     scores = cells[:, 4] * cells[np.arange(len(cells)), 5 + classes]
     chosen = np.flatnonzero(scores >= np.float32(selection.score))
@@ -103,7 +108,7 @@ def box_detections(
     _check_probabilities(scores, "boxes")
     order = np.argsort(-scores, kind="stable")
     order = order[scores[order] >= np.float32(selection.score)][: selection.count]
-    _check_not_normalised(boxes[order], max(input_size))
+    _check_unit(boxes[order], input_size)
     if not np.array_equal(labels[order], np.trunc(labels[order])):
         raise NetworkError("network.head boxes: labels are not whole numbers; are they the scores?")
     return Detections(place.to_picture(boxes[order]), scores[order], labels[order].astype(np.int64))
@@ -155,12 +160,23 @@ def _check_kind(
         )
 
 
-def _check_not_normalised(boxes: NDArray[np.float32], side: int) -> None:
-    sized = boxes[(boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])]
-    if len(sized) and np.abs(sized).max() <= 1 and side > _SMALL_INPUT:
+def _check_unit(boxes: NDArray[np.float32], input_size: tuple[int, int]) -> None:
+    """Refuse boxes (N, 4) x0, y0, x1, y1 that are not in samples of an input of ``input_size`` (height, width)."""
+    height, width = input_size
+    some = boxes[boxes.any(axis=1)]  # exporters fill up with zeros
+    if not len(some):
+        return
+    if np.abs(some).max() <= _SHARES and max(input_size) > _SMALL_INPUT:
         raise NetworkError(
-            "network.head boxes: no box reaches further than 1; they seem to be fractions of the input's sides, and "
-            "must be in its samples"
+            "network.head boxes: no box reaches further than 1 or so; they seem to be fractions of the input's sides, "
+            "and must be in its samples"
+        )
+    centres = (some[:, :2] + some[:, 2:]) / 2
+    outside = ((centres < 0) | (centres > np.array([width, height]))).any(axis=1)
+    if 2 * np.count_nonzero(outside) > len(some):
+        raise NetworkError(
+            f"network.head boxes: {np.count_nonzero(outside)} of {len(some)} boxes lie outside the input of "
+            f"{width}x{height}, in whose samples they must be; are they in pixels of the picture?"
         )
 
 

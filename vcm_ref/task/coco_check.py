@@ -20,8 +20,11 @@ from vcm_ref.task.run_lengths import fault_of_runs
 Document = dict[str, Any]
 
 _NUMBERS = {int, float}
+_OF_LVIS = "not_exhaustive_category_ids"  # Gupta et al., "LVIS", 2019, 3.1: not all objects of these are annotated
 _EXACT = 2**53  # floats are integers one by one up to here
 _LARGEST = 2**63  # labels are int64
+_MOST_AREA = 2  # times its box's, with the box one pixel larger each way: rounding, and the box of a turned object
+_SLACK = 1  # pixels by which a box's corner may lie beyond the picture
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ def check_instances(document: Any, file: str, with_files: bool = True) -> Instan
         elif not isinstance(document[key], list):
             faults.add("", f"{key!r} is {shown(document[key])}, not a list")
     faults.check()
+    if any(isinstance(entry, dict) and _OF_LVIS in entry for entry in document["images"]):
+        faults.add("", f"its images have {_OF_LVIS!r}: it is of LVIS, whose own metric leaves out what COCO's counts")
     images = _images(document["images"], faults, with_files)
     categories = _categories(document["categories"], faults)
     faults.check()
@@ -213,7 +218,7 @@ class _Annotations:
             return None
         area: Any = entry.get("area")
         crowd = entry.get("iscrowd", 0)
-        if not _finite(area) or area < 0:
+        if not _finite(area):
             self._faults.add(where, _told(entry, "area", "the object's area in pixels"))
         if type(crowd) not in (int, float, bool) or crowd not in (0, 1):
             self._faults.add(where, _told(entry, "iscrowd", "0 or 1"))
@@ -229,6 +234,8 @@ class _Annotations:
             if x >= image.width or y >= image.height or x + width <= 0 or y + height <= 0:
                 self._faults.add(where, f"bbox {shown(box)} is outside the picture, {image.width}x{image.height}")
             self._boxes.append((box, image))
+        if _finite(area) and (fault := _fault_of_area(area, box)):
+            self._faults.add(where, fault)
         return {
             "image_id": image.id if image else None,
             "category_id": whole_number(entry.get("category_id")),
@@ -259,17 +266,41 @@ def _distinct(categories: Mapping[int, str], used: set[int]) -> dict[int, str]:
     }
 
 
+def _fault_of_area(area: float, box: list[float]) -> str | None:
+    """Say what is wrong with an object's area in a ``box`` that has a width and a height, or None.
+
+    ``AP_small``, ``AP_medium`` and ``AP_large`` go by the area, matching by the box; so both must be of one object, in
+    pixels.
+    """
+    width, height = box[2:]
+    if area <= 0:
+        return f"area is {shown(area)}; an object with the bbox {shown(box)} has more than 0"
+    if area > _MOST_AREA * (width + 1) * (height + 1):
+        return f"area is {shown(area)}, more than its bbox {shown(box)} can hold; one of them is not in pixels"
+    if area < 1 and width * height >= 100:
+        return f"area is {shown(area)}, less than a pixel; its bbox is {width:g}x{height:g}"
+    return None
+
+
 def _misread(boxes: list[tuple[list[float], Image]]) -> str | None:
     """Say so where all boxes look like something other than x, y, width, height in pixels."""
     if not boxes:
         return None
-    shares = all(x + width <= 1 and y + height <= 1 for (x, y, width, height), _ in boxes)
-    if shares and any(value % 1 for box, _ in boxes for value in box):
+    values = [value for box, _ in boxes for value in box]
+    if max(values) <= 1 and any(value % 1 for value in values):
         return "all boxes are within 0 … 1: they seem to be shares of the picture; COCO's are in pixels"
-    corners = all(0 <= x < x1 <= i.width and 0 <= y < y1 <= i.height for (x, y, x1, y1), i in boxes)
-    if corners and any(x + width > i.width + 1 or y + height > i.height + 1 for (x, y, width, height), i in boxes):
+    if not any(_leaves(x, y, x + width, y + height, image) for (x, y, width, height), image in boxes):
+        return None
+    if not any(x0 >= x1 or y0 >= y1 or _leaves(x0, y0, x1, y1, image) for (x0, y0, x1, y1), image in boxes):
         return "all boxes seem to be x0, y0, x1, y1; COCO's are x, y, width, height"
+    if not any(_leaves(x - w / 2, y - h / 2, x + w / 2, y + h / 2, image) for (x, y, w, h), image in boxes):
+        return "all boxes seem to begin with their centres; COCO's are x, y, width, height, from the top left corner"
     return None
+
+
+def _leaves(x0: float, y0: float, x1: float, y1: float, image: Image) -> bool:
+    """Say whether a box reaches beyond its picture by more than rounding explains."""
+    return min(x0, y0) < -_SLACK or x1 > image.width + _SLACK or y1 > image.height + _SLACK
 
 
 def _fault_of_segmentation(given: Any, image: Image) -> str | None:

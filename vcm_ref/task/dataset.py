@@ -26,6 +26,8 @@ Result = Detections | Classification
 Sizes = Mapping[ImageId, tuple[int, int]]
 """Height and width of each picture, in pixels."""
 
+_FIRST_QUARTER_TURN = 5  # of Exif's orientations (Exif 2.32, tag 274): 5 to 8 swap the sides
+
 
 class Item(NamedTuple):
     """One picture of a data set: its id there, and where the file is or should be.
@@ -78,6 +80,26 @@ def check_picture_files(items: Iterable[Item]) -> None:
         check_size(item, *size)
 
 
+def with_unclear_orientation(items: Iterable[Item]) -> list[Item]:
+    """List the pictures that Exif orientation turns or mirrors, without a size that says if the annotations follow it.
+
+    A quarter turn swaps the sides, which :func:`check_size` notices; a half turn, a mirrored picture, a square one, and
+    any picture whose annotated size is not stated pass it either way. A file that cannot be read is left to its reader.
+    """
+    from vcm_ref.picture_file import picture_orientation
+
+    found = []
+    for item in items:
+        try:
+            orientation = picture_orientation(item.path) if os.path.isfile(item.path) else 1
+        except DatasetError:
+            continue
+        told = item.size is not None and orientation >= _FIRST_QUARTER_TURN and item.size[0] != item.size[1]
+        if orientation != 1 and not told:
+            found.append(item)
+    return found
+
+
 class Dataset(Protocol):
     """What every kind of data set offers.
 
@@ -111,6 +133,24 @@ def load_dataset(path: str | Path, images: str | Path | None = None) -> Dataset:
     :class:`~vcm_ref.errors.DatasetError` for what cannot be read.
     """
     path = Path(path)
+    kind, options = _description(path)
+    if images is not None:
+        options["images"] = Path(images)
+    name = path.resolve().name if path.is_dir() else path.stem
+    return _kinds()[kind](name=name, **options)
+
+
+def dataset_files(path: Path) -> list[Path]:
+    """The files that make up the data set at ``path``, without its pictures and masks.
+
+    Raises :class:`~vcm_ref.errors.DatasetError` as :func:`load_dataset`.
+    """
+    named = [path, *_description(path)[1].values()]
+    return [file for file in named if isinstance(file, Path) and file.is_file()]
+
+
+def _description(path: Path) -> tuple[str, dict[str, Any]]:
+    """The kind of the data set at ``path``, and its options; those in ``_PATHS`` are paths."""
     if path.is_dir():
         description: dict[str, Any] = {"kind": "imagenet", "images": str(path)}
     elif path.suffix == ".json":
@@ -121,10 +161,7 @@ def load_dataset(path: str | Path, images: str | Path | None = None) -> Dataset:
         description = _read_description(path)
     folder = Path() if path.is_dir() else path.parent
     options = {key: folder / value if key in _PATHS else value for key, value in description.items() if key != "kind"}
-    if images is not None:
-        options["images"] = Path(images)
-    name = path.resolve().name if path.is_dir() else path.stem
-    return _kinds()[description["kind"]](name=name, **options)
+    return description["kind"], options
 
 
 _PATHS = ("annotations", "images", "image_list", "boxes", "labels", "masks", "mask_folder", "descriptions", "classes")

@@ -12,7 +12,16 @@ from vcm_ref.errors import DatasetError
 from vcm_ref.task.classification import Classification
 from vcm_ref.task.dataset import ImageId, Item, Result, Sizes, content_digest
 from vcm_ref.task.faults import shown
-from vcm_ref.task.imagenet_files import ClassNames, PictureFiles, class_folders, in_folders, read_classes, read_list
+from vcm_ref.task.imagenet_files import (
+    ClassNames,
+    PictureFiles,
+    classes_of_folders,
+    in_folders,
+    read_classes,
+    read_list,
+)
+
+_WITH_BACKGROUND = 1001  # outputs of ImageNet networks, such as TensorFlow's, whose class 0 is none of the 1,000
 
 
 class ImageNetDataset:
@@ -20,7 +29,8 @@ class ImageNetDataset:
 
     A class in a list is its index from 0, or its name where ``classes`` names them. The index of a folder's class is
     its line in ``classes``, or, without that file, its place among the folders: in the order of numbers where all names
-    are numbers, else by name. So a selection of ImageNet's folders needs the file.
+    are numbers, else by name. So a selection of ImageNet's folders needs the file, and so do names such as
+    ``class_2`` and ``class_10``.
     """
 
     def __init__(
@@ -35,7 +45,7 @@ class ImageNetDataset:
             self._labels = read_list(image_list, folder, names or ClassNames([]))
         else:
             folder = images or Path()
-            names = names or ClassNames([(folder_name,) for folder_name in class_folders(folder)])
+            names = names or classes_of_folders(folder)
             self._labels = in_folders(folder, names)
         if not self._labels:
             where = f"in the list {image_list}" if image_list else f"in folders in {images}, a folder a class"
@@ -72,6 +82,12 @@ class ImageNetDataset:
             raise DatasetError(
                 f"data set {self.name} has {len(self.classes)} classes, the network {count}: name all classes in the "
                 "order of the network's outputs in a file, as 'classes' of the data set's description"
+            )
+        if not self._named and count == _WITH_BACKGROUND and _WITH_BACKGROUND - 1 not in self._labels.values():
+            raise DatasetError(
+                f"the network has {count} classes, of which the first may be the background, and data set {self.name} "
+                "does not say whether it counts that: name all classes in the order of the network's outputs in a "
+                "file, as 'classes' of the data set's description"
             )
         picture, label = max(self._labels.items(), key=lambda entry: entry[1])
         if label >= count:

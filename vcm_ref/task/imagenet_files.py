@@ -15,6 +15,7 @@ from vcm_ref.task.faults import can_name_file, shown
 
 _SYNSET = re.compile(r"(n[0-9]{8})(?:[\s,]+(\S.*))?")
 _INDEX = re.compile(r"[0-9]{1,9}")
+_CHARACTERS_AND_NUMBERS = re.compile(r"[0-9]+|[^0-9]", re.DOTALL)
 #: Places where a line may be parted into picture and class; only tabs part a line that has one.
 _TAB, _GAP = re.compile(r"\s*\t\s*"), re.compile(r"\s*,\s*|\s+")
 #: The first column's name in a list with a heading, such as Kaggle's ``ImageId,PredictionString``.
@@ -69,18 +70,36 @@ def read_classes(path: Path) -> ClassNames:
 
 
 def class_folders(images: Path) -> list[str]:
-    """Give the folders in ``images``: by number where all their names are numbers, else by name.
+    """Give the folders in ``images`` by name, without hidden ones, whose names begin with a dot."""
+    return sorted(entry.name for entry in _entries(images) if entry.is_dir())
 
-    Hidden ones, whose names begin with a dot, are left out. Raises :class:`DatasetError` where two are one number.
+
+def classes_of_folders(images: Path) -> ClassNames:
+    """Give the folders in ``images`` as classes: in the order of numbers where all names are numbers, else by name.
+
+    Raises :class:`DatasetError` where two folders are one number, and where numbers in the names leave the order open.
     """
-    names = sorted(entry.name for entry in _entries(images) if entry.is_dir())
-    if not all(_INDEX.fullmatch(name) for name in names):
-        return names
-    names.sort(key=int)
-    for first, second in pairwise(names):
-        if int(first) == int(second):
-            raise DatasetError(f"{images}: the folders {first} and {second} are the same number")
-    return names
+    names = class_folders(images)
+    if all(_INDEX.fullmatch(name) for name in names):
+        names.sort(key=int)
+        for first, second in pairwise(names):
+            if int(first) == int(second):
+                raise DatasetError(f"{images}: the folders {first} and {second} are the same number")
+    for name, by_number in zip(names, sorted(names, key=_with_numbers), strict=True):
+        if name != by_number:
+            raise DatasetError(
+                f"{images}: is the folder {shown(name)} or {shown(by_number)} the earlier class? By name it is the "
+                "first, by the numbers in the names the second: list all classes in the order of the network's "
+                "outputs in a file, as 'classes' of the data set's description"
+            )
+    return ClassNames([(name,) for name in names])
+
+
+def _with_numbers(name: str) -> list[tuple[str, int]]:
+    """Give a key that sorts texts by their characters and the whole numbers in them by value, where digits stand."""
+    return [
+        ("0", int(part)) if part[0] in "0123456789" else (part, 0) for part in _CHARACTERS_AND_NUMBERS.findall(name)
+    ]
 
 
 def in_folders(images: Path, names: ClassNames) -> dict[str, int]:

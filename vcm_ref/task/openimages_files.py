@@ -59,6 +59,8 @@ def read_rows(path: Path, text: str, needed: Collection[str]) -> Iterator[tuple[
             for name in ("ImageID", "LabelName"):
                 if not row[name].strip():
                     raise DatasetError(f"{where}: {name} is empty")
+                if row[name] != row[name].strip():
+                    raise DatasetError(f"{where}: {name} is {shown(row[name])}, with a space before or behind it")
             yield where, row
     except csv.Error as error:
         raise DatasetError(f"{path}, line {reader.line_num}: cannot be read as CSV: {error}") from error
@@ -152,7 +154,8 @@ def read_descriptions(path: Path) -> dict[str, str]:
     Several labels may have one name. Raises :class:`DatasetError` for a label of two names.
     """
     described: dict[str, str] = {}
-    for row in csv.reader(StringIO(read_text(path, "class descriptions"), newline="")):
+    for line in csv.reader(StringIO(read_text(path, "class descriptions"), newline="")):
+        row = [field.strip() for field in line]
         if not row or row[0] in ("LabelName", "id"):
             continue
         if len(row) < 2 or not row[0].strip() or not row[1].strip():

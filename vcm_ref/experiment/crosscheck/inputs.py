@@ -11,7 +11,7 @@ from ...provenance import file_digest, versions
 from ...task.dataset import Dataset, ImageId, Item
 from ..anchor import rate
 from ..records import Record
-from ..sweep_file import need_files
+from ..usable import check_none, missing_pictures, problems_of
 from .findings import Aspect, Difference, counted, short
 
 #: What a network says of itself that does not tell one from another: where it is from, and packages, which the record
@@ -67,7 +67,8 @@ def compare_pictures(anchor: Record, dataset: Dataset, limit: int | None) -> Pic
     wanted = anchor["pictures"][:limit]
     if not wanted:
         raise ConfigError("the anchor has no pictures")
-    need_files(by_id[picture["id"]] for picture in wanted if picture["id"] in by_id)
+    missing = missing_pictures(by_id[picture["id"]] for picture in wanted if picture["id"] in by_id)
+    check_none(problems_of(missing))
     items: list[Item] = []
     differences: list[Difference] = []
     for picture in wanted:

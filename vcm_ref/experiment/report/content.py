@@ -134,12 +134,23 @@ def _failures(methods: Sequence[Method]) -> list[Block]:
     if not any(method.anchor_file for method in methods):
         return []
     if not rows:
-        return [Paragraph("No picture failed.")]
+        return [Paragraph("No picture failed."), *_left_out(methods)]
     told = ", ".join(f"{method.name}: {len(method.failures)}" for method in methods if method.failures)
     warning = f"Pictures failed ({told}). A point that lacks them is not over the same pictures as the others."
     table = Table(("method", "QP", "picture", "reason"), rows, "lrll")
     shown: Block = Folded(f"All {len(rows)} failures", [table]) if len(rows) > MANY_FAILURES else table
-    return [Heading("Failures"), Paragraph(warning, warning=True), shown]
+    return [Heading("Failures"), Paragraph(warning, warning=True), shown, *_left_out(methods)]
+
+
+def _left_out(methods: Sequence[Method]) -> list[Block]:
+    """The pictures and annotations that no method was measured on, since they cannot be used."""
+    problems = list(dict.fromkeys(text for method in methods for text in method.anchor_file.get("problems", ())))
+    if not problems:
+        return []
+    told = f"{counted(len(problems), 'problem')} of the data set: the picture or annotation was left out."
+    listed: Block = Items(problems)
+    shown = Folded(f"All {len(problems)} problems", [listed]) if len(problems) > MANY_FAILURES else listed
+    return [Paragraph(told, warning=True), shown]
 
 
 def _spending(methods: Sequence[Method]) -> list[Block]:

@@ -24,6 +24,7 @@ from ..result_record import to_record
 from .networks import network_of
 from .values import Coded, Decoded, Extracted, NetworkSpec, Picture, Place, stage
 
+_SIZE_REMEDY = "save its layers as .safetensors or .npz with picture_height and picture_width"
 #: The coded form of a result without a bitstream.
 _NO_BITS: Record = {"bytes": 0, "sha256": "", "bits": {}, "seed_bits": 0, "t1": {}}
 
@@ -115,9 +116,10 @@ def analyse_uncompressed(spec: NetworkSpec, extracted: Extracted) -> Stored:
 
 
 @stage
-def analyse_feature_file(spec: NetworkSpec, file: Path) -> Stored:
-    """Part 2 of the network on the features in a file."""
-    return _analysed(spec, load_feature_file(file), {**_NO_BITS, "sha256": file_digest(file)}, {})
+def analyse_feature_file(spec: NetworkSpec, file: Path, size: tuple[int, int] | None) -> Stored:
+    """Part 2 of the network on the features in a file; ``size`` (height, width) is used where the file says none."""
+    features = load_feature_file(file, size, remedy=_SIZE_REMEDY)
+    return _analysed(spec, features, {**_NO_BITS, "sha256": file_digest(file)}, {})
 
 
 @stage
