@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vcm_ref.printable import printable, spreadsheet_cell
+from vcm_ref.printable import markdown_text, printable, spreadsheet_cell
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,15 @@ def test_the_result_is_one_line_that_every_program_can_write(text: str) -> None:
 )
 def test_no_cell_is_a_formula_and_numbers_stay_numbers(value: object, cell: object) -> None:
     assert spreadsheet_cell(value) == cell
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("feature_anchor", "feature_anchor"),
+        ("_x_ *a* [b](c) <i> | `d` #1 & ~e~ $f", r"\_x\_ \*a\* \[b\](c) \<i\> \| \`d\` \#1 \& \~e\~ \$f"),
+        ("two\nlines\t and\x1b[31m", r"two lines and\\x1b\[31m"),
+    ],
+)
+def test_markdown_text(text: str, shown: str) -> None:
+    assert markdown_text(text) == shown

@@ -25,6 +25,7 @@ from .bitstream.elements import MAX_SIZE
 from .errors import ConfigError, DatasetError
 from .feature_layers import as_layer, whole_number
 from .feature_set import FeatureSet
+from .files.kind import check_kind
 
 #: The formats that are read and written, and all that are read.
 SUFFIXES = (".safetensors", ".npz")
@@ -57,6 +58,7 @@ def load_feature_file(
     code of a file is run. Raises :class:`DatasetError` naming the file, and the layer and the sample if it is about
     one.
     """
+    check_kind(path)
     try:
         arrays, size = _LOADERS[path.suffix.lower()](path)
     except _UNREADABLE as error:

@@ -12,6 +12,9 @@ _UNSAFE = re.compile(
     "\ufffe\uffff\U000e0000-\U000e007f]"
 )
 
+#: Characters with a meaning to Markdown wherever they stand, and an underscore except between letters.
+_MARKS = re.compile(r"[\\`*<>\[\]|#&~$]|(?<!\w)_|_(?!\w)")
+
 #: A text that begins with one of these, or with its full-width form, is a formula to spreadsheets.
 _FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
@@ -23,6 +26,11 @@ def printable(text: str) -> str:
     result is for reading and does not lead back to ``text``. It can be encoded as UTF-8.
     """
     return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def markdown_text(text: str) -> str:
+    """Give ``text`` as one line of Markdown that shows it as it is: printable, and without anything that is markup."""
+    return _MARKS.sub(r"\\\g<0>", printable(" ".join(text.split())))
 
 
 def spreadsheet_cell(value: Any) -> Any:

@@ -219,7 +219,7 @@ def test_ctrl_c_leaves_nothing(place: Path, after: float) -> None:
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True
     ) as process:
-        while not any(temporary.glob("vcm_workers_*")) and process.poll() is None:
+        while not any(temporary.glob("vcm_ref_workers_*")) and process.poll() is None:
             time.sleep(0.05)
         time.sleep(after)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import make_features, save_features
 
+from vcm_ref.app import command as executable
 from vcm_ref.app.signals import Terminated, ending_signals
 from vcm_ref.app.terminal import SafeStream, safe_streams
 
@@ -82,6 +84,27 @@ def test_a_second_signal_does_not_disturb_cleaning_up(number: int, kind: type[Ba
         for other, handler in before.items():
             signal.signal(other, handler)
     assert cleaned
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_library_may_turn_a_signal_into_another_error(
+    number: int, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As safetensors does while it makes a tensor. The message and the exit code are still those of the signal."""
+    before = {other: signal.getsignal(other) for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+
+    def work(arguments: argparse.Namespace) -> None:
+        try:
+            signal.raise_signal(number)
+        except BaseException:
+            raise ValueError("could not determine the shape") from None
+
+    try:
+        assert executable.run(executable.argument_parser("vcm_enc", ""), work, []) == code
+    finally:
+        for other, handler in before.items():
+            signal.signal(other, handler)
+    assert capsys.readouterr().err in ("vcm_enc: interrupted\n", "vcm_enc: terminated\n")
 
 
 def test_the_handlers_are_restored() -> None:

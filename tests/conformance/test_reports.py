@@ -219,3 +219,22 @@ def test_files(report: Report, tmp_path: Path, tiny_disk: Path, suffix: str) -> 
     with pytest.raises(OutputError):
         write_report(tiny_disk / f"report{suffix}", replace(report, results=report.results * 100))
     assert list(tiny_disk.iterdir()) == []
+
+
+#: End a line, begin a command to a terminal, are not allowed in XML, turn the direction of writing.
+STEERING = "\r\x1b\x00\x0b\ud800\u202e\ufffe\u2028"
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_decoder_cannot_steer_a_reader(report: Report, tmp_path: Path, suffix: str) -> None:
+    """Its adaptor's name, its version and its last words are shown, and no character that steers is in any file."""
+    hostile = Judgement(Outcome.ERROR, f"exit code 1: {STEERING}")
+    results = tuple(replace(result, judgement=hostile) for result in report.results)
+    adaptor = replace(report.adaptor, name=f"mine{STEERING}")
+    odd = replace(report, adaptor=adaptor, decoder_version=f"1.0{STEERING}", results=results)
+    write_report(tmp_path / f"r{suffix}", odd)
+    content = (tmp_path / f"r{suffix}").read_text(encoding="utf-8")
+    assert not set(STEERING) & set(content.replace("\r\n", "\n"))
+    if suffix == ".xml":
+        shown = minidom.parseString(content).getElementsByTagName("testcase")[0].getAttribute("classname")
+        assert shown.startswith("mine\\r\\x1b\\x00\\x0b\\ud800\\u202e\\ufffe\\u2028.")

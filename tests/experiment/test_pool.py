@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -292,3 +293,49 @@ def test_nothing_is_left_of_a_process_that_is_killed(tmp_path: Path) -> None:
         process.kill()
     await_that(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in started))
     await_that(lambda: not list((tmp_path / "temporary").iterdir()))
+
+
+def test_the_next_run_removes_what_is_left_when_the_workers_are_killed_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary, started = tmp_path / "temporary", tmp_path / "started"
+    temporary.mkdir()
+    started.mkdir()
+    command = [sys.executable, "-c", PROGRAM, str(temporary), str(started)]
+    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}) as process:
+        await_that(lambda: len(list(started.iterdir())) == 4)
+        workers = psutil.Process(process.pid).children()
+        for one in workers:
+            one.suspend()  # else it removes the folder
+        process.kill()
+        for one in workers:
+            one.kill()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    left = list(temporary.iterdir())
+    assert len(left) == 1
+    with local_workers(1, 1):
+        assert not left[0].exists()
+    assert not list(temporary.iterdir())
+
+
+ORPHANS = """
+import os
+from vcm_ref.experiment.pool import local_workers
+from vcm_ref.experiment.tasks import Task
+from vcm_ref.process import orphans
+from vcm_ref.process.child import ChildLimits, run_child
+orphans.own_process()
+with local_workers(1, 1) as run:
+    batch = lambda name: iter([[Task(name, os.getpid, (), "x")]])
+    first = [found.result for found in run(batch("a"))]
+    run_child(["true"], limits=ChildLimits(10, 0))
+    orphans.end_left()
+    assert [found.result for found in run(batch("b"))] == first
+    os.kill(first[0], 0)
+"""
+
+
+def test_a_worker_is_not_taken_for_an_orphan() -> None:
+    """In an executable, processes of another session that are not known are ended."""
+    done = subprocess.run([sys.executable, "-c", ORPHANS], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -37,7 +37,7 @@ def run(parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace], No
 
     ``--help``, ``--version`` and a wrong command line raise :class:`SystemExit`.
     """
-    with safe_streams(), ending_signals():
+    with safe_streams(), ending_signals() as received:
         arguments = argparse.Namespace(debug=False)
         done = False
         try:
@@ -50,7 +50,7 @@ def run(parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace], No
             abandon(sys.stdout)
             return 0 if done else PIPE_CLOSED
         except (Exception, KeyboardInterrupt, Terminated) as error:
-            return _told(parser.prog, error, arguments.debug)
+            return _told(parser.prog, received.error or error, arguments.debug)
 
 
 def _told(name: str, error: BaseException, debug: bool) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +27,7 @@ from ..experiment.crosscheck import (
 )
 from ..experiment.records import Record
 from ..experiment.store import Store
+from ..process.scratch import scratch_folder
 from ..task.dataset import dataset_files, load_dataset
 from .arguments import whole_number
 from .command import argument_parser, run
@@ -97,8 +97,8 @@ def _work(arguments: argparse.Namespace) -> None:
     started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     start = time.monotonic()
     with (
-        tempfile.TemporaryDirectory(prefix="vcm_crosscheck_") as folder,
-        Store(Path(folder), keeps_features=False) as store,
+        scratch_folder("crosscheck") as folder,
+        Store(folder, keeps_features=False) as store,
         chosen as run_batches,
         results_progress() as begin,
     ):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import os
 import shutil
-import stat
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -13,17 +12,11 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from ..errors import ConfigError, DatasetError, reason
+from ..files.kind import check_kind
 from ..source import SUFFIXES
 
 STANDARD_STREAM = "-"
 _SHOWN_SKIPPED = 5
-_KINDS = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
 
 
 class Inputs(NamedTuple):
@@ -87,12 +80,10 @@ def _found(text: str) -> tuple[list[Path], list[Path]]:
 def check_regular(path: Path) -> None:
     """Raise :class:`DatasetError` where ``path`` is missing, a folder, a pipe, a socket or a device."""
     try:
-        mode = path.stat().st_mode
+        path.stat()
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {reason(error)}") from error
-    if not stat.S_ISREG(mode):
-        kind = next((name for test, name in _KINDS if test(mode)), "of another kind")
-        raise DatasetError(f"{path}: is {kind}, not a file")
+    check_kind(path)
 
 
 def open_input(path: Path, may_be_stream: bool = False) -> BinaryIO:

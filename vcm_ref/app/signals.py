@@ -19,15 +19,24 @@ class Terminated(BaseException):
         self.signal_number = signal_number
 
 
+class Received:
+    """The last signal that came, as the exception that it became; ``None`` before one has come."""
+
+    def __init__(self) -> None:
+        self.error: KeyboardInterrupt | Terminated | None = None
+
+
 @contextmanager
-def ending_signals() -> Iterator[None]:
+def ending_signals() -> Iterator[Received]:
     """Turn SIGINT into :class:`KeyboardInterrupt`, SIGTERM and SIGHUP into :class:`Terminated`.
 
     A signal that comes within two seconds of another changes nothing: the first one's cleaning up goes on. A signal
-    that the caller ignores stays ignored.
+    that the caller ignores stays ignored. The value of the block tells of a signal also where a library has turned its
+    exception into another one.
     """
+    received = Received()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield received
         return
     last: float | None = None
 
@@ -37,7 +46,8 @@ def ending_signals() -> Iterator[None]:
         if last is not None and now - last < _PATIENCE_SECONDS:
             return
         last = now
-        raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
+        received.error = KeyboardInterrupt() if number == signal.SIGINT else Terminated(number)
+        raise received.error
 
     names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows lacks SIGHUP
     before = {getattr(signal, name): signal.getsignal(getattr(signal, name)) for name in names}
@@ -45,7 +55,7 @@ def ending_signals() -> Iterator[None]:
     for number in changed:
         signal.signal(number, end)
     try:
-        yield
+        yield received
     finally:
         if last is None:  # else the process is about to end, and another signal shall not disturb that
             for number, handler in changed.items():

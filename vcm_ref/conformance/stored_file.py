@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from ..files.kind import check_kind
 from .errors import HarnessError, SuiteError
 
 _CHUNK = 1 << 20
@@ -73,6 +74,7 @@ def _checked(folder: Path, stored: StoredFile) -> Iterator[bytes]:
 
 
 def _content(path: Path, is_compressed: bool) -> Iterator[bytes]:
+    check_kind(path, SuiteError)
     try:
         with path.open("rb") as source:
             if is_compressed:

@@ -12,6 +12,7 @@ from ..decoder import Backend, Decoder
 from ..errors import DatasetError, reason
 from ..feature_file import READ_SUFFIXES, SUFFIXES, layer_name
 from ..files.document import load
+from ..files.kind import check_kind
 from ..files.schema import packaged
 from ..provenance import file_digest
 from ..task.dataset import ImageId, Item
@@ -200,6 +201,7 @@ def _recorded_picture(path: Path, number: int, picture: Mapping[str, Any]) -> Ca
 
 
 def _digest(path: Path) -> str:
+    check_kind(path)
     try:
         return file_digest(path)
     except OSError as error:
@@ -207,6 +209,7 @@ def _digest(path: Path) -> str:
 
 
 def _content(path: Path) -> bytes:
+    check_kind(path)
     try:
         return path.read_bytes()
     except OSError as error:

@@ -18,7 +18,7 @@ import sys
 import tempfile
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Pipe, wait
 from pathlib import Path
@@ -27,6 +27,7 @@ from typing import Any
 from ..atomic import OutputError
 from ..errors import LimitError
 from ..process import orphans
+from ..process.scratch import scratch_folder
 from .tasks import Batch, Finished, RunBatches, Task, TaskError, Value, internal_error, once, refs
 
 _PROGRAM = Path(__file__).with_name("worker.py")
@@ -42,23 +43,16 @@ def local_workers(workers: int, threads: int) -> Iterator[RunBatches]:
     The processes end with the block, and so does everything that they have started.
     Raises :class:`LimitError` where workers cannot be started.
     """
-    with _temporary_folder() as folder:
-        pool = _Pool(workers, threads, Path(folder))
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(scratch_folder("workers"))
+        except OSError as error:
+            raise OutputError(f"{tempfile.gettempdir()}: cannot be written: {error.strerror or error}") from error
+        pool = _Pool(workers, threads, folder)
         try:
             yield pool.run
         finally:
             pool.end()
-
-
-def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
-    """A folder that goes with the block, or with this process; a signal that would come between waits."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
-    try:
-        return tempfile.TemporaryDirectory(prefix="vcm_workers_", ignore_cleanup_errors=True)
-    except OSError as error:
-        raise OutputError(f"{tempfile.gettempdir()}: cannot be written: {error.strerror or error}") from error
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Worker:

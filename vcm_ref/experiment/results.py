@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, DatasetError, reason
+from ..files.kind import check_kind
 from ..printable import printable
 from ..render import save_png
 from ..source import read_picture
@@ -125,6 +126,7 @@ def _check_numbers(
 
 
 def _read_names(path: Path) -> dict[str, str]:
+    check_kind(path, ConfigError)
     try:
         rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -8,8 +8,10 @@ on the other (part 2, ``analyse``). torch and the like are imported only when a 
 from __future__ import annotations
 
 import importlib
+import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -65,6 +67,10 @@ class Entry(NamedTuple):
     files: Callable[[Mapping[str, Any]], list[Path]] = named_file
 
 
+#: Environment variables by which libraries leave the shared temporary folder alone, where another user may put a file
+#: or a link under a name that is known. torch makes a folder there when torchvision is imported, for programs that it
+#: compiles, which are none here; so it gets one that exists. onnxruntime writes a file there and reports to its maker.
+_SETTINGS = {"TORCHINDUCTOR_CACHE_DIR": str(Path(__file__).parent), "ORT_DISABLE_TELEMETRY": "1"}
 _TORCH = "pip install torch torchvision safetensors"
 
 NETWORKS: dict[str, Entry] = {
@@ -102,7 +108,7 @@ def load_network(name: str, **options: Any) -> Network:
         raise NetworkError(f"there is no network {name!r}; there are: {', '.join(sorted(NETWORKS))}")
     entry = NETWORKS[name]
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _library_settings():
             warnings.simplefilter("ignore", FutureWarning)  # of one library about another
             maker = getattr(importlib.import_module(entry.module), entry.maker)
     except ImportError as error:
@@ -115,3 +121,15 @@ def load_network(name: str, **options: Any) -> Network:
     check_options(maker, options, name)
     network: Network = maker(**options)
     return network
+
+
+@contextmanager
+def _library_settings() -> Iterator[None]:
+    """Set those of ``_SETTINGS`` that the user has not set, in the environment, while libraries are imported."""
+    ours = {name: value for name, value in _SETTINGS.items() if name not in os.environ}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name in ours:
+            os.environ.pop(name, None)

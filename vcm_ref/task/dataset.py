@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from vcm_ref.errors import DatasetError, reason
 from vcm_ref.files.document import load
+from vcm_ref.files.kind import check_kind
 from vcm_ref.files.schema import packaged
 from vcm_ref.printable import printable
 from vcm_ref.task.classification import Classification
@@ -180,6 +181,7 @@ def _read_description(path: Path) -> dict[str, Any]:
 
 def read_text(path: Path, what: str) -> str:
     """A text file of a data set; :class:`~vcm_ref.errors.DatasetError` says ``what`` it was to be."""
+    check_kind(path)
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

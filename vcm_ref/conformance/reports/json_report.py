@@ -11,8 +11,8 @@ SCHEMA = "report.schema.json"
 
 
 def json_report(report: Report) -> str:
-    """The document as text, a line for each value."""
-    return json.dumps(report_record(report), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    """The document as text in ASCII, a line for each value."""
+    return json.dumps(report_record(report), indent=1, allow_nan=False) + "\n"
 
 
 def report_record(report: Report) -> dict[str, Any]:

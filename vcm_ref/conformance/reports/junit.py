@@ -5,6 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 
+from ...printable import printable
 from ..judgement import Outcome
 from ..manifest import KINDS
 from ..results import Report, Result
@@ -28,8 +29,17 @@ def junit_report(report: Report) -> str:
         results = [result for result in report.results if result.vector.kind == kind]
         if results:
             root.append(_suite(report, kind, results))
+    _make_printable(root)
     ElementTree.indent(root, " ")
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _make_printable(root: ElementTree.Element) -> None:
+    """Make every text and attribute printable, line by line: XML cannot hold most control characters."""
+    for element in root.iter():
+        element.attrib.update({name: printable(value) for name, value in element.attrib.items()})
+        if element.text is not None:
+            element.text = "\n".join(map(printable, element.text.split("\n")))
 
 
 def _suite(report: Report, kind: str, results: Sequence[Result]) -> ElementTree.Element:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from ...printable import markdown_text
 from ..judgement import Outcome
 from ..results import Report
 from .content import facts, summary, verdict
-
-#: What means something to Markdown wherever it stands, and an underscore except between letters.
-_MARKS = re.compile(r"[\\`*<>\[\]|#&~$]|(?<!\w)_|_(?!\w)")
 
 
 def markdown_report(report: Report) -> str:
     """Verdict, conditions, counts, vectors that have not passed, and those that were not run."""
     headers, rows = summary(report)
     blocks = [
-        f"# Conformance of {_escaped(report.adaptor.name)}",
-        _escaped(verdict(report)) + ".",
+        f"# Conformance of {markdown_text(report.adaptor.name)}",
+        markdown_text(verdict(report)) + ".",
         _table(["", ""], [list(fact) for fact in facts(report)]),
         _table(headers, rows, "l" + "r" * (len(headers) - 1)),
     ]
@@ -36,9 +33,5 @@ def markdown_report(report: Report) -> str:
 
 def _table(headers: Sequence[str], rows: Sequence[Sequence[str]], align: str = "") -> str:
     rules = ["---:" if letter == "r" else "---" for letter in align or "l" * len(headers)]
-    cells = [[_escaped(cell) for cell in headers], rules, *([_escaped(cell) for cell in row] for row in rows)]
+    cells = [[markdown_text(cell) for cell in headers], rules, *([markdown_text(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(row)} |" for row in cells)
-
-
-def _escaped(text: str) -> str:
-    return _MARKS.sub(r"\\\g<0>", " ".join(text.split()))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ...codec.picture import PictureCoder
 from ...decoder import Backend
 from ...errors import DatasetError
+from ...files.kind import check_kind
 from ...task.dataset import ImageId
 from ..anchor import bitstream_names
 from ..given_files import given_tasks
@@ -54,9 +55,12 @@ class GivenFolder:
 
     def _look(self, path: Path) -> Given:
         try:
+            check_kind(path)
             content = path.read_bytes()
         except FileNotFoundError:
             return Given(path, problem=f"{path}: is missing")
+        except DatasetError as error:
+            return Given(path, problem=str(error))
         except OSError as error:
             return Given(path, problem=f"{path}: cannot be read: {error.strerror or error}")
         return Given(path, len(content), hashlib.sha256(content).hexdigest())
