@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A second decoder, written from docs/bitstream.md (version 2) alone; it shares no code with vcm_ref.
+"""A second decoder, written from docs/bitstream.md (version 3) alone; it shares no code with vcm_ref.
 
 That the two decode alike shows that it stands alone. Names and clause numbers are the document's.
 
@@ -8,13 +8,15 @@ That the two decode alike shows that it stands alone. Names and clause numbers a
 FOLDER, which shall not exist, gets t0.raw, t1.raw and t2.raw as docs/conformance.md says, or is not made. With --planes
 (mode A) FILE has the T0 samples, and inner streams are not decoded. The exit code is 0, one of docs/conformance.md, or
 2 for usage and files. HEVC and VVC take ffmpeg (environment variable VCM_FFMPEG, else on the PATH), and the templates
-of Annex A, which are read out of ../docs/bitstream.md.
+of Annex A, which are read out of ../docs/bitstream.md. It has no models of its own.
 """
 
 import argparse
 import bz2
 import contextlib
+import functools
 import hashlib
+import itertools
 import math
 import os
 import re
@@ -30,31 +32,35 @@ from typing import BinaryIO
 import numpy as np
 
 # Clause 7: code points; the name of an inner codec, its NAL unit types of parameter sets and of access unit delimiters.
-STREAM_HEADER, PICTURE_HEADER, SUBSTREAM, DIGEST, END = range(1, 6)
+STREAM_HEADER, GROUP_HEADER, SUBSTREAM, DIGEST, END, MODEL = range(1, 7)
+USER_DATA = 8
 LOSSLESS, HEVC, VVC = range(3)
-FRAMES, QUILTED, TILED = range(3)
+FRAMES, QUILTED, STACKED = range(3)
 NONE, EXACT, FIXED_LENGTH = range(3)
-FIXED, PICTURE, LAYER, CHANNEL = range(4)
-SPATIAL, TEMPORAL = range(2)
+FIXED, PICTURE, TENSOR, CHANNEL = range(4)
+FRAME_MAJOR, INTERLEAVED = range(2)
+RESIZE = 1
+DATA, REFERENCE = range(2)
 INNER_CODECS = {HEVC: ("hevc", {32, 33, 34}, 35), VVC: ("vvc", {14, 15, 16}, 20)}
 # Clauses 8.3 and 8.4: of an inner stream, the types of slices and of the other NAL units kept, and the profiles.
 SLICES = {HEVC: {*range(10), *range(16, 22)}, VVC: {*range(4), *range(7, 11)}}
 OTHERS = {HEVC: {32, 33, 34, 36, 37}, VVC: {*range(14, 20), 21, 22}}
 INNER_PROFILES = {HEVC: (1, 2, 3, 4), VVC: (1, 33, 65, 97)}
-# Clause 9: the inner codecs of a profile; layers, channels, side, frames, frame samples, picture samples of a level.
+# Clause 9: the inner codecs of a profile; then the bounds of a level, in the order of its table.
 PROFILES = {0: (LOSSLESS,), 1: (LOSSLESS, HEVC), 2: (LOSSLESS, VVC)}
 LEVELS = {
-    1: (4, 256, 8192, 256, 8388608, 8388608),
-    2: (8, 1024, 16384, 1024, 33554432, 33554432),
-    3: (16, 2048, 32768, 2048, 134217728, 134217728),
-    4: (64, 8192, 65536, 8192, 536870912, 536870912),
+    1: (4, 256, 8192, 1024, 8388608, 16777216, 65536, 17179869184, 1048576),
+    2: (8, 1024, 16384, 4096, 33554432, 67108864, 262144, 68719476736, 4194304),
+    3: (16, 2048, 32768, 16384, 134217728, 268435456, 1048576, 274877906944, 16777216),
+    4: (64, 8192, 65536, 65536, 536870912, 1073741824, 16777216, 1099511627776, 268435456),
 }
 # docs/conformance.md: exit codes, and what a decoder may refuse; then seconds for one run of the inner decoder.
 BITSTREAM_ERROR, UNSUPPORTED_ERROR, LIMIT_ERROR, CODEC_ERROR = range(10, 14)
-MAX_FRAME_SAMPLES, MAX_OUTPUT_BYTES, MAX_SECONDS = 2**28, 2**40, 600
+MAX_FRAME_SAMPLES, MAX_GROUP_SAMPLES, MAX_TOTAL_SAMPLES, MAX_OUTPUT_BYTES, MAX_SECONDS = 2**28, 2**29, 2**36, 2**40, 600
 
-Header = Picture = Layer = SimpleNamespace  # each has what is read of it
+Header = Group = Picture = Tensor = SimpleNamespace  # each has what is read of it
 BitString = tuple[int, int]  # the bits as an integer, and their number
+InnerStream = tuple[bytes, int]  # for LOSSLESS, with a 0
 
 
 class Refused(Exception):  # noqa: N818
@@ -71,6 +77,10 @@ class Reader:
 
     def __init__(self, data: bytes, unit_type: int = 0) -> None:
         self.data, self.left, self.unit_type = data, 8 * len(data), unit_type
+
+    def extensible(self, name: str, value: int, low: int, high: int) -> int:
+        require(low <= value <= high, f"{name} is {value}, which is for later editions", UNSUPPORTED_ERROR)
+        return value
 
     def u(self, name: str, bits: int, low: int = 0, high: float = math.inf) -> int:
         require(bits <= self.left, f"{name}: the data end too early")
@@ -110,106 +120,250 @@ class Reader:
         require(more_data or not self.left, "bytes are left over where a unit should end")
 
 
-def bitstream(data: bytes) -> Iterator[Picture]:
-    """Clause 5: the pictures, one after the other, with all of the bitstream checked but their inner streams."""
-    r = Reader(data)
-    r.u("signature", 32, 0x56434D46, 0x56434D46)
-    header = stream_header(unit(r, STREAM_HEADER))
-    templates = [] if header.inner_codec_idc == LOSSLESS else annex_a(header.inner_codec_idc)
-    payload = unit(r, PICTURE_HEADER)
-    while payload.unit_type == PICTURE_HEADER:
-        picture = picture_header(payload, header)
-        bases = [(0, 0), *templates]
-        picture.substreams = [substream(unit(r, SUBSTREAM), header.inner_codec_idc, bases) for _ in picture.sizes]
+def bitstream(data: bytes) -> Iterator[Group]:
+    """Clauses 4.1, 5, 6.2, 7.2 and 7.4: the groups in order, with all checked but what inner decoders find."""
+    require(data[:4] == b"VCMF", "it does not begin with VCMF")
+    r = Reader(data[4:])
+    head = Reader(data[4:])
+    head.u("unit_type", 4, STREAM_HEADER, STREAM_HEADER)
+    size = head.u("unit_size", 8 * head.u("unit_size_bytes", 4, 0, 4))
+    version = head.u("version", 4, 1)
+    require(size > 0, "a stream header without a version")
+    require(version == 3, "a version other than 3", UNSUPPORTED_ERROR)
+    header = stream_header(unit(r))
+    models: dict[int, tuple[int, bytes, int]] = {}
+    payload = next_unit(r)
+    while payload.unit_type != END or not header.num_groups:
+        while payload.unit_type == MODEL:
+            model(payload, models, LEVELS[header.level_idc][8])
+            payload = next_unit(r)
+        require(payload.unit_type == GROUP_HEADER, "a group does not begin with its header")
+        group = group_header(payload, header)
+        check_level(group, header)
+        bases = {codec: [(0, 0), *annex_a(codec)] for codec in header.codecs if codec != LOSSLESS}
+        group.inner_streams = []
+        for tensors, size in zip(header.substreams, group.sizes, strict=True):
+            codec = tensors[0].inner_codec_idc
+            group.inner_streams.append(substream(next_unit(r, SUBSTREAM), codec, bases.get(codec, []), size))
         if header.digest_length:
-            digest(unit(r, DIGEST), header, picture)
-        yield picture
-        payload = unit(r, PICTURE_HEADER, END)
+            digest(next_unit(r, DIGEST), header, group, models)
+        yield group
+        payload = next_unit(r)
     require(not payload.data and not r.left, "the bitstream does not end with an empty unit END")
 
 
-def unit(r: Reader, *expected: int) -> Reader:
-    """Clause 7.3."""
+def unit(r: Reader) -> Reader:
+    """Clauses 4.2, 5 and 7.3."""
     unit_type, unit_size_bytes = r.u("unit_type", 4), r.u("unit_size_bytes", 4, 0, 4)
-    require(unit_type in expected, f"unit_type is {unit_type} where {expected[0]} is due")
     unit_size = r.u("unit_size", 8 * unit_size_bytes)
     require(unit_size_bytes == (unit_size.bit_length() + 7) // 8, "unit_size is in more bytes than it takes")
-    return Reader(r.b("payload", unit_size), unit_type)
+    payload = Reader(r.b("payload", unit_size), unit_type)
+    require(unit_type in (*range(1, 7), *range(8, 16)), "a critical unit that is not known", UNSUPPORTED_ERROR)
+    return payload
+
+
+def next_unit(r: Reader, *expected: int) -> Reader:
+    """Clauses 4.2, 5 and 7.19: the next critical unit."""
+    while True:
+        payload = unit(r)
+        if payload.unit_type < 8:
+            require(not expected or payload.unit_type in expected, f"unit_type is {payload.unit_type}, another is due")
+            return payload
+        if payload.unit_type == USER_DATA:
+            payload.b("user_data_uuid", 16)
 
 
 def stream_header(r: Reader) -> Header:
-    """Clauses 7.4 and 7.5."""
-    header = Header(level_zeroed=bytearray(r.data), layers=[])
-    require(r.u("version", 4, 1) == 2, "a version other than 2", UNSUPPORTED_ERROR)
-    profile_idc, header.level_idc = r.u("profile_idc", 3, 0, 2), r.u("level_idc", 4, 1, 4)
-    header.bit_depth, header.inner_codec_idc = r.u("bit_depth_minus1", 4, 1) + 1, r.u("inner_codec_idc", 3, 0, 2)
-    header.arrangement_idc, header.range_scope_idc = r.u("arrangement_idc", 2, 0, 2), r.u("range_scope_idc", 2)
-    header.reorder_coding_idc, header.digest_length = r.u("reorder_coding_idc", 2, 0, 2), r.u("digest_length", 6, 0, 32)
-    header.inner_bit_depth = header.bit_depth if header.inner_codec_idc == LOSSLESS else 10
-    header.level_zeroed[:2] = (int.from_bytes(r.data[:2], "big") & 0b1111_1110_0001_1111).to_bytes(2, "big")  # for 8.7
-    require(header.bit_depth <= header.inner_bit_depth, "a bit depth that is for LOSSLESS only")
-    require(header.inner_codec_idc in PROFILES[profile_idc], "an inner codec that the profile does not have")
-    tiled = header.arrangement_idc == TILED
-    header.allocation_idc = r.u("allocation_idc", 0 if tiled else 1)  # absent, it is SPATIAL
+    """Clauses 7.4, 7.5 and 9."""
+    header = Header(payload=r.data, layers=[], stages=[], tensors=[], num_groups=0, pictures=0, samples=0, output=0)
+    r.u("version", 4)
+    profile_idc = r.extensible("profile_idc", r.u("profile_idc", 3), 0, 2)
+    header.level_idc = r.extensible("level_idc", r.u("level_idc", 4), 1, 4)
+    header.digest_length = r.u("digest_length", 6, 0, 32)
+    if header.digest_length:
+        r.extensible("digest_idc", r.u("digest_idc", 1), 0, 0)
     channels, (max_layers, max_channels, *_) = 0, LEVELS[header.level_idc]
-    for _ in range(r.ue("num_layers_minus1", max_layers - 1) + 1):
+    for _ in range(r.ue("num_layers_minus1", 63) + 1):
         name = r.b("layer_name", r.ue("layer_name_length_minus1", 31) + 1)
         unique = name not in [layer.name for layer in header.layers]
         require(unique and re.fullmatch(rb"[A-Za-z0-9_.-]+", name), "layer_name has a bad character, or is there twice")
         channels += r.se("channels_delta")
-        require(1 <= channels <= max_channels, "channels_delta: C is out of range")
-        columns, rows = r.ue("grid_columns_minus1", 8191) + 1, r.ue("grid_rows_minus1", 8191) + 1
-        fits = channels == columns * rows if tiled else channels % (columns * rows) == 0
-        require(fits, "grid_columns_minus1, grid_rows_minus1: not a grid for C maps")
-        r.u("mode_idc", 0 if tiled else 1)
-        header.layers.append(Layer(name=name, channels=channels, columns=columns, rows=rows))
-    header.ranges = value_ranges(r, 1 if header.range_scope_idc == FIXED else 0)
+        require(1 <= channels <= 8192, "channels_delta: C is out of range")
+        header.layers.append(SimpleNamespace(name=name, channels=channels))
+    for _ in range(r.ue("num_stages", 4)):
+        header.stages.append(stage(r, len(header.layers)))
+    header.t2_digest_flag = r.u("t2_digest_flag", 1 if header.digest_length and header.stages else 0)
+    for layer in header.layers:  # RESIZE keeps names and channels
+        header.tensors.append(tensor_header(r, layer, header.tensors[-1] if header.tensors else None))
+    header_extension(r)
     r.byte_alignment()
+    header.codecs = {tensor.inner_codec_idc for tensor in header.tensors}
+    require(header.codecs <= {*PROFILES[profile_idc]}, "an inner codec that the profile does not have")
+    require(len(header.layers) <= max_layers, "more layers than the level allows")
+    require(all(layer.channels <= max_channels for layer in header.layers), "more channels than the level allows")
+    numbered = enumerate(header.tensors)
+    runs = itertools.groupby(numbered, lambda one: -1 if one[1].format.packing_idc == STACKED else one[0])
+    header.substreams = [[tensor for _, tensor in run] for _, run in runs]
     return header
 
 
-def value_ranges(r: Reader, count: int) -> np.ndarray:
-    """Clause 7.6: `count` pairs of lo and hi."""
-    pairs = np.frombuffer(r.b("value_range", 8 * count), ">f4").reshape(count, 2)
+def header_extension(r: Reader) -> None:
+    """Clauses 7.20, 7.4 and 7.11: an extension."""
+    r.b("extension_data", r.ue("extension_size", 4095))
+
+
+def stage(r: Reader, num_tensors: int) -> list[int]:
+    """Clauses 7.6 and 7.7."""
+    r.extensible("stage_idc", r.ue("stage_idc"), RESIZE, RESIZE)
+    stage_payload_bits = r.ue("stage_payload_bits", 16384)
+    before = r.left
+    shifts = [r.u("resize_shift", 2, 0, 2) for _ in range(num_tensors)]
+    require(before - r.left == stage_payload_bits, "stage_payload_bits is not the payload's length")
+    require(any(shifts), "a stage RESIZE that resizes nothing")
+    return shifts
+
+
+def tensor_header(r: Reader, layer: SimpleNamespace, before: Tensor | None) -> Tensor:
+    """Clause 7.8."""
+    channels, same_format_flag = layer.channels, 0
+    inherited = None
+    if before:
+        rows = channels // before.columns if before.format.packing_idc == STACKED else before.rows
+        if channels % before.columns == 0 and channels % (before.columns * rows) == 0:
+            inherited = {**vars(before), "rows": rows, "name": layer.name, "channels": channels}
+            inherited["allocation_idc"] *= 1 < before.columns * rows < channels
+        if r.u("same_tensor_flag", 1):
+            require(inherited, "same_tensor_flag is 1 where the grid before does not fit")
+            return Tensor(**inherited)
+        same_format_flag = r.u("same_format_flag", 1)
+    form = before.format if same_format_flag else tensor_format(r)
+    require(not before or same_format_flag or form != before.format, "same_format_flag is 0 where it could be 1")
+    columns = r.ue("grid_columns_minus1", 8191) + 1
+    rows = channels // columns if form.packing_idc == STACKED else r.ue("grid_rows_minus1", 8191) + 1
+    require(rows and channels % (columns * rows) == 0, "grid_columns_minus1, grid_rows_minus1: not a grid for C maps")
+    allocation_idc = r.u("allocation_idc", 1 if 1 < columns * rows < channels else 0)
+    mode_idc = r.u("mode_idc", 2 if form.inner_codec_idc != LOSSLESS else 0, 0, 2)
+    found = {"format": form, "columns": columns, "rows": rows, "allocation_idc": allocation_idc, "mode_idc": mode_idc}
+    found |= {"name": layer.name, "channels": channels, "inner_codec_idc": form.inner_codec_idc}
+    require(found != inherited, "same_tensor_flag is 0 where it could be 1")
+    if before and form.packing_idc == before.format.packing_idc == STACKED:
+        alike = (form.n, form.inner_codec_idc, mode_idc) == (before.format.n, before.inner_codec_idc, before.mode_idc)
+        require(alike, "stacked tensors differ in bit depth, inner codec or mode")
+    return Tensor(**found)
+
+
+def tensor_format(r: Reader) -> SimpleNamespace:
+    """Clause 7.9."""
+    form = SimpleNamespace(n=r.u("bit_depth_minus1", 4, 1) + 1)
+    form.inner_codec_idc = r.extensible("inner_codec_idc", r.u("inner_codec_idc", 3), LOSSLESS, VVC)
+    form.inner_bit_depth = form.n if form.inner_codec_idc == LOSSLESS else 10
+    require(form.n <= form.inner_bit_depth, "a bit depth that is for LOSSLESS only")
+    form.range_scope_idc, form.reorder_coding_idc = r.u("range_scope_idc", 2), r.u("reorder_coding_idc", 2, 0, 2)
+    form.packing_idc = r.u("packing_idc", 2, 0, 2)
+    form.fixed = value_ranges(r, 1 if form.range_scope_idc == FIXED else 0)
+    return form
+
+
+def value_ranges(r: Reader, count: int) -> list[tuple[float, float]]:
+    """Clause 7.10: `count` pairs of lo and hi."""
+    data = r.b("value_range", 8 * count)
+    require(b"\x80\0\0\0" not in [data[place : place + 4] for place in range(0, len(data), 4)], "a value is -0")
+    pairs = np.frombuffer(data, ">f4").reshape(count, 2)
     require(np.isfinite(pairs).all() and (pairs[:, 0] <= pairs[:, 1]).all(), "not finite, or range_min > range_max")
-    return pairs
+    return list(map(tuple, pairs.tolist()))
 
 
-def picture_header(r: Reader, header: Header) -> Picture:
-    """Clause 7.7."""
+def group_header(r: Reader, header: Header) -> Group:
+    """Clauses 7.11 and 7.12."""
+    group = Group(header=header, payload=r.data, dimensions=[], pictures=[])
+    num_pictures = r.ue("num_pictures_minus1", 1023) + 1
     r.ue("picture_height_minus1", 65535)
     r.ue("picture_width_minus1", 65535)
-    layers, height, width = [], -1, -1  # so that the first prediction is 0
-    for layer in header.layers:
+    height, width = r.ue("layer_height_minus1", 65535) + 1, r.ue("layer_width_minus1", 65535) + 1
+    group.dimensions.append((height, width))
+    for _ in header.layers[1:]:
         height = (height + 1) // 2 + r.se("layer_height_delta")
         width = (width + 1) // 2 + r.se("layer_width_delta")
         require(min(height, width) >= 1 and max(height, width) <= 65536, "the size of a layer is out of range")
-        layers.append(Layer(**vars(layer), height=height, width=width, t1_digest=b""))
-    ranges = value_ranges(r, 1 if header.range_scope_idc == PICTURE else 0)
-    for layer in layers:
-        num_ranges = {LAYER: 1, CHANNEL: layer.channels}.get(header.range_scope_idc, 0)
-        layer.ranges = np.concatenate((header.ranges, ranges, value_ranges(r, num_ranges)))  # one of these is not empty
-    for layer in layers:
-        layer.order = np.array(reorder_index(r, header.reorder_coding_idc, layer.channels))
+        group.dimensions.append((height, width))
+    for _ in range(num_pictures):
+        group.pictures.append(picture_header(r, header, group.pictures[-1] if group.pictures else None))
+    header_extension(r)
     r.byte_alignment()
-    return Picture(header=header, payload=r.data, layers=layers, sizes=coded_sizes(header, layers))
+    coded = group.coded = [group.dimensions]  # before each stage, and after the last
+    for shifts in header.stages:
+        coded.append([(-(-h >> s), -(-w >> s)) for (h, w), s in zip(coded[-1], shifts, strict=True)])
+    of_tensor = {id(tensor): size for tensor, size in zip(header.tensors, coded[-1], strict=True)}
+    group.sizes = []
+    for tensors in header.substreams:
+        own = [(t.rows * of_tensor[id(t)][0], t.columns * of_tensor[id(t)][1]) for t in tensors]
+        h, w = sum(h for h, _ in own), max(w for _, w in own)
+        if tensors[0].inner_codec_idc != LOSSLESS:
+            h, w = max(32, h + h % 2), max(32, w + w % 2)
+        group.sizes.append((num_pictures * tensors[0].channels // (tensors[0].columns * tensors[0].rows), h, w))
+    return group
 
 
-def coded_sizes(header: Header, layers: list[Layer]) -> list[tuple[int, int, int]]:
-    """Clauses 8.3 and 9: number, height and width of the frames of each substream."""
-    sizes = [(i.channels // (i.columns * i.rows), i.rows * i.height, i.columns * i.width) for i in layers]
-    if header.arrangement_idc == TILED:
-        sizes = [(1, sum(h for _, h, _ in sizes), max(w for _, _, w in sizes))]
-    if header.inner_codec_idc != LOSSLESS:
-        sizes = [(f, max(32, h + h % 2), max(32, w + w % 2)) for f, h, w in sizes]
-    largest = [max(needs) for needs in zip(*[(max(h, w), f, h * w) for f, h, w in sizes], strict=True)]
-    needs = zip([*largest, sum(map(math.prod, sizes))], LEVELS[header.level_idc][2:], strict=True)
-    require(all(need <= bound for need, bound in needs), "a picture needs more than the level allows")
-    return sizes
+def picture_header(r: Reader, header: Header, before: Picture | None) -> Picture:
+    """Clause 7.12: the ranges of each tensor, the orders of each."""
+    scopes = [tensor.format.range_scope_idc for tensor in header.tensors]
+    codings = [tensor.format.reorder_coding_idc for tensor in header.tensors]
+    as_before = r.u("ranges_as_before_flag", 1 if before and {*scopes} != {FIXED} else 0)
+    orders_as_before = r.u("orders_as_before_flag", 1 if before and {*codings} != {NONE} else 0)
+    if as_before:
+        ranges = before.ranges
+    else:
+        shared = value_ranges(r, 1 if PICTURE in scopes else 0)
+        ranges = []
+        for tensor, scope in zip(header.tensors, scopes, strict=True):
+            own = value_ranges(r, {TENSOR: 1, CHANNEL: tensor.channels}.get(scope, 0))
+            ranges.append({FIXED: tensor.format.fixed, PICTURE: shared}.get(scope, own))
+        spared = not before or {*scopes} == {FIXED} or ranges != before.ranges
+        require(spared, "ranges_as_before_flag is 0 where it could be 1")
+    if orders_as_before:
+        return Picture(ranges=ranges, orders=before.orders)
+    pairs = zip(codings, header.tensors, strict=True)
+    orders = [reorder_index(r, coding, tensor.channels) for coding, tensor in pairs]
+    spared = not before or {*codings} == {NONE} or orders != before.orders
+    require(spared, "orders_as_before_flag is 0 where it could be 1")
+    return Picture(ranges=ranges, orders=orders)
+
+
+def check_level(group: Group, header: Header) -> None:
+    """Clause 9, for the groups so far; and docs/conformance.md, what a decoder may refuse."""
+    header.num_groups += 1
+    samples = sum(map(math.prod, group.sizes))
+    header.pictures, header.samples = header.pictures + len(group.pictures), header.samples + samples
+    sides, frames, areas = zip(*[(max(h, w), f, h * w) for f, h, w in group.sizes], strict=True)
+    needs = [max(sides), max(frames), max(areas), samples, header.pictures, header.samples]
+    bounds = LEVELS[header.level_idc][2:8]
+    require(all(map(int.__le__, needs, bounds)), "the bitstream needs more than its level allows")
+    layers = zip(header.layers, group.dimensions, strict=True)
+    header.output += 4 * len(group.pictures) * sum(layer.channels * h * w for layer, (h, w) in layers)
+    within = max(areas) <= MAX_FRAME_SAMPLES and samples <= MAX_GROUP_SAMPLES and header.samples <= MAX_TOTAL_SAMPLES
+    require(within and header.output <= MAX_OUTPUT_BYTES, "more than this decodes", LIMIT_ERROR)
+
+
+def model(r: Reader, models: dict[int, tuple[int, bytes, int]], most: int) -> None:
+    """Clauses 7.18 and 9; what is kept of a model is its kind, digest and size, as no stage needs its bytes."""
+    model_id = r.u("model_id", 4)
+    model_idc = r.extensible("model_idc", r.u("model_idc", 4), DATA, REFERENCE)
+    kind = r.u("model_kind", 8)
+    if model_idc == REFERENCE:
+        sha256 = r.b("model_digest", 32)
+        r.byte_alignment()
+        size = next((size for _, other, size in models.values() if other == sha256), None)
+        require(size is not None, f"model {sha256.hex()} is not here", UNSUPPORTED_ERROR)
+    else:
+        sha256, size = hashlib.sha256(r.data[2:]).digest(), len(r.data) - 2
+    changes = models.get(model_id, (0, b"", 0))[:2] != (kind, sha256)
+    require(changes, "a model that is in force already")
+    models[model_id] = (kind, sha256, size)
+    require(sum(size for *_, size in models.values()) <= most, "models of more bytes than the level allows")
 
 
 def reorder_index(r: Reader, coding: int, channels: int) -> list[int]:
-    """Clauses 7.8 and 8.2: the channel order."""
+    """Clauses 7.13 and 8.2: the channel order."""
     unused = list(range(channels))
     if coding == NONE:
         return unused
@@ -224,10 +378,10 @@ def reorder_index(r: Reader, coding: int, channels: int) -> list[int]:
     return [unused.pop(entry) for entry in digit]
 
 
-def substream(r: Reader, codec: int, bases: list[BitString]) -> bytes:
-    """Clauses 7.9, 7.11 and 8.4: the inner stream."""
+def substream(r: Reader, codec: int, bases: list[BitString], size: tuple[int, int, int]) -> InnerStream:
+    """Clauses 7.14, 7.15, 7.16 and 8.4: the inner stream, and its chroma_format_idc."""
     if codec == LOSSLESS:
-        return r.data
+        return r.data, 0
     num_parameter_sets = r.ue("num_parameter_sets", 8)
     nal_units = [parameter_set(r, bases) for _ in range(num_parameter_sets)]
     r.byte_alignment(more_data=True)
@@ -235,153 +389,37 @@ def substream(r: Reader, codec: int, bases: list[BitString]) -> bytes:
         nal_units.append(r.b("nal_unit", r.leb("nal_unit_size", 2, 4294967295)))
         require(not re.search(rb"\0\0[\0-\2]|\0\Z", nal_units[-1]), "nal_unit has bytes that are for start codes")
     types = [nal_unit[1] >> 3 if codec == VVC else nal_unit[0] >> 1 & 63 for nal_unit in nal_units]
+    layers = [unit[0] & 63 if codec == VVC else (unit[0] << 8 | unit[1]) >> 3 & 63 for unit in nal_units]
     _, parameter_sets, access_unit_delimiter = INNER_CODECS[codec]
     leading = next((i for i, kind in enumerate(types) if kind not in parameter_sets), len(types))
-    allowed = leading == num_parameter_sets and access_unit_delimiter not in types
-    require(allowed, "a nal_unit_type that is not allowed, or not in its place")
-    return b"".join(b"\0\0\0\1" + nal_unit for nal_unit in nal_units)
+    require(leading == num_parameter_sets, "num_parameter_sets is not the number of leading parameter sets")
+    require(access_unit_delimiter not in types, "an access unit delimiter")
+    require(not any(layers), "nuh_layer_id is not 0")
+    sets = [i for i, kind in enumerate(types) if kind in parameter_sets and i >= leading]
+    if sets:
+        same = [i for i in range(leading) if types[i] == types[sets[0]]]
+        repeats = len(same) == 1 and nal_units[same[0]] == nal_units[sets[0]]
+        require(not repeats, "a parameter set that repeats the only leading one of its type")
+    return inner_stream(nal_units, types, codec, size)
 
 
-def parameter_set(r: Reader, bases: list[BitString]) -> bytes:
-    """Clauses 7.10 and 8.4: the NAL unit."""
-    ps_base_idc = r.ue("ps_base_idc", len(bases) - 1)
-    base, length = bases[ps_base_idc]
-    prefix = r.ue("ps_prefix_bits", length)
-    suffix = r.ue("ps_suffix_bits", length - prefix)
-    middle = r.ue("ps_middle_bits", 16384 - prefix - suffix)
-    string = base >> length - prefix << middle | r.u("ps_middle", middle)
-    string, bits = string << suffix | base & ((1 << suffix) - 1), prefix + middle + suffix
-    code = min(parameter_set_code(string, bits, index, *base) for index, base in enumerate(bases))
-    require(code[1:] == (ps_base_idc, prefix, suffix), "a parameter set is not in its one valid code")
-    require(bits >= 16, "a parameter set is shorter than the header of a NAL unit")
-    bases.append((string, bits))
-    rbsp = (2 * string + 1 << -(bits + 1) % 8).to_bytes(bits // 8 + 1, "big")
-    return re.sub(rb"\0\0(?=[\0-\3])", b"\0\0\3", rbsp)
-
-
-def parameter_set_code(string: int, bits: int, index: int, base: int, length: int) -> tuple[int, int, int, int]:
-    """Clause 7.10: the number of bits with this base; base, prefix, suffix. The least such tuple is the valid code."""
-    shorter = min(bits, length)
-    prefix = shorter - (string >> bits - shorter ^ base >> length - shorter).bit_length()
-    differing = string ^ base | 1 << shorter - prefix  # the added bit keeps the suffix off the prefix
-    suffix = (differing & -differing).bit_length() - 1
-    middle = bits - prefix - suffix
-    ue_bits = sum(2 * (value + 1).bit_length() - 1 for value in (index, prefix, suffix, middle))
-    return ue_bits + middle, index, prefix, suffix
-
-
-def annex_a(codec: int) -> list[BitString]:
-    """The templates as bit strings (8.4), read out of the document."""
-    text = (Path(__file__).resolve().parents[1] / "docs" / "bitstream.md").read_text("utf-8")
-    listing = text.split("\n## Annex A")[1].split(f"\n{INNER_CODECS[codec][0].upper()}:\n")[1].split("```")[1]
-    digits = re.split(r"\n\d+  nal_unit_type .*", listing)[1:]
-    payloads = [bytes.fromhex(nal_unit).replace(b"\0\0\3", b"\0\0") for nal_unit in digits]
-    strings = ["".join(f"{byte:08b}" for byte in payload).rstrip("0")[:-1] for payload in payloads]
-    return [(int(string, 2), len(string)) for string in strings]
-
-
-def digest(r: Reader, header: Header, picture: Picture) -> None:
-    """Clauses 7.12 and 8.7; the T1 digests are compared when there are tensors."""
-    expected = hashlib.sha256(header.level_zeroed + picture.payload).digest()
-    require(expected.startswith(r.b("header_digest", header.digest_length)), "header_digest differs")
-    for layer in picture.layers:
-        layer.t1_digest = r.b("t1_digest", header.digest_length)
-    r.byte_alignment()
-
-
-def decode(pictures: Iterable[Picture], planes: BinaryIO | None, folder: Path) -> None:
-    """Clauses 8.1; 8.3, inner samples; 8.6; 8.7, T1 digests."""
-    with open(folder / "t0.raw", "wb") as t0, open(folder / "t1.raw", "wb") as t1, open(folder / "t2.raw", "wb") as t2:
-        for picture in pictures:
-            header, n = picture.header, picture.header.bit_depth
-            inner_codec = given_planes if planes else lossless if header.inner_codec_idc == LOSSLESS else ffmpeg
-            for i, layer in enumerate(picture.layers):
-                if i < len(picture.sizes):  # TILED has one substream for all layers
-                    frames, top = inner_codec(planes or picture.substreams[i], picture.sizes[i], header), 0
-                    frames.tofile(t0)
-                    shift = header.inner_bit_depth - n
-                    frames = np.minimum(frames + (1 << shift >> 1) >> shift, (1 << n) - 1)
-                height, width = layer.rows * layer.height, layer.columns * layer.width
-                tensor = feature_maps(frames[:, top : top + height, :width], header, layer)
-                top += height
-                start = bytes([len(layer.name)]) + layer.name + b"\6uint16\3" + np.array(tensor.shape, "<u4").tobytes()
-                t1_digest = hashlib.sha256(b"".join((start, tensor))).digest()
-                require(t1_digest.startswith(layer.t1_digest), "t1_digest differs")
-                tensor.tofile(t1)
-                for q, (lo, hi) in zip(tensor, np.broadcast_to(layer.ranges, (len(tensor), 2)).tolist(), strict=True):
-                    (lo + q.astype(np.float64) * ((hi - lo) / (2**n - 1))).astype("<f4").tofile(t2)
-
-
-def given_planes(planes: BinaryIO, size: tuple[int, int, int], header: Header) -> np.ndarray:
-    """Mode A."""
-    frames = np.fromfile(planes, "<u2", math.prod(size))
-    require(len(frames) == math.prod(size), "the planes are too few", CODEC_ERROR)
-    return frames.reshape(size)
-
-
-def lossless(stream: bytes, size: tuple[int, int, int], header: Header) -> np.ndarray:
-    """Clause 8.8, modulo 2**16 and at last modulo 2**n."""
-    n, symbols, end = header.bit_depth, 0, 4 + int.from_bytes(stream[:4], "big")
-    require(n <= 8 or end <= len(stream), "low_size exceeds the bytes that follow it")
-    for shift, part in enumerate([stream] if n <= 8 else [stream[4:end], stream[end:]]):
-        bzip2, data = bz2.BZ2Decompressor(), b""
-        with contextlib.suppress(OSError):
-            data = bzip2.decompress(part, math.prod(size) + 1)  # that one shows that there are too many
-        require(len(data) == math.prod(size) and bzip2.eof and not bzip2.unused_data, "bzip2 data not of the samples")
-        symbols = symbols | np.frombuffer(data, np.uint8).astype("<u2") << 8 * shift
-    require(int(symbols.max()) >> n == 0, "a symbol is not below 2**n")
-    for p in symbols.reshape(size):
-        p[...] = np.where(p & 1, ~(p >> 1), p >> 1)
-        p[0, :1] += 1 << n - 1
-        p[:, 0] = np.cumsum(p[:, 0], dtype="<u2")
-        p[...] = np.cumsum(p, axis=1, dtype="<u2")
-    return symbols.reshape(size) & (1 << n) - 1
-
-
-def ffmpeg(stream: bytes, size: tuple[int, int, int], header: Header) -> np.ndarray:
-    """Clause 8.3: the luma of exactly F pictures of 10 bits at the coded size."""
-    # extractplanes takes the luma as it is; showinfo lists each picture's own format and size in the log; -fs ends what
-    # puts out too much.
-    stream, chroma_format_idc = kept_nal_units(stream, size, header.inner_codec_idc)
-    # of 4:4:4, the first component, whatever it is called
-    first = "".join(f"map{i}s=0:map{i}p=0:" for i in range(3))
-    luma = f"mergeplanes={first}format=yuv444p10le,extractplanes=y" if chroma_format_idc == 3 else "extractplanes=y"
-    options = f"""-hide_banner -nostdin -nostats -xerror -err_detect explode -noautorotate
-        -f {INNER_CODECS[header.inner_codec_idc][0]} -i pipe:0 -map 0:v:0 -fps_mode passthrough
-        -vf showinfo=checksum=0,{luma} -fs {2 * math.prod(size) + 1} -f rawvideo pipe:1""".split()
-    program = shutil.which(os.environ.get("VCM_FFMPEG", "ffmpeg"))
-    require(program, "there is no ffmpeg for HEVC and VVC", UNSUPPORTED_ERROR)
-    with tempfile.TemporaryFile() as out:
-        ran = subprocess.run([program, *options], input=stream, stdout=out, stderr=subprocess.PIPE, timeout=MAX_SECONDS)
-        out.seek(0)
-        samples = out.read(2 * math.prod(size) + 1)
-    pictures = re.findall(rb"\] n: *\d+ pts:.* fmt:(?:gray|yuv4..p|gbrp)10le .* s:(\d+)x(\d+) ", ran.stderr)
-    as_due = len(samples) == 2 * math.prod(size) and [(int(h), int(w)) for w, h in pictures] == [size[1:]] * size[0]
-    require(ran.returncode == 0 and as_due, "ffmpeg does not make of an inner stream the pictures due", CODEC_ERROR)
-    return np.frombuffer(samples, "<u2").reshape(size)
-
-
-def kept_nal_units(stream: bytes, size: tuple[int, int, int], codec: int) -> tuple[bytes, int]:
-    """Clauses 8.3 and 8.4: the inner stream as the inner decoder gets it, its rules checked; its chroma_format_idc."""
-    slices, others = SLICES[codec], OTHERS[codec]
+def inner_stream(nal_units: list[bytes], types: list[int], codec: int, size: tuple[int, int, int]) -> InnerStream:
+    """Clauses 8.3 and 8.4: what is kept of it, its rules checked; its chroma_format_idc."""
     kept, sets, pictures = [], set(), 0
-    for nal_unit in stream.split(b"\0\0\0\1")[1:]:
-        kind = nal_unit[1] >> 3 if codec == VVC else nal_unit[0] >> 1 & 63
-        layer = nal_unit[0] & 63 if codec == VVC else (nal_unit[0] & 1) << 5 | nal_unit[1] >> 3
-        if layer == 0 and kind in slices | others:
-            kept.append(nal_unit)
+    for nal_unit, kind in zip(nal_units, types, strict=True):
+        if kind in SLICES[codec] | OTHERS[codec]:
+            kept += [b"\0\0\0\1", nal_unit]
             sets |= {nal_unit} if kind == (15 if codec == VVC else 33) else set()
-            pictures += nal_unit[2:3] >= b"\x80" if kind in slices else codec == VVC and kind == 19
-    require(len(sets) == 1, "an inner stream without a sequence parameter set, or with two that differ", CODEC_ERROR)
+            pictures += nal_unit[2:3] >= b"\x80" if kind in SLICES[codec] else codec == VVC and kind == 19
+    require(len(sets) == 1, "an inner stream without a sequence parameter set, or with two that differ")
     r = Reader(sets.pop()[2:].replace(b"\0\0\3", b"\0\0"))
-    try:
-        profile, chroma_format_idc, width, height, depths = (sps_of_vvc if codec == VVC else sps_of_hevc)(r)
-    except Refused as refused:
-        raise Refused(f"sequence parameter set: {refused.args[0]}", CODEC_ERROR) from refused
-    near = all(due <= side < due + 64 for due, side in zip(size[1:], (height, width), strict=True))
-    as_due = profile in INNER_PROFILES[codec] and set(depths) == {10} and near and pictures == size[0]
-    require(as_due, "an inner stream of another profile, bit depth, size or number of pictures", CODEC_ERROR)
-    return b"".join(b"\0\0\0\1" + nal_unit for nal_unit in kept), chroma_format_idc
+    profile, chroma_format_idc, width, height, depths = (sps_of_vvc if codec == VVC else sps_of_hevc)(r)
+    require(profile in INNER_PROFILES[codec], "an inner stream of a profile that is not allowed")
+    require({*depths} == {10}, "inner samples are not of 10 bits")
+    require(size[1] <= height < size[1] + 64, "a height of inner pictures, before cropping, that is not allowed")
+    require(size[2] <= width < size[2] + 64, "a width of inner pictures, before cropping, that is not allowed")
+    require(pictures == size[0], "the inner stream has another number of coded pictures than it has frames")
+    return b"".join(kept), chroma_format_idc
 
 
 def sps_of_hevc(r: Reader) -> tuple[int, int, int, int, list[int]]:
@@ -403,21 +441,22 @@ def sps_of_hevc(r: Reader) -> tuple[int, int, int, int, list[int]]:
 
 
 def sps_of_vvc(r: Reader) -> tuple[int, int, int, int, list[int]]:
-    """H.266, 7.3.2.4 and 7.3.3.1: likewise."""
+    """H.266, 7.3.2.4 and 7.3.3.1: likewise; the profile is 0 where there is none."""
     sublayers = r.u("sps_max_sublayers_minus1", 11) & 7
     chroma_format_idc = r.u("sps_chroma_format_idc", 2)
     ctb = 32 << r.u("sps_log2_ctu_size_minus5", 2)
-    r.u("sps_ptl_dpb_hrd_params_present_flag", 1, 1)
-    profile = r.u("general_profile_idc", 7)
-    r.u("", 11)
-    if r.u("gci_present_flag", 1):
-        r.u("", 71)
-        r.u("", r.u("gci_num_additional_bits", 8))
-    r.u("", r.left % 8)
-    levels = sum(r.u("ptl_sublayer_level_present_flag", 1) for _ in range(sublayers))
-    r.u("", r.left % 8)
-    r.u("", 8 * levels)
-    r.u("", 32 * r.u("ptl_num_sub_profiles", 8))
+    profile = 0
+    if r.u("sps_ptl_dpb_hrd_params_present_flag", 1):
+        profile = r.u("general_profile_idc", 7)
+        r.u("", 11)
+        if r.u("gci_present_flag", 1):
+            r.u("", 71)
+            r.u("", r.u("gci_num_additional_bits", 8))
+        r.u("", r.left % 8)
+        levels = sum(r.u("ptl_sublayer_level_present_flag", 1) for _ in range(sublayers))
+        r.u("", r.left % 8)
+        r.u("", 8 * levels)
+        r.u("", 32 * r.u("ptl_num_sub_profiles", 8))
     r.u("sps_gdr_enabled_flag", 1)
     r.u("", r.u("sps_ref_pic_resampling_enabled_flag", 1))
     width, height = r.ue("sps_pic_width_max_in_luma_samples"), r.ue("sps_pic_height_max_in_luma_samples")
@@ -432,19 +471,191 @@ def sps_of_vvc(r: Reader) -> tuple[int, int, int, int, list[int]]:
     return profile, chroma_format_idc, width, height, [8 + r.ue("sps_bitdepth_minus8")]
 
 
-def feature_maps(frames: np.ndarray, header: Header, layer: Layer) -> np.ndarray:
-    """Clause 8.5: the tensor of a layer, tier T1, from its part of the frames."""
-    order, rows, columns, h, w = layer.order, layer.rows, layer.columns, layer.height, layer.width
-    if header.allocation_idc == TEMPORAL:  # position k is c · F + f
+def parameter_set(r: Reader, bases: list[BitString]) -> bytes:
+    """Clauses 7.15 and 8.4: the NAL unit."""
+    ps_base_idc = r.ue("ps_base_idc", len(bases) - 1)
+    base, length = bases[ps_base_idc]
+    prefix = r.ue("ps_prefix_bits", length)
+    suffix = r.ue("ps_suffix_bits", length - prefix)
+    middle = r.ue("ps_middle_bits", 16384 - prefix - suffix)
+    string = base >> length - prefix << middle | r.u("ps_middle", middle)
+    string, bits = string << suffix | base & ((1 << suffix) - 1), prefix + middle + suffix
+    code = min(parameter_set_code(string, bits, index, *base) for index, base in enumerate(bases))
+    require(code[1:] == (ps_base_idc, prefix, suffix), "a parameter set is not in its one valid code")
+    require(bits >= 16, "a parameter set is shorter than the header of a NAL unit")
+    bases.append((string, bits))
+    rbsp = (2 * string + 1 << -(bits + 1) % 8).to_bytes(bits // 8 + 1, "big")
+    return re.sub(rb"\0\0(?=[\0-\3])", b"\0\0\3", rbsp)
+
+
+def parameter_set_code(string: int, bits: int, index: int, base: int, length: int) -> tuple[int, int, int, int]:
+    """Clause 7.15: the number of bits with this base; base, prefix, suffix. The least such tuple is the valid code."""
+    shorter = min(bits, length)
+    prefix = shorter - (string >> bits - shorter ^ base >> length - shorter).bit_length()
+    differing = string ^ base | 1 << shorter - prefix  # the added bit keeps the suffix off the prefix
+    suffix = (differing & -differing).bit_length() - 1
+    middle = bits - prefix - suffix
+    ue_bits = sum(2 * (value + 1).bit_length() - 1 for value in (index, prefix, suffix, middle))
+    return ue_bits + middle, index, prefix, suffix
+
+
+@functools.cache
+def annex_a(codec: int) -> list[BitString]:
+    """The templates as bit strings (8.4), read out of the document."""
+    text = (Path(__file__).resolve().parents[1] / "docs" / "bitstream.md").read_text("utf-8")
+    listing = text.split("\n## Annex A")[1].split(f"\n{INNER_CODECS[codec][0].upper()}:\n")[1].split("```")[1]
+    digits = re.split(r"\n\d+  nal_unit_type .*", listing)[1:]
+    payloads = [bytes.fromhex(nal_unit).replace(b"\0\0\3", b"\0\0") for nal_unit in digits]
+    strings = ["".join(f"{byte:08b}" for byte in payload).rstrip("0")[:-1] for payload in payloads]
+    return [(int(string, 2), len(string)) for string in strings]
+
+
+def digest(r: Reader, header: Header, group: Group, models: dict[int, tuple[int, bytes, int]]) -> None:
+    """Clauses 7.17 and 8.7; the other digests are compared when there are tensors."""
+    in_force = b"".join(bytes([number, kind]) + sha256 for number, (kind, sha256, _) in sorted(models.items()))
+    expected = hashlib.sha256(header.payload + in_force + group.payload).digest()
+    require(expected.startswith(r.b("header_digest", header.digest_length)), "header_digest differs")
+    for picture in group.pictures:
+        picture.t1_digests = [r.b("t1_digest", header.digest_length) for _ in header.tensors]
+        picture.t2_digest = r.b("t2_digest", header.digest_length * header.t2_digest_flag)
+    r.byte_alignment()
+
+
+def canonical(name: bytes, tensor: np.ndarray) -> bytes:
+    """Clause 8.7."""
+    kind = b"\6uint16" if tensor.dtype == "<u2" else b"\7float32"
+    return b"".join((bytes([len(name)]), name, kind, b"\3", np.array(tensor.shape, "<u4").tobytes(), tensor.tobytes()))
+
+
+def decode(groups: Iterable[Group], planes: BinaryIO | None, folder: Path) -> None:
+    """Clauses 8.1, 8.3, 8.6 and 8.7."""
+    with open(folder / "t0.raw", "wb") as t0, open(folder / "t1.raw", "wb") as t1, open(folder / "t2.raw", "wb") as t2:
+        for group in groups:
+            header = group.header
+            if not planes:
+                clips = []
+                for tensors, stream, size in zip(header.substreams, group.inner_streams, group.sizes, strict=True):
+                    form = tensors[0].format
+                    clips.append((lossless if form.inner_codec_idc == LOSSLESS else ffmpeg)(stream, size, form))
+            for p, picture in enumerate(group.pictures):
+                tensors = {}
+                for number, (run, (count, h, w)) in enumerate(zip(header.substreams, group.sizes, strict=True)):
+                    own, form = count // len(group.pictures), run[0].format
+                    frames = given_planes(planes, (own, h, w)) if planes else clips[number][p * own : (p + 1) * own]
+                    frames.tofile(t0)
+                    shift = form.inner_bit_depth - form.n
+                    frames = np.minimum(frames + (1 << shift >> 1) >> shift, (1 << form.n) - 1)
+                    top = 0
+                    for tensor in run:
+                        i = len(tensors)
+                        h, w = group.coded[-1][i]
+                        height, width = tensor.rows * h, tensor.columns * w
+                        order = np.array(picture.orders[i])
+                        part = frames[:, top : top + height, :width]
+                        tensors[tensor.name] = feature_maps(part, tensor, order, h, w)
+                        top += height
+                if header.digest_length:
+                    for (name, tensor), expected in zip(tensors.items(), picture.t1_digests, strict=True):
+                        found = hashlib.sha256(canonical(name, tensor)).digest()
+                        require(found.startswith(expected), "t1_digest differs")
+                sha256 = hashlib.sha256()
+                for i, (name, tensor) in enumerate(tensors.items()):
+                    tensor.tofile(t1)
+                    values = restored(tensor, i, header, group, picture)
+                    sha256.update(canonical(name, values))
+                    values.tofile(t2)
+                if header.t2_digest_flag:
+                    require(sha256.digest().startswith(picture.t2_digest), "t2_digest differs")
+
+
+def restored(tensor: np.ndarray, i: int, header: Header, group: Group, picture: Picture) -> np.ndarray:
+    """Clauses 8.9 and 8.6: the layer, tier T2."""
+    q, divisor = tensor.astype(np.int64), (1 << header.tensors[i].format.n) - 1
+    for number in reversed(range(len(header.stages))):
+        shift, (h, w) = header.stages[number][i], group.coded[number][i]
+        if shift:
+            q = interpolated(interpolated(q, 1, h, 1 << shift), 2, w, 1 << shift)
+            divisor *= (2 << shift) ** 2
+    values = np.empty(q.shape, "<f4")
+    for c, (lo, hi) in zip(range(len(q)), itertools.cycle(picture.ranges[i])):
+        values[c] = lo + q[c].astype(np.float64) * ((hi - lo) / divisor)
+    return values
+
+
+def interpolated(q: np.ndarray, axis: int, size: int, f: int) -> np.ndarray:
+    """Clause 8.9, RESIZE: along one axis."""
+    t, last = 2 * np.arange(size) + 1 - f, q.shape[axis] - 1
+    weight = (t % (2 * f)).reshape((-1, 1) if axis == 1 else (-1,))
+    one = q.take(np.clip(t // (2 * f), 0, last), axis)
+    return (2 * f - weight) * one + weight * q.take(np.clip(t // (2 * f) + 1, 0, last), axis)
+
+
+def given_planes(planes: BinaryIO, size: tuple[int, int, int]) -> np.ndarray:
+    """Mode A."""
+    frames = np.fromfile(planes, "<u2", math.prod(size))
+    require(len(frames) == math.prod(size), "the planes are too few", CODEC_ERROR)
+    return frames.reshape(size)
+
+
+def lossless(coded: InnerStream, size: tuple[int, int, int], form: SimpleNamespace) -> np.ndarray:
+    """Clause 8.8, modulo 2**16 and at last modulo 2**n."""
+    n, symbols, stream = form.n, 0, coded[0]
+    end = 4 + int.from_bytes(stream[:4], "big")
+    require(n <= 8 or end <= len(stream), "low_size exceeds the bytes that follow it")
+    for shift, part in enumerate([stream] if n <= 8 else [stream[4:end], stream[end:]]):
+        bzip2, data = bz2.BZ2Decompressor(), b""
+        with contextlib.suppress(OSError):
+            data = bzip2.decompress(part, math.prod(size) + 1)  # that one shows that there are too many
+        require(len(data) == math.prod(size) and bzip2.eof and not bzip2.unused_data, "bzip2 data not of the samples")
+        tail = int.from_bytes(part[-11:], "big")  # the marker, the checksum, and k bits that fill the last byte
+        k = next(k for k in range(8) if tail >> 32 + k & (1 << 48) - 1 == 0x177245385090)
+        require(tail & (1 << k) - 1 == 0, "bits that fill the last byte of bzip2 data are not 0")
+        symbols = symbols | np.frombuffer(data, np.uint8).astype("<u2") << 8 * shift
+    require(int(symbols.max()) >> n == 0, "a symbol is not below 2**n")
+    for p in symbols.reshape(size):
+        p[...] = np.where(p & 1, ~(p >> 1), p >> 1)
+        p[0, :1] += 1 << n - 1
+        p[:, 0] = np.cumsum(p[:, 0], dtype="<u2")
+        p[...] = np.cumsum(p, axis=1, dtype="<u2")
+    return symbols.reshape(size) & (1 << n) - 1
+
+
+def ffmpeg(coded: InnerStream, size: tuple[int, int, int], form: SimpleNamespace) -> np.ndarray:
+    """Clause 8.3: the luma of exactly F pictures of 10 bits at the coded size."""
+    # extractplanes takes the luma as it is; showinfo lists each picture's own format and size in the log; -fs ends what
+    # puts out too much.
+    stream, chroma_format_idc = coded
+    # of 4:4:4, the first component, whatever it is called
+    first = "".join(f"map{i}s=0:map{i}p=0:" for i in range(3))
+    luma = f"mergeplanes={first}format=yuv444p10le,extractplanes=y" if chroma_format_idc == 3 else "extractplanes=y"
+    options = f"""-hide_banner -nostdin -nostats -xerror -err_detect explode -noautorotate
+        -f {INNER_CODECS[form.inner_codec_idc][0]} -i pipe:0 -map 0:v:0 -fps_mode passthrough
+        -vf showinfo=checksum=0,{luma} -fs {2 * math.prod(size) + 1} -f rawvideo pipe:1""".split()
+    program = shutil.which(os.environ.get("VCM_FFMPEG", "ffmpeg"))
+    require(program, "there is no ffmpeg for HEVC and VVC", UNSUPPORTED_ERROR)
+    with tempfile.TemporaryFile() as out:
+        ran = subprocess.run([program, *options], input=stream, stdout=out, stderr=subprocess.PIPE, timeout=MAX_SECONDS)
+        out.seek(0)
+        samples = out.read(2 * math.prod(size) + 1)
+    pictures = re.findall(rb"\] n: *\d+ pts:.* fmt:(?:gray|yuv4..p|gbrp)10le .* s:(\d+)x(\d+) ", ran.stderr)
+    as_due = len(samples) == 2 * math.prod(size) and [(int(h), int(w)) for w, h in pictures] == [size[1:]] * size[0]
+    require(ran.returncode == 0 and as_due, "ffmpeg does not make of an inner stream the pictures due", CODEC_ERROR)
+    return np.frombuffer(samples, "<u2").reshape(size)
+
+
+def feature_maps(frames: np.ndarray, tensor: Tensor, order: np.ndarray, h: int, w: int) -> np.ndarray:
+    """Clause 8.5: a tensor, tier T1, from its part of the frames."""
+    rows, columns = tensor.rows, tensor.columns
+    if tensor.allocation_idc == INTERLEAVED:  # position k is c · F + f
         order = order.reshape(rows, columns, -1).transpose(2, 0, 1)
     order = order.reshape(-1, rows, columns)
-    if header.arrangement_idc == QUILTED:
+    if tensor.format.packing_idc == QUILTED:
         maps = frames.reshape(-1, h, rows, w, columns).transpose(0, 2, 4, 1, 3)
     else:
         maps = frames.reshape(-1, rows, h, columns, w).transpose(0, 1, 3, 2, 4)
-    tensor = np.empty((layer.channels, h, w), "<u2")
-    tensor[order] = maps
-    return tensor
+    q = np.empty((tensor.channels, h, w), "<u2")
+    q[order] = maps
+    return q
 
 
 def main() -> int:
@@ -454,11 +665,9 @@ def main() -> int:
     parser.add_argument("--planes", type=argparse.FileType("rb"), help="mode A: the T0 samples")
     given = parser.parse_args()
     try:
-        data, frame, output = given.bitstream.read_bytes(), 0, 0
-        for picture in bitstream(data):
-            frame = max(frame, *(height * width for _, height, width in picture.sizes))
-            output += sum(4 * layer.channels * layer.height * layer.width for layer in picture.layers)
-        require(frame <= MAX_FRAME_SAMPLES and output <= MAX_OUTPUT_BYTES, "more than this decodes", LIMIT_ERROR)
+        data = given.bitstream.read_bytes()
+        for _ in bitstream(data):
+            pass  # all is checked before anything is decoded
         with tempfile.TemporaryDirectory(dir=given.output.absolute().parent) as temporary:
             folder = Path(temporary, "output")
             folder.mkdir()

@@ -7,24 +7,24 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 
 import numpy as np
 import pytest
-from bitstream.samples import join_units, picture_headers, raw_units, stream_headers, write_stream
+from bitstream.samples import group_headers, join_units, raw_units, stream_headers, write_stream
 from conftest import CONFIGURATIONS, make_features
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vcm_ref.app import dec
-from vcm_ref.bitstream.digest import tensor_digest
+from vcm_ref.bitstream.digest import tensor_digest, tensors_digest
 from vcm_ref.bitstream.geometry import substream_geometries
+from vcm_ref.bitstream.headers import PictureDigests, StreamHeader, Substream
 from vcm_ref.bitstream.limits import DecoderLimits
-from vcm_ref.bitstream.stream import BitstreamReader, CodedPicture
-from vcm_ref.bitstream.syntax import StreamHeader, Substream
-from vcm_ref.bitstream.values import InnerCodecId, Mode
+from vcm_ref.bitstream.stream import BitstreamReader, CodedGroup
+from vcm_ref.bitstream.values import Mode
 from vcm_ref.codec.lossless import LosslessCodec
 from vcm_ref.configuration import load_configuration
 from vcm_ref.decoder import DecodedPicture, Decoder
@@ -37,7 +37,7 @@ LIMITS = DecoderLimits(frame_samples=2**16, frames=256, channels=256, pictures=2
 
 
 def decode(data: bytes) -> list[DecodedPicture] | None:
-    """The pictures of ``data``, or ``None`` where it was refused as the design says."""
+    """The pictures of ``data``, or ``None`` where it was refused as docs/architecture.md says."""
     try:
         decoder = Decoder(io.BytesIO(data), limits=LIMITS)
         pictures = list(decoder.pictures())
@@ -45,39 +45,51 @@ def decode(data: bytes) -> list[DecodedPicture] | None:
         assert str(error)
         assert "\n" not in str(error)
         return None
+    header = decoder.header
     for picture in pictures:
-        for layer, (name, q) in zip(decoder.header.layers, picture.quantised.items(), strict=True):
+        for layer, tensor, (name, q) in zip(header.coded, header.tensors, picture.quantised.items(), strict=True):
             assert (layer.name, layer.channels) == (name, len(q))
-            assert q.max() < 1 << decoder.header.bit_depth
-            assert picture.features.layers[name].shape == q.shape
-            assert np.isfinite(picture.features.layers[name]).all()
+            assert q.max() < 1 << tensor.format.bit_depth
+        for layer in header.layers:
+            assert len(picture.features.layers[layer.name]) == layer.channels
+            assert np.isfinite(picture.features.layers[layer.name]).all()
     return pictures
 
 
 @st.composite
 def lossless_streams(draw: st.DrawFn) -> bytes:
     """A bitstream that can be decoded: any header, small layers of random samples, digests that fit."""
-    header = draw(stream_headers().filter(lambda header: header.inner_codec == InnerCodecId.LOSSLESS))
+    header = draw(stream_headers(lossless=True))
+    header.level = 4
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    digest_length, header.digest_length = header.digest_length, 0
-    pictures = []
+    digest_length, t2_digest = header.digest_length, header.t2_digest
+    header.digest_length, header.t2_digest = 0, False
+    groups = []
     for _ in range(draw(st.integers(1, 2))):
-        picture = draw(picture_headers(header, largest=5))
-        frames = [(g.frames, g.height, g.width) for g in substream_geometries(header, picture)]
-        samples = [random.integers(0, 1 << header.bit_depth, shape).astype(np.uint16) for shape in frames]
-        coded = [LosslessCodec(header.bit_depth).encode(clip, Mode.AI, 0) for clip in samples]
-        pictures.append(CodedPicture(picture, [Substream(lossless_data=data) for data in coded]))
-    header.level = 1
-    decoded = decode(write_stream(header, pictures))
+        group = draw(group_headers(header, largest=5))
+        coded = []
+        for geometry in substream_geometries(header, group):
+            bits = geometry.tensor.format.bit_depth
+            shape = geometry.frames, geometry.height, geometry.width
+            clip = random.integers(0, 1 << bits, shape).astype(np.uint16)
+            coded.append(Substream(lossless_data=LosslessCodec(bits).encode(clip, Mode.AI, 0)))
+        groups.append(CodedGroup(group, coded))
+    decoded = decode(write_stream(header, groups))
     assert decoded is not None
-    header.digest_length = digest_length
-    return write_stream(header, [_with_digests(header, *pair) for pair in zip(pictures, decoded, strict=True)])
+    header.digest_length, header.t2_digest = digest_length, t2_digest
+    pictures = iter(decoded)
+    return write_stream(header, [_with_digests(header, group, pictures) for group in groups])
 
 
-def _with_digests(header: StreamHeader, coded: CodedPicture, decoded: DecodedPicture) -> CodedPicture:
+def _with_digests(header: StreamHeader, coded: CodedGroup, decoded: Iterator[DecodedPicture]) -> CodedGroup:
     length = header.digest_length
-    digests = [tensor_digest(name, q)[:length] for name, q in decoded.quantised.items()]
-    return CodedPicture(coded.header, coded.substreams, digests if length else [])
+    digests = []
+    for _ in coded.header.pictures:
+        picture = next(decoded)
+        t1 = [tensor_digest(name, q)[:length] for name, q in picture.quantised.items()]
+        t2 = tensors_digest(picture.features.layers)[:length] if header.t2_digest else b""
+        digests.append(PictureDigests(t1, t2))
+    return CodedGroup(coded.header, coded.substreams, digests if length else [])
 
 
 def encoded(*settings: str, layers: int = 2) -> bytes:
@@ -139,7 +151,7 @@ def test_units_of_several_streams(streams: Sequence[bytes], data: st.DataObject)
 def test_digests_cover_every_bit_that_matters() -> None:
     """Each bit turned over: the bitstream is refused, or what is decoded is what it was.
 
-    The latter are bits of the level, and those of a bzip2 stream that its decompression does not depend on.
+    The latter are those of a bzip2 stream that its decompression does not depend on.
     """
     data = encoded("codec.name=lossless", "quantisation.bit_depth=4", layers=1)
     pictures = decode(data)

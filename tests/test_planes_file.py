@@ -10,13 +10,20 @@ import pytest
 from numpy.typing import NDArray
 
 from vcm_ref.bitstream.geometry import SubstreamGeometry
+from vcm_ref.bitstream.headers import TensorFormat, TensorHeader
 from vcm_ref.decoder import DecodedPicture
 from vcm_ref.errors import CodecError
 from vcm_ref.feature_set import FeatureSet
 from vcm_ref.planes_file import GivenPlanes, append_tiers
 from vcm_ref.report import PictureReport
 
-GEOMETRY = SubstreamGeometry(2, 1, 3, 1, 3)
+
+def geometry(frames: int, bits: int = 10, pictures: int = 1) -> SubstreamGeometry:
+    """Frames of one line of three samples."""
+    tensor = TensorHeader(TensorFormat(bit_depth=bits))
+    return SubstreamGeometry(tensor, frames, pictures * frames, 1, 3, 1, 3)
+
+
 PLANES = np.array([[[1, 2, 3]], [[0x304, 1023, 0]]], np.uint16)
 SAMPLES = bytes.fromhex("010002000300" "0403ff030000")  # fmt: skip
 
@@ -40,24 +47,34 @@ def test_pictures_are_appended_sample_by_sample(tmp_path: Path) -> None:
 
 def test_given_planes_are_read_in_order() -> None:
     given = GivenPlanes(io.BytesIO(SAMPLES + SAMPLES[:6]))
-    np.testing.assert_array_equal(given.read(GEOMETRY, 10), PLANES)
-    np.testing.assert_array_equal(given.read(SubstreamGeometry(1, 1, 3, 1, 3), 2), PLANES[:1])
+    first, second = given.read([geometry(2), geometry(1, 2)], 1)
+    np.testing.assert_array_equal(first, PLANES)
+    np.testing.assert_array_equal(second, PLANES[:1])
+    given.check_end()
+
+
+def test_the_planes_of_a_group_are_given_picture_by_picture() -> None:
+    """Two pictures of two substreams: each has its frames of one picture after those of the other."""
+    given = GivenPlanes(io.BytesIO(2 * (SAMPLES + SAMPLES[:6])))
+    first, second = given.read([geometry(2, pictures=2), geometry(1, pictures=2)], 2)
+    np.testing.assert_array_equal(first, np.concatenate([PLANES, PLANES]))
+    np.testing.assert_array_equal(second, np.concatenate([PLANES[:1], PLANES[:1]]))
     given.check_end()
 
 
 @pytest.mark.parametrize("missing", [1, 2, 12])
 def test_too_few_planes(missing: int) -> None:
     with pytest.raises(CodecError, match="end before a substream of 2 frames of 3x1"):
-        GivenPlanes(io.BytesIO(SAMPLES[:-missing])).read(GEOMETRY, 10)
+        GivenPlanes(io.BytesIO(SAMPLES[:-missing])).read([geometry(2)], 1)
 
 
 def test_too_many_planes() -> None:
     given = GivenPlanes(io.BytesIO(SAMPLES + b"\0"))
-    given.read(GEOMETRY, 10)
+    given.read([geometry(2)], 1)
     with pytest.raises(CodecError, match="more planes"):
         given.check_end()
 
 
 def test_samples_of_too_many_bits() -> None:
-    with pytest.raises(CodecError, match="1023, which is not of 9 bits"):
-        GivenPlanes(io.BytesIO(SAMPLES)).read(GEOMETRY, 9)
+    with pytest.raises(CodecError, match="1023, beyond 9 bits"):
+        GivenPlanes(io.BytesIO(SAMPLES)).read([geometry(2, 9)], 1)

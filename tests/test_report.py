@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 
 from vcm_ref.bitstream.elements import Part
-from vcm_ref.bitstream.stream import CodedPicture
-from vcm_ref.bitstream.syntax import LayerHeader, LayerPicture, PictureHeader, StreamHeader
-from vcm_ref.bitstream.values import Arrangement, Grid, InnerCodecId, Mode
+from vcm_ref.bitstream.headers import GroupHeader, PictureHeader, StreamHeader, TensorFormat, TensorHeader
+from vcm_ref.bitstream.stream import CodedGroup
+from vcm_ref.bitstream.values import Grid, InnerCodecId, Layer, Mode, Packing
 from vcm_ref.report import PictureReport, SubstreamReport, picture_table, substream_reports, totals_table
 
-LAYERS = [LayerHeader("p2", 16, Grid(2, 2), Mode.RA), LayerHeader("p3", 4, Grid(4, 1), Mode.AI)]
-PICTURE = PictureHeader(100, 200, [], [LayerPicture(5, 7), LayerPicture(3, 4)])
+LAYERS = [Layer("p2", 16), Layer("p3", 4)]
+GROUP = GroupHeader(100, 200, [(5, 7), (3, 4)], [PictureHeader()])
 
 
 def cells(line: str) -> list[str]:
@@ -21,19 +21,21 @@ def cells(line: str) -> list[str]:
 
 def test_a_substream_for_each_layer() -> None:
     """16 maps in 2x2 are 4 frames of 10x14, shown as width by height, without the codec's padding."""
-    stream = StreamHeader(inner_codec=InnerCodecId.VVC, layers=LAYERS)
-    coded = CodedPicture(PICTURE, [], substream_bytes=[50, 30])
+    form = TensorFormat(inner_codec=InnerCodecId.VVC)
+    tensors = [TensorHeader(form, Grid(2, 2), mode=Mode.RA), TensorHeader(form, Grid(4, 1))]
+    stream = StreamHeader(layers=LAYERS, tensors=tensors)
+    coded = CodedGroup(GROUP, [], substream_bytes=[50, 30])
     assert substream_reports(stream, coded, [60, None], [1.5, 0.25]) == [
         SubstreamReport("p2", "2x2", "RA", "4 of 14x10", 50, 60, 1.5),
         SubstreamReport("p3", "4x1", "AI", "1 of 16x3", 30, None, 0.25),
     ]
 
 
-def test_one_substream_for_all_tiled_layers() -> None:
+def test_one_substream_for_all_stacked_tensors() -> None:
     """Grids 4x4 and 4x1 of maps 7 and 4 wide: 28 across, 20 + 3 down."""
-    layers = [LayerHeader("p2", 16, Grid(4, 4)), LayerHeader("p3", 4, Grid(4, 1))]
-    stream = StreamHeader(arrangement=Arrangement.TILED, layers=layers)
-    coded = CodedPicture(PICTURE, [], substream_bytes=[50])
+    form = TensorFormat(packing=Packing.STACKED)
+    stream = StreamHeader(layers=LAYERS, tensors=[TensorHeader(form, Grid(4, 4)), TensorHeader(form, Grid(4, 1))])
+    coded = CodedGroup(GROUP, [], substream_bytes=[50])
     assert substream_reports(stream, coded, [None], [1.0]) == [
         SubstreamReport("p2 p3", "4x4 4x1", "AI", "1 of 28x23", 50, None, 1.0)
     ]

@@ -27,15 +27,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcm_ref import encoder as encoder_module
-from vcm_ref.bitstream.values import Allocation, Arrangement, Grid, Shape
-from vcm_ref.codec import together
+from vcm_ref.bitstream.values import Shape
 from vcm_ref.configuration import load_configuration
-from vcm_ref.conversion.arrangement import restore
-from vcm_ref.conversion.quantisation import dequantise
+from vcm_ref.conversion.chain import Chain, ConvertedPicture
 from vcm_ref.decoder import Decoder
-from vcm_ref.encoder import ConvertedPicture, Encoder
+from vcm_ref.encoder import Encoder
 from vcm_ref.feature_set import FeatureSet
 from vcm_ref.network import Network, load_network
+from vcm_ref.process import together
+from vcm_ref.settings import settings_for
 from vcm_ref.task.scenes import render_scene, write_dataset
 
 
@@ -96,6 +96,12 @@ def encoder() -> Encoder:
     return Encoder(load_configuration([FFRAME]), io.BytesIO())
 
 
+@cache
+def chain() -> Chain:
+    """Return the stages of the pyramid's conversion."""
+    return Chain(settings_for(load_configuration([FFRAME]), pyramid()).header)
+
+
 def convert() -> ConvertedPicture:
     """Run the forward conversion of the whole pyramid."""
     return encoder().convert(pyramid())
@@ -103,9 +109,9 @@ def convert() -> ConvertedPicture:
 
 def convert_back(converted: ConvertedPicture) -> list[NDArray[np.float32]]:
     """Run the inverse conversion of the whole pyramid."""
-    grids = [Grid(4, 4), Grid(4, 4), Grid(16, 16), Grid(16, 16)]
-    qs = restore(converted.frames, SHAPES, converted.orders, grids, Arrangement.FRAMES, Allocation.TEMPORAL)
-    return [dequantise(q, span, 10) for q, span in zip(qs, converted.ranges, strict=True)]
+    stages, side = chain(), converted.side
+    tensors = stages.to_tensors(converted.frames, SHAPES, side.orders)
+    return list(stages.to_layers(tensors, side.ranges, SHAPES).values())
 
 
 def copy_pyramid() -> list[NDArray[np.float32]]:

@@ -1,4 +1,4 @@
-"""Fuzz the decoder: anything at all may stand in a file, and only the design's errors may come of it.
+"""Fuzz the decoder: anything at all may stand in a file, and only errors of ours may come of it.
 
     python tools/fuzz.py parse --seconds 3600 --processes 2 --folder fuzz
     python tools/fuzz.py decode --runs 20000 --folder fuzz
@@ -37,7 +37,7 @@ from typing import Any
 
 TARGETS = ("parse", "decode", "decode-video")
 #: Where edges are counted.
-INSTRUMENTED = ("bitstream", "conversion", "codec.lossless", "codec.ffmpeg", "decoder", "side_information")
+INSTRUMENTED = ("bitstream", "conversion", "codec.lossless", "codec.ffmpeg", "decoder", "models")
 VECTORS = Path(__file__).parent.parent / "conformance" / "vectors"
 #: Longer inputs teach nothing new and take longer.
 MAX_BYTES = 1 << 14

@@ -8,6 +8,7 @@ refused for its sizes or its digests, and no deeper rule would ever be reached.
 from __future__ import annotations
 
 import bz2
+import hashlib
 import io
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,14 +19,15 @@ from typing import NamedTuple
 from vcm_ref.bitstream.coder import TracedElement, leb_bytes
 from vcm_ref.bitstream.digest import header_digest
 from vcm_ref.bitstream.elements import ELEMENTS, SIGNATURE
+from vcm_ref.bitstream.headers import Model
 from vcm_ref.bitstream.limits import DecoderLimits
 from vcm_ref.bitstream.stream import BitstreamReader
-from vcm_ref.bitstream.values import InnerCodecId, UnitType
+from vcm_ref.bitstream.values import UnitType
 from vcm_ref.errors import VcmError
 
 SIGNATURE_BYTES = SIGNATURE.to_bytes(4, "big")
-#: Places of elements in the payload of a stream header: first bit and length.
-INNER_CODEC, DIGEST_LENGTH = (15, 3), (24, 6)
+#: Where ``digest_length`` is in the payload of a stream header: first bit and length.
+DIGEST_LENGTH = (11, 6)
 #: No more than a fuzzer's execution should cost.
 LIMITS = DecoderLimits(
     frame_samples=1 << 18, frames=1024, channels=1024, pictures=50, output_bytes=1 << 24, inner_seconds=20.0
@@ -84,16 +86,22 @@ def join(pieces: Sequence[Piece]) -> bytes:
 
 def with_header_digests(pieces: Sequence[Piece]) -> list[Piece]:
     """``pieces`` with each header digest made to fit the headers before it."""
-    stream_header = picture_header = b""
+    stream_header = group_header = b""
+    models: dict[int, Model] = {}
     renewed = []
     for piece in pieces:
         if piece.type == UnitType.STREAM_HEADER:
             stream_header = piece.payload
-        elif piece.type == UnitType.PICTURE_HEADER:
-            picture_header = piece.payload
+        elif piece.type == UnitType.GROUP_HEADER:
+            group_header = piece.payload
+        elif piece.type == UnitType.MODEL and len(piece.payload) > 1:
+            number, kind, data = piece.payload[0] >> 4, piece.payload[1], piece.payload[2:]
+            own = data if piece.payload[0] & 15 else hashlib.sha256(data).digest()
+            models[number] = Model(number, kind, digest=own)
         elif piece.type == UnitType.DIGEST and len(stream_header) > 4:
             size = _bits(stream_header, *DIGEST_LENGTH)
-            piece = piece._replace(payload=header_digest(stream_header, picture_header)[:size] + piece.payload[size:])
+            digest = header_digest(stream_header, models.values(), group_header)
+            piece = piece._replace(payload=digest[:size] + piece.payload[size:])
         renewed.append(piece)
     return renewed
 
@@ -164,7 +172,7 @@ def _change_units(rng: Random, pieces: list[Piece], others: Sequence[bytes], byt
         size = rng.choice((0, 1, len(pieces[place].payload) + 1, 1 << rng.randrange(40), 2**32 - 1))
         pieces[place] = pieces[place]._replace(declared=size)
     elif kind == 5:  # a whole picture once more
-        pictures = [i for i, piece in enumerate(pieces) if piece.type == UnitType.PICTURE_HEADER]
+        pictures = [i for i, piece in enumerate(pieces) if piece.type == UnitType.GROUP_HEADER]
         if pictures:
             start = rng.choice(pictures)
             end = next((i for i in pictures if i > start), len(pieces) - 1)
@@ -184,12 +192,12 @@ def _change_units(rng: Random, pieces: list[Piece], others: Sequence[bytes], byt
 def _change_coded(rng: Random, pieces: list[Piece], others: Sequence[bytes], bytewise: Bytewise) -> None:
     """A NAL unit, or what a lossless substream decompresses to: behind the checksums of bzip2."""
     substreams = [i for i, piece in enumerate(pieces) if piece.type == UnitType.SUBSTREAM]
-    if not substreams or _bits(pieces[0].payload, *INNER_CODEC) != InnerCodecId.LOSSLESS:
-        _change_elements(rng, pieces, others, bytewise, substreams, "nal_unit")
-        return
-    place = rng.choice(substreams)
+    place = rng.choice(substreams) if substreams else 0
     data = pieces[place].payload
     start = data.find(b"BZh")
+    if not substreams or start not in (0, 4):
+        _change_elements(rng, pieces, others, bytewise, substreams, "nal_unit")
+        return
     second = data.find(b"BZh", start + 1)
     planes = [data[start:second], data[second:]] if second > 0 else [data[start:]]
     with suppress(OSError, ValueError, EOFError):
@@ -283,7 +291,7 @@ def traced(data: bytes) -> list[TracedElement]:
     """The elements of ``data``, as far as it can be read."""
     elements: list[TracedElement] = []
     with suppress(VcmError):
-        for _ in BitstreamReader(io.BytesIO(data), limits=LIMITS, trace=elements.append).pictures():
+        for _ in BitstreamReader(io.BytesIO(data), limits=LIMITS, trace=elements.append).groups():
             pass
     return elements
 

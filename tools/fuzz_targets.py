@@ -20,12 +20,12 @@ import numpy as np
 import psutil
 from fuzz_mutation import LIMITS
 
-from vcm_ref.bitstream.stream import BitstreamReader, BitstreamWriter, CodedPicture
-from vcm_ref.bitstream.syntax import StreamHeader
-from vcm_ref.bitstream.values import InnerCodecId
+from vcm_ref.bitstream.headers import StreamHeader
+from vcm_ref.bitstream.stream import BitstreamReader, BitstreamWriter, CodedGroup
+from vcm_ref.bitstream.units import locate_units
+from vcm_ref.bitstream.values import FIRST_ANCILLARY, InnerCodecId, UnitType
 from vcm_ref.codec import ffmpeg
 from vcm_ref.configuration import load_configuration
-from vcm_ref.conformance.generate.build import with_level
 from vcm_ref.decoder import Decoder
 from vcm_ref.encoder import Encoder
 from vcm_ref.errors import BitstreamError, CodecError, LimitError, UnsupportedError
@@ -45,32 +45,35 @@ class LeftoverError(Exception):
 def parse(data: bytes) -> None:
     """Read ``data``, which must be what the writer makes of what was read. Raises what the reader raises."""
     reader = BitstreamReader(io.BytesIO(data), limits=LIMITS)
-    pictures = list(reader.pictures())
-    assert len(pictures) == reader.picture_count, "pictures were counted wrongly"
+    groups = list(reader.groups())
+    pictures = sum(len(group.header.pictures) for group in groups)
+    assert pictures == reader.picture_count, "pictures were counted wrongly"
     assert sum(reader.part_bits.values()) == 8 * len(data), "not every bit was accounted for"
-    assert rewritten(reader.header, pictures) == data, "written again, it is another bitstream"
+    types = {unit.unit_type for unit in locate_units(io.BytesIO(data))}
+    if UnitType.MODEL not in types and max(types) < FIRST_ANCILLARY:  # these are not kept
+        assert rewritten(reader.header, groups) == data, "written again, it is another bitstream"
 
 
-def rewritten(header: StreamHeader, pictures: list[CodedPicture]) -> bytes:
-    """The bitstream of what was read, with the level that it had: the writer declares the lowest."""
-    declared, file = header.level, io.BytesIO()
+def rewritten(header: StreamHeader, groups: list[CodedGroup]) -> bytes:
+    """The bitstream of what was read."""
+    file = io.BytesIO()
     writer = BitstreamWriter(file, header)
-    for picture in pictures:
-        writer.write(CodedPicture(picture.header, picture.substreams, picture.digests))
+    for group in groups:
+        writer.write(CodedGroup(group.header, group.substreams, group.digests))
     writer.close()
-    assert header.level <= declared, "a lower level was declared than the pictures need"
-    return with_level(file.getvalue(), declared)
+    return file.getvalue()
 
 
 def decode(data: bytes) -> None:
     """Decode ``data`` whole. Raises what the decoder raises."""
     decoder = Decoder(io.BytesIO(data), limits=LIMITS)
     for picture in decoder.pictures():
-        for layer, (name, q) in zip(decoder.header.layers, picture.quantised.items(), strict=True):
-            assert (layer.name, layer.channels) == (name, len(q)), "a layer is not the header's"
-            assert int(q.max()) < 1 << decoder.header.bit_depth, "a sample has more bits than the header says"
-            features = picture.features.layers[name]
-            assert features.shape == q.shape and np.isfinite(features).all(), "features are not finite"
+        header = decoder.header
+        for layer, tensor, (name, q) in zip(header.coded, header.tensors, picture.quantised.items(), strict=True):
+            assert (layer.name, layer.channels) == (name, len(q)), "a tensor is not the header's"
+            assert int(q.max()) < 1 << tensor.format.bit_depth, "a sample has more bits than the header says"
+        for values in picture.features.layers.values():
+            assert np.isfinite(values).all(), "features are not finite"
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {"parse": parse, "decode": decode, "decode-video": decode}
@@ -212,14 +215,15 @@ def seeds(target: str, vectors: Path) -> Iterator[tuple[str, bytes]]:
 def is_read(data: bytes) -> bool:
     """Whether ``data`` is a bitstream."""
     try:
-        return bool(list(BitstreamReader(io.BytesIO(data), limits=LIMITS).pictures()))
+        return bool(list(BitstreamReader(io.BytesIO(data), limits=LIMITS).groups()))
     except REFUSALS:
         return False
 
 
 def _is_video(data: bytes) -> bool:
     try:
-        return BitstreamReader(io.BytesIO(data)).header.inner_codec != InnerCodecId.LOSSLESS
+        tensors = BitstreamReader(io.BytesIO(data)).header.tensors
+        return any(tensor.format.inner_codec != InnerCodecId.LOSSLESS for tensor in tensors)
     except REFUSALS:
         return False
 

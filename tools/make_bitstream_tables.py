@@ -19,21 +19,23 @@ from pathlib import Path
 
 import numpy as np
 
-from vcm_ref.bitstream import syntax, values
+from vcm_ref.bitstream import headers, substream_syntax, values
 from vcm_ref.bitstream.coder import TracedElement
+from vcm_ref.bitstream.digest import tensor_digest
 from vcm_ref.bitstream.elements import ELEMENTS, Element
-from vcm_ref.bitstream.stream import BitstreamReader, BitstreamWriter, CodedPicture
+from vcm_ref.bitstream.stream import BitstreamReader, BitstreamWriter, CodedGroup
+from vcm_ref.bitstream.table import TABLES
 from vcm_ref.codec import make_encoder
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "bitstream.md"
-ROOM = Path(syntax.__file__).parent
+ROOM = Path(substream_syntax.__file__).parent
 PART = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- end of generated -->)", re.DOTALL)
 INDENT = "&emsp;"
 
 
 def syntax_table(clause: str) -> str:
     """The table of one clause: a row for each element, with control structure as in the standards."""
-    function = syntax.TABLES[clause]
+    function = TABLES[clause]
     tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
     assert isinstance(tree, ast.FunctionDef)
     rows = [f"| **{tree.name}( )** {{ | **Descriptor** | **Range** |", "|---|---|---|"]
@@ -46,6 +48,8 @@ def syntax_table(clause: str) -> str:
 def _rows(body: list[ast.stmt], depth: int = 1) -> Iterator[tuple[int, str, str, str]]:
     for statement in body:
         if isinstance(statement, ast.For):
+            if not list(_rows(statement.body)):
+                continue
             index, bound = ast.unparse(statement.target), _expression(statement.iter.args[0])  # type: ignore[attr-defined]
             yield from _block(f"for( {index} = 0; {index} < {bound}; {index}++ )", statement.body, depth)
         elif isinstance(statement, ast.While):
@@ -69,7 +73,7 @@ def _block(head: str, body: list[ast.stmt], depth: int) -> Iterator[tuple[int, s
 
 
 def _calls(statement: ast.stmt, depth: int) -> Iterator[tuple[int, str, str, str]]:
-    tables = {function.__name__ for function in syntax.TABLES.values()}
+    tables = {function.__name__ for function in TABLES.values()}
     for call in (node for node in ast.walk(statement) if isinstance(node, ast.Call)):
         if isinstance(call.func, ast.Name) and call.func.id == "s":
             name = ast.literal_eval(call.args[0])
@@ -77,6 +81,8 @@ def _calls(statement: ast.stmt, depth: int) -> Iterator[tuple[int, str, str, str
             yield depth, f"**{name}**", _descriptor(ELEMENTS[name], given), _span(ELEMENTS[name], given)
         elif isinstance(call.func, ast.Name) and call.func.id in tables:
             yield depth, f"{call.func.id}( )", "", ""
+        elif ast.unparse(call.func) == "own.syntax" and ast.unparse(call.args[0]) == "s":
+            yield depth, "stage_payload( )", "", ""
         elif isinstance(call.func, ast.Attribute) and call.func.attr == "align":
             yield depth, "byte_alignment( )", "", ""
 
@@ -99,10 +105,15 @@ def _span(element: Element, given: dict[str | None, str]) -> str:
 
 #: How the code's expressions read in the document.
 _SPELLINGS = (
-    (r"\b(h|p|u|unit|layer|code)\.", ""),
-    (r"\b(Arrangement|RangeScope|ReorderCoding|InnerCodecId)\.", ""),
-    (r"\b(arrangement|range_scope|reorder_coding|inner_codec)\b", r"\1_idc"),
-    (r"\blen\(layers\)", "num_layers"),
+    (r"h\.shared_range\(\)", "shared_range"),
+    (r"h\.tensors\[i\]\.format\.", ""),
+    (r"\b(h|p|u|m|form|unit|code)\.", ""),
+    (r"\b(Packing|RangeScope|ReorderCoding|InnerCodecId|ModelSource)\.", ""),
+    (r"\b(packing|range_scope|reorder_coding|inner_codec)\b", r"\1_idc"),
+    (r"^source\b", "model_idc"),
+    (r"^t2_digest$", "t2_digest_flag"),
+    (r"\bhas_choice\(grid, channels\)", "1 < columns * rows && columns * rows < C"),
+    (r" and ", " && "),
     (r"\bfixed_index_bits\(channels\)", "Ceil(log2(C))"),
     (r"\bindex_bits\(channels\)", "Ceil(log2(C!))"),
     (r"\bchannels\b", "C"),
@@ -130,9 +141,11 @@ def enumeration_table(name: str) -> str:
 
 
 def element_table() -> str:
-    """Every element: descriptor, range, part of the rate."""
+    """Every element: descriptor, range and whether it is extensible, part of the rate."""
     rows = ["| element | descriptor | range | counts as |", "|---|---|---|---|"]
-    rows += [f"| {n} | {e.descriptor} | {_span(e, {})} | {e.part.value} |" for n, e in ELEMENTS.items()]
+    for name, element in ELEMENTS.items():
+        extensible = ", extensible" if element.extensible else ""
+        rows.append(f"| {name} | {element.descriptor} | {_span(element, {})}{extensible} | {element.part.value} |")
     return "\n".join(rows) + "\n"
 
 
@@ -158,22 +171,20 @@ def template_list() -> str:
 
 def example_stream() -> bytes:
     """The bitstream of Annex B: one layer of two 2x2 maps, lossless."""
-    stream = syntax.StreamHeader(
-        bit_depth=4,
-        reorder_coding=values.ReorderCoding.EXACT,
+    form = headers.TensorFormat(bit_depth=4, reorder_coding=values.ReorderCoding.EXACT)
+    stream = headers.StreamHeader(
         digest_length=4,
-        layers=[syntax.LayerHeader("p2", 2, values.Grid(2, 1), values.Mode.AI)],
+        layers=[values.Layer("p2", 2)],
+        tensors=[headers.TensorHeader(form, values.Grid(2, 1))],
     )
     q = np.array([[[0, 5], [10, 15]], [[1, 1], [2, 2]]], np.uint16)
-    from vcm_ref.bitstream.digest import tensor_digest
-
     frame = np.concatenate([q[1], q[0]], axis=1)[None]  # the order is 1, 0
     file = io.BytesIO()
     writer = BitstreamWriter(file, stream)
-    dims = syntax.LayerPicture(2, 2, [(-1.5, 6.0)], [1, 0])
-    substream = syntax.Substream(lossless_data=make_encoder("lossless", bit_depth=4).encode(frame, values.Mode.AI, 0))
-    picture = CodedPicture(syntax.PictureHeader(8, 8, [], [dims]), [substream], [tensor_digest("p2", q)[:4]])
-    writer.write(picture)
+    picture = headers.PictureHeader([], [headers.TensorPicture([(-1.5, 6.0)], [1, 0])])
+    substream = headers.Substream(lossless_data=make_encoder("lossless", bit_depth=4).encode(frame, values.Mode.AI, 0))
+    digests = headers.PictureDigests([tensor_digest("p2", q)[:4]])
+    writer.write(CodedGroup(headers.GroupHeader(8, 8, [(2, 2)], [picture]), [substream], [digests]))
     writer.close()
     return file.getvalue()
 
@@ -186,7 +197,7 @@ def example_dump() -> str:
         lines.append(f"{offset:04x}  {data[offset : offset + 16].hex(' ')}")
     lines.append("\n   bit  clause  element                     descriptor  value")
     elements: list[TracedElement] = []
-    list(BitstreamReader(io.BytesIO(data), trace=elements.append).pictures())
+    list(BitstreamReader(io.BytesIO(data), trace=elements.append).groups())
     for element in elements:
         value = element.value.hex() if isinstance(element.value, bytes) else element.value
         shown = textwrap.shorten(str(value), 60)

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from vcm_ref.conformance.coverage import clauses_of, measure, missing, table
+from vcm_ref.conformance.coverage import clauses_of, measure, missing, section, table
 from vcm_ref.conformance.manifest import load_suite
 
 ROOT = Path(__file__).parent.parent
@@ -24,7 +24,7 @@ def main() -> int:
     coverage = measure(SUITE, suite)
     without = list(missing(coverage, clauses))
     print(*without, sep="\n", end="\n" * bool(without))
-    text = table(suite, coverage, clauses)
+    text = table(suite, coverage, clauses) + section(DOCUMENT.read_text(encoding="utf-8"))
     if not check:
         DOCUMENT.write_text(text, encoding="utf-8")
     elif DOCUMENT.read_text(encoding="utf-8") != text:

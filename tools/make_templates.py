@@ -31,7 +31,7 @@ def templates_of(codec: InnerCodecId) -> list[dict[str, str | int]]:
     found: dict[bytes, dict[str, str | int]] = {}
     for name, presets in ENCODERS[codec]:
         for preset in presets:
-            for mode in Mode:
+            for mode in (Mode.AI, Mode.RA):
                 stream = make_encoder(name, preset=None if name == "vtm" else preset).encode(frames, mode, QP)
                 for nal_unit in to_substream(codec, stream).parameter_sets:
                     entry = {

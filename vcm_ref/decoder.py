@@ -5,6 +5,7 @@ docs/bitstream.md, clause 8, in the order of its steps. Imports neither the enco
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -13,23 +14,20 @@ from typing import BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .bitstream.digest import tensor_digest
-from .bitstream.geometry import SubstreamGeometry, inner_bit_depth, layer_shapes, substream_geometries
+from .bitstream.digest import tensor_digest, tensors_digest
+from .bitstream.geometry import SubstreamGeometry, layer_shapes, substream_geometries, tensor_shapes
+from .bitstream.headers import PictureDigests, Substream
 from .bitstream.limits import DecoderLimits
-from .bitstream.stream import BitstreamReader, CodedPicture
+from .bitstream.stream import BitstreamReader, CodedGroup
 from .bitstream.substreams import to_inner_stream
-from .bitstream.syntax import Substream
 from .bitstream.values import InnerCodecId
-from .codec import make_decoder
-from .conversion.arrangement import restore
-from .conversion.depth import lower_depth
-from .conversion.quantisation import dequantise
+from .codec import InnerDecoder, make_decoder
+from .conversion.chain import Chain, side_of
 from .errors import BitstreamError, CodecError
 from .feature_set import FeatureSet
 from .planes_file import GivenPlanes
 from .process.together import run_together
 from .report import PictureReport, substream_reports
-from .side_information import from_picture_header
 
 Backend = Literal["auto", "ffmpeg", "vtm"]
 
@@ -38,8 +36,9 @@ Backend = Literal["auto", "ffmpeg", "vtm"]
 class DecodedPicture:
     """One decoded picture at the three tiers of agreement.
 
-    ``planes`` (T0): the inner planes of each substream, uint16 ``(F, H, W)``. ``quantised`` (T1): the integer tensor
-    of each layer, uint16 ``(C, H, W)``. ``features`` (T2): float32. ``verified`` says whether digests were compared.
+    ``planes`` (T0): the inner planes of each substream, uint16 ``(F, H, W)``. ``quantised`` (T1): each coded tensor,
+    uint16 ``(C, H, W)``. ``features`` (T2): the restored layers, float32. ``report`` is on the whole group for its
+    first picture, and empty for the others. ``verified`` says whether digests were compared.
     """
 
     planes: list[NDArray[np.uint16]]
@@ -50,9 +49,9 @@ class DecodedPicture:
 
 
 class Decoder:
-    """Decodes a bitstream, a picture at a time.
+    """Decodes a bitstream, a group of pictures at a time.
 
-    ``file`` is binary and seekable. Raises :class:`BitstreamError`, :class:`~vcm_ref.errors.UnsupportedError`,
+    ``file`` is binary. Raises :class:`BitstreamError`, :class:`~vcm_ref.errors.UnsupportedError`,
     :class:`~vcm_ref.errors.LimitError` or :class:`~vcm_ref.errors.CodecError`.
     """
 
@@ -65,7 +64,7 @@ class Decoder:
         planes: GivenPlanes | None = None,
         progress: Callable[[float], None] = lambda share: None,
     ) -> None:
-        """``progress`` is told of each part of a picture's samples that has been decoded.
+        """``progress`` is told of each part of a group's samples that has been decoded.
 
         With ``planes``, tier T0 comes from there and no inner codec is run.
         """
@@ -74,64 +73,62 @@ class Decoder:
         self.reader = BitstreamReader(file, limits=self.limits)
         self.header = self.reader.header
         self._planes = planes
+        self._inner: dict[InnerCodecId, InnerDecoder] = {}
         if planes is None:
-            self._inner = make_decoder(
-                self.header.inner_codec,
-                backend,
-                time_limit_s=self.limits.inner_seconds,
-                memory_limit=self.limits.inner_bytes,
-            )
+            for codec in {tensor.format.inner_codec for tensor in self.header.tensors}:
+                self._inner[codec] = make_decoder(
+                    codec,
+                    backend,
+                    time_limit_s=self.limits.inner_seconds,
+                    memory_limit=self.limits.inner_bytes,
+                )
 
     def pictures(self) -> Iterator[DecodedPicture]:
-        """The pictures in order, each decoded when it is asked for."""
-        for coded in self.reader.pictures():
-            yield self._decode(coded)
+        """The pictures in order, each group decoded when its first is asked for."""
+        for coded in self.reader.groups():
+            yield from self.decode(coded)
         if self._planes is not None:
             self._planes.check_end()
 
-    def _decode(self, coded: CodedPicture) -> DecodedPicture:
-        header = self.header
-        inner_depth = inner_bit_depth(header.inner_codec, header.bit_depth)
-        decoded = self._decode_substreams(coded, inner_depth)
-        planes = [plane for plane, _ in decoded]
-        frames = [_lowered(plane, header.bit_depth, inner_depth) for plane in planes]
-        ranges, orders = from_picture_header(header, coded.header)
-        shapes = layer_shapes(header, coded.header)
-        grids = [layer.grid for layer in header.layers]
-        names = [layer.name for layer in header.layers]
-        tensors = restore(frames, shapes, orders, grids, header.arrangement, header.allocation)
-        quantised = dict(zip(names, tensors, strict=True))
-        digests = _verify(quantised, coded.digests)
-        features = FeatureSet(
-            coded.header.height,
-            coded.header.width,
-            {
-                name: dequantise(q, value_range, header.bit_depth)
-                for (name, q), value_range in zip(quantised.items(), ranges, strict=True)
-            },
-        )
-        report = PictureReport(
-            coded.header.height,
-            coded.header.width,
-            substream_reports(header, coded, [None] * len(decoded), [seconds for _, seconds in decoded]),
-            coded.part_bits,
-            digests,
-        )
-        return DecodedPicture(planes, quantised, features, report, verified=bool(digests))
+    def decode(self, coded: CodedGroup) -> Iterator[DecodedPicture]:
+        """The pictures of one group that the reader has parsed."""
+        header, group = self.header, coded.header
+        chain = Chain(header)
+        decoded = self._decode_substreams(coded)
+        reports = substream_reports(header, coded, [None] * len(decoded), [seconds for _, seconds in decoded])
+        tensors_shapes, layers_shapes = tensor_shapes(header, group), layer_shapes(header, group)
+        for number, picture in enumerate(group.pictures):
+            planes = [_part(plane, number, len(group.pictures)) for plane, _ in decoded]
+            side = side_of(header, picture)
+            tensors = chain.to_tensors(planes, tensors_shapes, side.orders)
+            digests = _verify_t1(tensors, coded.digests[number] if coded.digests else None)
+            layers = chain.to_layers(tensors, side.ranges, layers_shapes)
+            if header.t2_digest:
+                _verify_t2(layers, coded.digests[number])
+            report = PictureReport(
+                group.height,
+                group.width,
+                reports if number == 0 else [],
+                coded.part_bits if number == 0 else Counter(),
+                digests,
+            )
+            features = FeatureSet(group.height, group.width, layers)
+            yield DecodedPicture(planes, tensors, features, report, verified=bool(digests))
 
-    def _decode_substreams(self, coded: CodedPicture, inner_depth: int) -> list[tuple[NDArray[np.uint16], float]]:
+    def _decode_substreams(self, coded: CodedGroup) -> list[tuple[NDArray[np.uint16], float]]:
         geometries = substream_geometries(self.header, coded.header)
         if self._planes is not None:
-            return [(self._planes.read(geometry, inner_depth), 0.0) for geometry in geometries]
+            return [(planes, 0.0) for planes in self._planes.read(geometries, len(coded.header.pictures))]
         samples = sum(geometry.frames * geometry.coded_samples for geometry in geometries)
 
         def decode(substream: Substream, geometry: SubstreamGeometry) -> NDArray[np.uint16]:
-            stream = to_inner_stream(self.header.inner_codec, substream)
+            codec = geometry.tensor.format.inner_codec
+            stream = to_inner_stream(codec, substream)
             size = geometry.frames, geometry.coded_height, geometry.coded_width
             try:
-                planes = self._inner.decode(stream, *size, inner_depth)
+                planes = self._inner[codec].decode(stream, *size, geometry.inner_bit_depth)
             except CodecError as error:
-                if self.header.inner_codec == InnerCodecId.LOSSLESS:  # its format is the specification's own
+                if codec == InnerCodecId.LOSSLESS:  # its format is the specification's own
                     raise BitstreamError(str(error), clause="8.8") from error
                 raise
             self.progress(geometry.frames * geometry.coded_samples / samples)
@@ -140,21 +137,31 @@ class Decoder:
         return run_together([partial(decode, *job) for job in zip(coded.substreams, geometries, strict=True)])
 
 
-def _lowered(plane: NDArray[np.uint16], bit_depth: int, inner_depth: int) -> NDArray[np.uint16]:
-    return plane if bit_depth == inner_depth else lower_depth(plane.copy(), bit_depth, inner_depth)
+def _part(planes: NDArray[np.uint16], number: int, pictures: int) -> NDArray[np.uint16]:
+    """The frames of one picture of a group."""
+    frames = len(planes) // pictures
+    return planes[number * frames : (number + 1) * frames]
 
 
-def _verify(quantised: dict[str, NDArray[np.uint16]], expected: list[bytes]) -> dict[str, str]:
+def _verify_t1(tensors: dict[str, NDArray[np.uint16]], expected: PictureDigests | None) -> dict[str, str]:
     """Compare T1 digests with those of the bitstream, where it has any; returns them in full, in hexadecimal.
 
-    Raises :class:`BitstreamError` naming the layers that differ.
+    Raises :class:`BitstreamError` naming the tensors that differ.
     """
-    if not expected:
+    if expected is None:
         return {}
-    found = {name: tensor_digest(name, q) for name, q in quantised.items()}
+    found = {name: tensor_digest(name, q) for name, q in tensors.items()}
     differing = [
-        name for (name, digest), leading in zip(found.items(), expected, strict=True) if not digest.startswith(leading)
+        name
+        for (name, digest), leading in zip(found.items(), expected.t1, strict=True)
+        if not digest.startswith(leading)
     ]
     if differing:
-        raise BitstreamError(f"T1 digest: what was decoded differs in layer {', '.join(differing)}", clause="8.7")
+        raise BitstreamError(f"T1 digest: what was decoded differs in tensor {', '.join(differing)}", clause="8.7")
     return {name: digest.hex() for name, digest in found.items()}
+
+
+def _verify_t2(layers: dict[str, NDArray[np.float32]], expected: PictureDigests) -> None:
+    """Compare the T2 digest with that of the bitstream. Raises :class:`BitstreamError`."""
+    if not tensors_digest(layers).startswith(expected.t2):
+        raise BitstreamError("T2 digest: the restored layers differ", clause="8.7")

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .bitstream.digest import tensor_digest
-from .bitstream.geometry import coded_size
-from .bitstream.levels import level_for, needs_of
-from .bitstream.stream import BitstreamWriter, CodedPicture
+from .bitstream.digest import tensor_digest, tensors_digest
+from .bitstream.geometry import SubstreamGeometry, substream_geometries, tensor_shapes
+from .bitstream.headers import GroupHeader, PictureDigests, StreamHeader, Substream, names
+from .bitstream.levels import Level, level_for, levels, needs_of, together
+from .bitstream.stream import BitstreamWriter, CodedGroup
 from .bitstream.substreams import to_inner_stream, to_substream
-from .bitstream.syntax import Substream
-from .bitstream.values import Mode, ReorderCoding, ValueRange
+from .bitstream.values import ReorderCoding
 from .configuration import Configuration
-from .conversion.arrangement import arrange, restore
-from .conversion.depth import lower_depth, raise_depth
-from .conversion.order import channel_order
-from .conversion.quantisation import measure_ranges, quantise
+from .conversion.chain import Chain, ConvertedPicture, to_picture_header
 from .errors import DatasetError
 from .feature_set import FeatureSet
 from .process.together import run_together
 from .report import PictureReport, substream_reports
 from .settings import CodingSettings, check_features, settings_for
-from .side_information import layer_sizes, to_picture_header
 
-#: The first seed counts 8 bits for each channel index.
-SEED_INDEX_BITS = 8
+#: Rhee, Lee, Kim 2022 count 8 bits for each channel index.
+RHEE2022_INDEX_BITS = 8
 
 
 class _Coded(NamedTuple):
@@ -40,37 +36,27 @@ class _Coded(NamedTuple):
     decoded: NDArray[np.uint16] | None
 
 
-class ConvertedPicture(NamedTuple):
-    """One picture after conversion: each layer's range and channel order, each substream's frames.
-
-    Frames are uint16 ``(F, H, W)`` of the inner bit depth, at their coded size.
-    """
-
-    ranges: list[ValueRange]
-    orders: list[NDArray[np.intp]]
-    frames: list[NDArray[np.uint16]]
-
-
 class Encoder:
-    """Codes feature sets, one picture after another, into one bitstream (docs/bitstream.md, clause 5).
+    """Codes feature sets, one group of pictures after another, into one bitstream (docs/bitstream.md, clause 5).
 
-    ``file`` is binary and seekable. Call :meth:`encode` for each picture, then :meth:`close`.
+    ``file`` is binary; a pipe will do. Call :meth:`encode` for each group, then :meth:`close`.
     """
 
     def __init__(
         self, configuration: Configuration, file: BinaryIO, progress: Callable[[float], None] = lambda share: None
     ) -> None:
-        """``progress`` is told of each part of a picture's samples that has been coded."""
+        """``progress`` is told of each part of a group's samples that has been coded."""
         self._progress = progress
         self.configuration = configuration
         self.file = file
         self._settings: CodingSettings | None = None
         self._writer: BitstreamWriter | None = None
+        self._needs = Level()
 
     @property
     def settings(self) -> CodingSettings:
-        """What the first picture's layers and the configuration came to."""
-        assert self._settings is not None, "no picture has been coded yet"
+        """The settings that the first picture's layers and the configuration came to."""
+        assert self._settings is not None, "no picture has been converted yet"
         return self._settings
 
     @property
@@ -79,68 +65,81 @@ class Encoder:
         assert self._writer is not None, "no picture has been coded yet"
         return self._writer
 
-    def encode(self, features: FeatureSet) -> PictureReport:
-        """Code one picture.
+    def encode(self, *pictures: FeatureSet) -> PictureReport:
+        """Code one group of pictures, together where the inner codec predicts frames from each other.
 
-        Raises :class:`~vcm_ref.errors.ConfigError` where the configuration does not fit the layers,
-        :class:`DatasetError` for NaN, infinity, or layers other than the first picture's,
-        :class:`~vcm_ref.errors.CodecError` where the inner codec fails.
+        Raises :class:`~vcm_ref.errors.ConfigError` where the configuration does not fit the layers, or the group needs
+        more than the level allows; :class:`DatasetError` for NaN, infinity, layers other than the first picture's, or
+        pictures of one group of different sizes; :class:`~vcm_ref.errors.CodecError` where the inner codec fails.
         """
-        converted = self.convert(features)
-        coded = self._code(converted.frames)
-        converted.frames.clear()  # half the tensors' size, which the decoded ones now take
-        digests = _t1_digests(self.settings, features, converted.orders, [substream.decoded for substream, _ in coded])
-        picture = CodedPicture(
-            to_picture_header(self.settings.header, features, converted.ranges, converted.orders),
-            [substream.stored for substream, _ in coded],
-            [digest[: self.settings.header.digest_length] for digest in digests],
-        )
-        self.writer.write(picture)
-        return _report(self.settings, features, picture, coded, digests)
+        group = self._group_of(pictures)
+        converted = [self.convert(features) for features in pictures]
+        header = self.settings.header
+        group.pictures = [to_picture_header(header, picture.side) for picture in converted]
+        writer = self._writer_for(group)
+        geometries = substream_geometries(header, group)
+        coded = self._code(_joined(converted), geometries)
+        digests = self._digests(group, converted, [substream.decoded for substream, _ in coded])
+        leading = [_leading(header, digest) for digest in digests]
+        coded_group = CodedGroup(group, [substream.stored for substream, _ in coded], leading)
+        writer.write(coded_group)
+        return _report(header, coded_group, coded, digests)
 
     def convert(self, features: FeatureSet) -> ConvertedPicture:
-        """Conversion alone: ranges, quantisation, channel order, arrangement in frames."""
-        settings = self._start(features)
-        header = settings.header
-        ranges = measure_ranges(features.layers, header.range_scope, settings.fixed_range)
-        quantised = [
-            quantise(layer, value_range, header.bit_depth, settings.rounding)
-            for layer, value_range in zip(features.layers.values(), ranges, strict=True)
-        ]
-        orders = [
-            channel_order(q, settings.order_method, bit_depth=header.bit_depth, sums=sums) for q, sums in quantised
-        ]
-        frames = arrange(
-            [q for q, _ in quantised],
-            orders,
-            settings.grids,
-            header.arrangement,
-            header.allocation,
-            coded_size=partial(coded_size, header.inner_codec),
-        )
-        inner_frames = [raise_depth(clip, header.bit_depth, settings.inner_bit_depth) for clip in frames]
-        return ConvertedPicture(ranges, orders, inner_frames)
+        """Conversion alone, which writes nothing: reduction, ranges, quantisation, channel order, packing."""
+        settings = self._settings_for(features)
+        return Chain(settings.header).forward(features.layers, settings.choices)
 
     def close(self) -> None:
         """Complete the bitstream."""
         self.writer.close()
 
-    def _code(self, frames: list[NDArray[np.uint16]]) -> list[tuple[_Coded, float]]:
+    def _group_of(self, pictures: Sequence[FeatureSet]) -> GroupHeader:
+        """The sizes of a group. Raises :class:`DatasetError` where its pictures differ in them."""
+        for features in pictures:
+            self._settings_for(features)
+        first = pictures[0]
+        sizes = [layer.shape[1:] for layer in first.layers.values()]
+        for other in pictures[1:]:
+            same = (other.height, other.width) == (first.height, first.width)
+            if not same or [layer.shape[1:] for layer in other.layers.values()] != sizes:
+                raise DatasetError("pictures coded as one group must have the same size, and so must their layers")
+        return GroupHeader(first.height, first.width, [(height, width) for height, width in sizes])
+
+    def _writer_for(self, group: GroupHeader) -> BitstreamWriter:
+        """The writer, with the level declared: the configuration's, or the lowest that the first group needs."""
+        header = self.settings.header
+        needs = together(self._needs, needs_of(header, group))
+        if self._writer is None:
+            lowest = level_for(needs)
+            header.level = self.configuration.get("level") or lowest
+        for name, needed, allowed in levels()[header.level - 1].exceeded_by(needs):
+            raise self.configuration.error(
+                "level",
+                f"level {header.level} allows {name} {allowed}, and {needed} are needed; declare a higher level",
+            )
+        self._needs = needs
+        if self._writer is None:
+            self._writer = BitstreamWriter(self.file, header)
+        return self._writer
+
+    def _code(
+        self, frames: list[NDArray[np.uint16]], geometries: list[SubstreamGeometry]
+    ) -> list[tuple[_Coded, float]]:
         samples = sum(clip.size for clip in frames)
 
-        def code(clip: NDArray[np.uint16], mode: Mode, qp: int) -> _Coded:
-            coded = _code_substream(self.settings, clip, mode, qp)
+        def code(clip: NDArray[np.uint16], geometry: SubstreamGeometry, qp: int) -> _Coded:
+            coded = _code_substream(self.settings, clip, geometry, qp)
             self._progress(clip.size / samples)
             return coded
 
-        jobs = zip(frames, self.settings.modes, self.settings.qps, strict=True)
+        jobs = zip(frames, geometries, self.settings.qps, strict=True)
         return run_together([partial(code, *job) for job in jobs])
 
-    def _start(self, features: FeatureSet) -> CodingSettings:
+    def _settings_for(self, features: FeatureSet) -> CodingSettings:
         check_features(features)
         if self._settings is None:
             self._settings = settings_for(self.configuration, features)
-            self._writer = BitstreamWriter(self.file, self._settings.header)
         coded = {layer.name: layer.channels for layer in self._settings.header.layers}
         given = {name: len(layer) for name, layer in features.layers.items()}
         if list(coded.items()) != list(given.items()):
@@ -148,56 +147,81 @@ class Encoder:
                 f"its layers and their channels are {_told(given)}; those of the first picture are {_told(coded)}; "
                 "code it on its own"
             )
-        level_for(needs_of(self._settings.header, layer_sizes(features)))  # before any work on what no level allows
         return self._settings
 
+    def _digests(
+        self, group: GroupHeader, converted: list[ConvertedPicture], decoded: list[NDArray[np.uint16] | None]
+    ) -> list[PictureDigests]:
+        """The digests of each picture as a decoder will find them; none where the bitstream carries none."""
+        header = self.settings.header
+        planes = [clip for clip in decoded if clip is not None]
+        if not planes:
+            return []
+        chain, shapes = Chain(header), tensor_shapes(header, group)
+        layers = [(layer.channels, *size) for layer, size in zip(header.layers, group.sizes, strict=True)]
+        found = []
+        for picture, own in zip(converted, split_pictures(planes, len(converted)), strict=True):
+            tensors = chain.to_tensors(own, shapes, picture.side.orders)
+            t1 = [tensor_digest(name, q) for name, q in tensors.items()]
+            restored = chain.to_layers(tensors, picture.side.ranges, layers) if header.t2_digest else {}
+            found.append(PictureDigests(t1, tensors_digest(restored) if header.t2_digest else b""))
+        return found
 
-def _code_substream(settings: CodingSettings, frames: NDArray[np.uint16], mode: Mode, qp: int) -> _Coded:
+
+def split_pictures(planes: Sequence[NDArray[np.uint16]], pictures: int) -> list[list[NDArray[np.uint16]]]:
+    """The frames of each picture, out of those of a group's substreams, in which picture follows picture."""
+    parts = [np.split(clip, pictures) for clip in planes]
+    return [list(own) for own in zip(*parts, strict=True)]
+
+
+def _joined(converted: list[ConvertedPicture]) -> list[NDArray[np.uint16]]:
+    """The frames of each substream, picture after picture; the pictures' own are let go, to save memory."""
+    clips = [picture.frames for picture in converted]
+    joined = clips[0] if len(clips) == 1 else [np.concatenate(own) for own in zip(*clips, strict=True)]
+    for picture in converted:
+        picture.frames = []
+    return joined
+
+
+def _code_substream(
+    settings: CodingSettings, frames: NDArray[np.uint16], geometry: SubstreamGeometry, qp: int
+) -> _Coded:
     """Code one substream, and decode what will be stored of it where a digest is due."""
-    inner_stream = settings.inner_encoder.encode(frames, mode, qp)
-    stored = to_substream(settings.header.inner_codec, inner_stream)
+    codec = geometry.tensor.format.inner_codec
+    inner_stream = settings.inner_encoder.encode(frames, geometry.tensor.mode, qp)
+    stored = to_substream(codec, inner_stream)
     if settings.verifier is None:
         return _Coded(len(inner_stream), stored, None)
-    restored = to_inner_stream(settings.header.inner_codec, stored)
     count, height, width = frames.shape
-    decoded = settings.verifier.decode(restored, count, height, width, settings.inner_bit_depth)
+    decoded = settings.verifier.decode(to_inner_stream(codec, stored), count, height, width, geometry.inner_bit_depth)
     return _Coded(len(inner_stream), stored, decoded)
 
 
-def _t1_digests(
-    settings: CodingSettings,
-    features: FeatureSet,
-    orders: list[NDArray[np.intp]],
-    decoded: list[NDArray[np.uint16] | None],
-) -> list[bytes]:
-    """The T1 digest of each layer as a decoder will find it; none where the bitstream carries none."""
-    header = settings.header
-    frames = [lower_depth(clip, header.bit_depth, settings.inner_bit_depth) for clip in decoded if clip is not None]
-    if not frames:
-        return []
-    shapes = [layer.shape for layer in features.layers.values()]
-    quantised = restore(frames, shapes, orders, settings.grids, header.arrangement, header.allocation)
-    return [tensor_digest(name, q) for name, q in zip(features.layers, quantised, strict=True)]
+def _leading(header: StreamHeader, digests: PictureDigests) -> PictureDigests:
+    length = header.digest_length
+    return PictureDigests([digest[:length] for digest in digests.t1], digests.t2[:length])
 
 
 def _report(
-    settings: CodingSettings,
-    features: FeatureSet,
-    picture: CodedPicture,
-    coded: list[tuple[_Coded, float]],
-    digests: list[bytes],
+    header: StreamHeader, group: CodedGroup, coded: list[tuple[_Coded, float]], digests: list[PictureDigests]
 ) -> PictureReport:
-    header = settings.header
     inner_bytes = [substream.inner_bytes for substream, _ in coded]
-    reordered = header.reorder_coding != ReorderCoding.NONE
-    indices = sum(layer.channels for layer in header.layers) if reordered else 0
+    indices = sum(
+        layer.channels
+        for layer, tensor in zip(header.coded, header.tensors, strict=True)
+        if tensor.format.reorder_coding != ReorderCoding.NONE
+    )
+    pictures = len(group.header.pictures)
+    t1 = [dict(zip(names(header.coded), [digest.hex() for digest in own.t1], strict=True)) for own in digests]
     return PictureReport(
-        features.height,
-        features.width,
-        substream_reports(header, picture, inner_bytes, [seconds for _, seconds in coded]),
-        picture.part_bits,
-        {name: digest.hex() for name, digest in zip(features.layers, digests, strict=False)},
-        seed_bits=8 * sum(inner_bytes) + SEED_INDEX_BITS * indices,
+        group.header.height,
+        group.header.width,
+        substream_reports(header, group, inner_bytes, [seconds for _, seconds in coded]),
+        group.part_bits,
+        t1[0] if t1 else {},
+        rhee2022_bits=8 * sum(inner_bytes) + RHEE2022_INDEX_BITS * indices * pictures,
+        pictures=pictures,
+        later_t1_digests=t1[1:],
     )
 
 

@@ -1,4 +1,4 @@
-"""The one tree of exceptions. Each class carries the exit code an executable ends with (design, "Errors")."""
+"""The one tree of exceptions, each with the exit code that an executable ends with (docs/architecture.md, "Errors")."""
 
 from __future__ import annotations
 
@@ -24,20 +24,36 @@ class ConfigError(VcmError):
     exit_code = 2
 
 
-class BitstreamError(VcmError):
-    """The bitstream breaks a rule of ``docs/bitstream.md``.
+class _RuleError(VcmError):
+    """An error about a syntax element of ``docs/bitstream.md``, or in other ``words`` where there is none.
 
-    ``clause`` names the rule's place in the specification; ``bit_offset`` is counted from the first bit of the
-    bitstream (``None`` where the rule is not about one place).
+    ``element`` is its name, ``value`` what it is, ``allowed`` what it may be, in words. ``clause`` names the rule's
+    place in the specification; ``bit_offset`` is counted from the first bit of the bitstream (``None`` where the rule
+    is not about one place).
     """
 
-    exit_code = 10
-
-    def __init__(self, message: str, *, clause: str | None = None, bit_offset: int | None = None) -> None:
-        self.message = message
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        clause: str | None = None,
+        bit_offset: int | None = None,
+        element: str | None = None,
+        value: float | None = None,
+        allowed: str | None = None,
+    ) -> None:
+        self.words = message
         self.clause = clause
         self.bit_offset = bit_offset
+        self.element = element
+        self.value = value
+        self.allowed = allowed
         super().__init__(message)
+
+    @property
+    def message(self) -> str:
+        """The sentence without the place."""
+        return self.words or f"{self.element} is {self.value}; allowed: {self.allowed}"
 
     def _told(self) -> str:
         where = []
@@ -48,10 +64,23 @@ class BitstreamError(VcmError):
         return f"{self.message} ({', '.join(where)})" if where else self.message
 
 
-class UnsupportedError(VcmError):
-    """The bitstream is conformant, but this decoder lacks its profile, level or inner codec."""
+class BitstreamError(_RuleError):
+    """The bitstream breaks a rule of ``docs/bitstream.md``."""
+
+    exit_code = 10
+
+
+class UnsupportedError(_RuleError):
+    """The bitstream may be conformant, but this decoder lacks its version, profile, level, tool, codec or model."""
 
     exit_code = 11
+
+    @property
+    def message(self) -> str:
+        """The sentence without the place."""
+        if self.words:
+            return self.words
+        return f"{self.element} is {self.value}, which this decoder does not know; it knows {self.allowed}"
 
 
 class LimitError(VcmError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -68,15 +69,23 @@ class GivenPlanes:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
 
-    def read(self, geometry: SubstreamGeometry, bit_depth: int) -> NDArray[np.uint16]:
-        """The next substream's planes, uint16 ``(F, H, W)``. Raises :class:`CodecError` where they are none."""
-        shape = geometry.frames, geometry.coded_height, geometry.coded_width
-        data = self._file.read(2 * geometry.frames * geometry.coded_samples)
-        if len(data) < 2 * geometry.frames * geometry.coded_samples:
+    def read(self, geometries: Sequence[SubstreamGeometry], pictures: int) -> list[NDArray[np.uint16]]:
+        """The next group's planes, uint16 ``(F, H, W)`` of each substream, which the file has picture by picture.
+
+        Raises :class:`CodecError` where they are not of the right number and size.
+        """
+        parts = [[self._read(geometry) for geometry in geometries] for _ in range(pictures)]
+        return [np.concatenate(own) if pictures > 1 else own[0] for own in zip(*parts, strict=True)]
+
+    def _read(self, geometry: SubstreamGeometry) -> NDArray[np.uint16]:
+        shape = geometry.picture_frames, geometry.coded_height, geometry.coded_width
+        size = 2 * geometry.picture_frames * geometry.coded_samples
+        data = self._file.read(size)
+        if len(data) < size:
             raise CodecError(f"the given planes end before a substream of {shape[0]} frames of {shape[2]}x{shape[1]}")
         planes = np.frombuffer(data, "<u2").reshape(shape).astype(np.uint16, copy=False)
-        if planes.max() >> bit_depth:
-            raise CodecError(f"the given planes have the sample {planes.max()}, which is not of {bit_depth} bits")
+        if planes.max() >> geometry.inner_bit_depth:
+            raise CodecError(f"the given planes have the sample {planes.max()}, beyond {geometry.inner_bit_depth} bits")
         return planes
 
     def check_end(self) -> None:

@@ -1,4 +1,4 @@
-"""Feature frames as pictures to look at (the first seed's Figures 2, 3 and 8)."""
+"""Feature frames as pictures to look at (Rhee et al.'s Figures 2, 3 and 8)."""
 
 from __future__ import annotations
 

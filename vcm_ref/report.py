@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .bitstream.elements import Part
 from .bitstream.geometry import substream_geometries
-from .bitstream.stream import CodedPicture
-from .bitstream.syntax import StreamHeader
-from .bitstream.values import Arrangement
+from .bitstream.headers import StreamHeader
+from .bitstream.stream import CodedGroup
 
 
 @dataclass(frozen=True)
@@ -28,40 +27,45 @@ class SubstreamReport:
 
 @dataclass(frozen=True)
 class PictureReport:
-    """One picture: its original size in pixels, its substreams, its bits by part of the rate, its T1 digests."""
+    """One group of pictures, most often of one: original size in pixels, substreams, bits by part of the rate.
+
+    ``t1_digests`` are the first picture's, by coded tensor; ``later_t1_digests`` those of the others.
+    ``rhee2022_bits`` is the rate in the accounting of Rhee, Lee, Kim 2022.
+    """
 
     height: int
     width: int
     substreams: list[SubstreamReport]
     part_bits: Counter[Part]
     t1_digests: dict[str, str]
-    seed_bits: int | None = None
+    rhee2022_bits: int | None = None
+    pictures: int = 1
+    later_t1_digests: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def pixels(self) -> int:
-        """What BPP divides by."""
-        return self.height * self.width
+        """The divisor of BPP."""
+        return self.height * self.width * self.pictures
 
 
 def substream_reports(
-    stream: StreamHeader, picture: CodedPicture, inner_bytes: Iterable[int | None], seconds: Iterable[float]
+    stream: StreamHeader, group: CodedGroup, inner_bytes: Iterable[int | None], seconds: Iterable[float]
 ) -> list[SubstreamReport]:
     """One report a substream, in order."""
-    layers = stream.layers
-    geometries = substream_geometries(stream, picture.header)
-    groups = [layers] if stream.arrangement == Arrangement.TILED else [[layer] for layer in layers]
+    coded = stream.coded
+    geometries = substream_geometries(stream, group.header)
     return [
         SubstreamReport(
-            layers=" ".join(layer.name for layer in group),
-            grid=" ".join(str(layer.grid) for layer in group),
-            mode=group[0].mode.name,
+            layers=" ".join(coded[i].name for i in members),
+            grid=" ".join(str(stream.tensors[i].grid) for i in members),
+            mode=geometry.tensor.mode.name,
             frames=f"{geometry.frames} of {geometry.width}x{geometry.height}",
             stored_bytes=stored,
             inner_bytes=inner,
             seconds=elapsed,
         )
-        for group, geometry, stored, inner, elapsed in zip(
-            groups, geometries, picture.substream_bytes, inner_bytes, seconds, strict=True
+        for members, geometry, stored, inner, elapsed in zip(
+            stream.substreams, geometries, group.substream_bytes, inner_bytes, seconds, strict=True
         )
     ]
 

@@ -4,54 +4,48 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .bitstream.elements import MAX_CHANNELS, MAX_SIZE
-from .bitstream.geometry import inner_bit_depth
+import numpy as np
+
+from .bitstream.elements import MAX_CHANNELS, MAX_LAYERS, MAX_NAME, MAX_SIZE
+from .bitstream.headers import Pair, StreamHeader, TensorFormat, TensorHeader, has_choice
 from .bitstream.levels import profile_for
-from .bitstream.syntax import NAME_CHARACTERS, LayerHeader, StreamHeader
-from .bitstream.values import Allocation, Arrangement, Grid, Mode, RangeScope, ReorderCoding
+from .bitstream.syntax import NAME_CHARACTERS
+from .bitstream.values import Allocation, Grid, InnerCodecId, Layer, Mode, Packing, RangeScope, ReorderCoding, Shape
 from .codec import InnerDecoder, InnerEncoder, make_decoder, make_encoder
 from .configuration import Configuration, parse_grid
-from .conversion.grids import check_grid, frame_grid, tiled_grids
-from .conversion.order import OrderMethod
+from .conversion.chain import Choices
+from .conversion.grids import check_grid, frame_grid, stacked_grids
 from .conversion.parallel import core_count
 from .conversion.quantisation import RANGE_PROFILES, Rounding
+from .conversion.reduction import Resize, Stage
 from .errors import ConfigError, DatasetError
 from .feature_set import FeatureSet
 
-#: What num_layers_minus1 and layer_name_length_minus1 can say.
-MAX_LAYERS = 64
-MAX_NAME = 32
-_REORDER_CODINGS = {"exact": ReorderCoding.EXACT, "fixed_length": ReorderCoding.FIXED_LENGTH}
-
-
+#: The configuration's words for code points of the bitstream.
+PACKINGS = {"frames": Packing.FRAMES, "quilted": Packing.QUILTED, "tiled": Packing.STACKED}
+ALLOCATIONS = {"spatial": Allocation.FRAME_MAJOR, "temporal": Allocation.INTERLEAVED}
+RANGE_SCOPES = {
+    "fixed": RangeScope.FIXED,
+    "picture": RangeScope.PICTURE,
+    "layer": RangeScope.TENSOR,
+    "channel": RangeScope.CHANNEL,
+}
+REORDER_CODINGS = {"exact": ReorderCoding.EXACT, "fixed_length": ReorderCoding.FIXED_LENGTH}
 _FLOAT32_MAX = 3.4028234663852886e38
 
 
 @dataclass(frozen=True)
 class CodingSettings:
-    """What the stages need: the stream header, the encoder's own choices, and the inner codec.
+    """Parameters of the stages: the stream header, the encoder's own choices, and the inner codec.
 
-    ``modes`` and ``qps`` have an entry for each substream; ``verifier`` decodes what was coded, for the T1 digest.
+    ``qps`` has an entry for each substream; ``verifier`` decodes what was coded, for the digests.
     """
 
     header: StreamHeader
-    fixed_range: tuple[float, float] | None
-    rounding: Rounding
-    order_method: OrderMethod
-    modes: list[Mode]
+    choices: Choices
     qps: list[int]
     inner_encoder: InnerEncoder
     verifier: InnerDecoder | None
-
-    @property
-    def grids(self) -> list[Grid]:
-        """The grid of each layer."""
-        return [layer.grid for layer in self.header.layers]
-
-    @property
-    def inner_bit_depth(self) -> int:
-        """Bits of a sample in the inner codec."""
-        return inner_bit_depth(self.header.inner_codec, self.header.bit_depth)
 
 
 def settings_for(configuration: Configuration, features: FeatureSet) -> CodingSettings:
@@ -61,47 +55,76 @@ def settings_for(configuration: Configuration, features: FeatureSet) -> CodingSe
     """
     if configuration.get("picture") is not None:
         raise configuration.error("picture", "codes the picture itself: that is for vcm_anchor and vcm_sweep")
-    names = list(features.layers)
-    arrangement = Arrangement[configuration.get("arrangement.method").upper()]
-    modes = _modes(configuration, names, arrangement)
+    layers = [Layer(name, len(layer)) for name, layer in features.layers.items()]
+    shapes: list[Shape] = [(len(layer), *layer.shape[1:]) for layer in features.layers.values()]
+    stages = _stages(configuration, layers)
+    coded = layers
+    for stage in stages:
+        coded, shapes = stage.layers(coded), stage.shapes(shapes)
+    names = [tensor.name for tensor in coded]
     inner_encoder = _inner_encoder(configuration)
-    bit_depth = configuration.get("quantisation.bit_depth")
-    if bit_depth > inner_bit_depth(inner_encoder.codec_id, bit_depth):
-        raise configuration.error("quantisation.bit_depth", f"{bit_depth} bits need codec.name lossless")
-    fixed_range, rounding = _fixed_range(configuration)
-    order_method: OrderMethod = configuration.get("order.method")
-    reordered = order_method != "none"
+    form, rounding = _format(configuration, inner_encoder.codec_id)
+    digest_length = configuration.get("digest_length")
     header = StreamHeader(
-        profile=profile_for(inner_encoder.codec_id),
-        bit_depth=bit_depth,
-        inner_codec=inner_encoder.codec_id,
-        arrangement=arrangement,
-        allocation=Allocation.SPATIAL
-        if arrangement == Arrangement.TILED
-        else Allocation[configuration.get("arrangement.allocation").upper()],
-        range_scope=RangeScope[configuration.get("quantisation.range").upper()],
-        reorder_coding=_REORDER_CODINGS[configuration.get("order.coding")] if reordered else ReorderCoding.NONE,
-        digest_length=configuration.get("digest_length"),
-        layers=[
-            LayerHeader(name, len(layer), grid, mode)
-            for (name, layer), grid, mode in zip(
-                features.layers.items(), _grids(configuration, features, arrangement), modes, strict=True
-            )
-        ],
-        fixed_range=fixed_range or (0.0, 0.0),
+        profile=profile_for([form.inner_codec]) or 0,
+        digest_length=digest_length,
+        t2_digest=bool(stages) and digest_length > 0,
+        layers=layers,
+        stages=stages,
+        tensors=_tensors(configuration, coded, shapes, form),
     )
-    qps = _qps(configuration, names, arrangement, inner_encoder.highest_qp)
-    substreams = 1 if arrangement == Arrangement.TILED else len(names)
+    qps = _qps(configuration, names, form.packing, inner_encoder.highest_qp)
     return CodingSettings(
         header=header,
-        fixed_range=fixed_range,
-        rounding=rounding,
-        order_method=order_method,
-        modes=modes[:substreams],
-        qps=qps[:substreams],
+        choices=Choices(rounding, configuration.get("order.method")),
+        qps=[qps[members[0]] for members in header.substreams],
         inner_encoder=inner_encoder,
-        verifier=_verifier(configuration, inner_encoder) if header.digest_length else None,
+        verifier=_verifier(configuration, inner_encoder) if digest_length else None,
     )
+
+
+def _stages(configuration: Configuration, layers: list[Layer]) -> list[Stage]:
+    """The reduction's stages."""
+    names = [layer.name for layer in layers]
+    factors = configuration.per_layer("reduction.factor", names, 1)
+    if configuration.get("reduction.method", "none") == "none":
+        if configuration.get("reduction.factor") is not None:
+            raise configuration.error("reduction.factor", "has no effect unless reduction.method is resize")
+        return []
+    if all(factor == 1 for factor in factors):
+        raise configuration.error("reduction.factor", "resizes no layer; give 2 or 4, or by layer")
+    return [Resize([factor.bit_length() - 1 for factor in factors])]
+
+
+def _format(configuration: Configuration, codec: InnerCodecId) -> tuple[TensorFormat, Rounding]:
+    """The format that all tensors have, and how quantisation rounds."""
+    fixed_range, rounding = _fixed_range(configuration)
+    reordered = configuration.get("order.method") != "none"
+    form = TensorFormat(
+        bit_depth=configuration.get("quantisation.bit_depth"),
+        inner_codec=codec,
+        range_scope=RANGE_SCOPES[configuration.get("quantisation.range")],
+        reorder_coding=REORDER_CODINGS[configuration.get("order.coding")] if reordered else ReorderCoding.NONE,
+        packing=PACKINGS[configuration.get("arrangement.method")],
+        fixed_range=fixed_range or (0.0, 0.0),
+    )
+    if form.bit_depth > form.inner_bit_depth:
+        raise configuration.error("quantisation.bit_depth", f"{form.bit_depth} bits need codec.name lossless")
+    return form, rounding
+
+
+def _tensors(
+    configuration: Configuration, coded: list[Layer], shapes: list[Shape], form: TensorFormat
+) -> list[TensorHeader]:
+    """The header of each coded tensor."""
+    names = [tensor.name for tensor in coded]
+    modes = _modes(configuration, names, form)
+    grids = _grids(configuration, names, shapes, form.packing)
+    allocation = ALLOCATIONS[configuration.get("arrangement.allocation")]
+    return [
+        TensorHeader(form, grid, allocation if has_choice(grid, tensor.channels) else Allocation.FRAME_MAJOR, mode)
+        for tensor, grid, mode in zip(coded, grids, modes, strict=True)
+    ]
 
 
 def check_features(features: FeatureSet) -> None:
@@ -118,33 +141,29 @@ def check_features(features: FeatureSet) -> None:
         raise DatasetError(f"the picture's size {features.width}x{features.height} is outside 1..{MAX_SIZE}")
 
 
-def _grids(configuration: Configuration, features: FeatureSet, arrangement: Arrangement) -> list[Grid]:
-    names = list(features.layers)
-    if arrangement == Arrangement.TILED:
-        automatic = tiled_grids([layer.shape for layer in features.layers.values()])
-    else:
-        automatic = [frame_grid(layer.shape) for layer in features.layers.values()]
+def _grids(configuration: Configuration, names: list[str], shapes: list[Shape], packing: Packing) -> list[Grid]:
+    automatic = stacked_grids(shapes) if packing == Packing.STACKED else [frame_grid(shape) for shape in shapes]
     asked = configuration.per_layer("arrangement.grid", names, None)
     grids = [parse_grid(text) if text else grid for text, grid in zip(asked, automatic, strict=True)]
-    for (name, layer), grid in zip(features.layers.items(), grids, strict=True):
+    for name, (channels, _, _), grid in zip(names, shapes, grids, strict=True):
         try:
-            check_grid(name, len(layer), grid, arrangement)
+            check_grid(name, channels, grid, packing)
         except ConfigError as error:
             raise configuration.error("arrangement.grid", str(error)) from error
     return grids
 
 
-def _modes(configuration: Configuration, names: list[str], arrangement: Arrangement) -> list[Mode]:
+def _modes(configuration: Configuration, names: list[str], form: TensorFormat) -> list[Mode]:
     modes = [Mode[mode] for mode in configuration.per_layer("codec.mode", names, "AI")]
-    if arrangement == Arrangement.TILED and Mode.RA in modes:
+    if form.packing == Packing.STACKED and Mode.RA in modes:
         raise configuration.error("codec.mode", "the tiled arrangement has one frame, which can only be coded AI")
-    return modes
+    return [Mode.AI] * len(names) if form.inner_codec == InnerCodecId.LOSSLESS else modes
 
 
-def _qps(configuration: Configuration, names: list[str], arrangement: Arrangement, highest: int) -> list[int]:
+def _qps(configuration: Configuration, names: list[str], packing: Packing, highest: int) -> list[int]:
     base = configuration.get("codec.qp")
     offsets = configuration.per_layer("codec.qp_offset", names, 0)
-    if arrangement == Arrangement.TILED and len(set(offsets)) > 1:
+    if packing == Packing.STACKED and len(set(offsets)) > 1:
         raise configuration.error("codec.qp_offset", "the tiled arrangement codes all layers with one QP")
     for name, offset in zip(names, offsets, strict=True):
         if not 0 <= base + offset <= highest:
@@ -153,7 +172,7 @@ def _qps(configuration: Configuration, names: list[str], arrangement: Arrangemen
     return [base + offset for offset in offsets]
 
 
-def _fixed_range(configuration: Configuration) -> tuple[tuple[float, float] | None, Rounding]:
+def _fixed_range(configuration: Configuration) -> tuple[Pair | None, Rounding]:
     rounding: Rounding = configuration.get("quantisation.rounding")
     if configuration.get("quantisation.range") != "fixed":
         for key in ("profile", "min", "max"):
@@ -168,12 +187,17 @@ def _fixed_range(configuration: Configuration) -> tuple[tuple[float, float] | No
         if lo is not None or hi is not None:
             raise configuration.error("quantisation.profile", "give either a profile or min and max, not both")
         profile = RANGE_PROFILES[name]
-        return (profile.lo, profile.hi), profile.rounding
+        return _float32(profile.lo, profile.hi), profile.rounding
     if lo is None or hi is None:
         raise configuration.error("quantisation.range", "is fixed; give a profile, or min and max")
     if not (abs(lo) <= _FLOAT32_MAX and abs(hi) <= _FLOAT32_MAX and lo <= hi):
         raise configuration.error("quantisation.min", f"{lo}..{hi} must be finite float32, the minimum first")
-    return (float(lo), float(hi)), rounding
+    return _float32(lo, hi), rounding
+
+
+def _float32(lo: float, hi: float) -> Pair:
+    """Both ends as binary32 has them, a zero always +0."""
+    return float(np.float32(lo)) + 0.0, float(np.float32(hi)) + 0.0
 
 
 def _verifier(configuration: Configuration, inner_encoder: InnerEncoder) -> InnerDecoder:

@@ -21,7 +21,7 @@ from conformance.suites import SmallSuite, edited, usual_suite
 import vcm_ref.app.conformance
 from vcm_ref.app.command import INTERRUPTED
 from vcm_ref.app.conformance import main as vcm_conformance
-from vcm_ref.conformance.manifest import KINDS, LayerDigest, PictureDigests, SubstreamDigest
+from vcm_ref.conformance.manifest import KINDS, LayerDigest, PictureDigests, SubstreamDigest, TensorDigest
 from vcm_ref.conformance.reports import FORMATS
 from vcm_ref.feature_file import load_feature_file
 
@@ -327,12 +327,13 @@ def real_vector(suite: SmallSuite, features: Path) -> None:
     substreams = tuple(
         SubstreamDigest(tuple(entry["shape"]), entry["sha256"]) for entry in described(folder / "p.raw")["tensors"]
     )
-    layers = []
+    tensors, layers = [], []
     for entry in described(folder / "q.raw")["tensors"]:
         name, shape = entry["name"], tuple(entry["shape"])
         head = bytes([len(name)]) + name.encode() + b"\x07float32\x03"
         text = head + np.array(shape, "<u4").tobytes() + floats[name].astype("<f4").tobytes()
-        layers.append(LayerDigest(name, shape, entry["sha256"], hashlib.sha256(text).hexdigest()))
+        tensors.append(TensorDigest(name, shape, entry["sha256"]))
+        layers.append(LayerDigest(name, shape, hashlib.sha256(text).hexdigest()))
     suite.vectors.clear()
     suite.positive("REAL_A_1", pictures=0)
     (vector,) = suite.vectors
@@ -345,7 +346,7 @@ def real_vector(suite: SmallSuite, features: Path) -> None:
         vector,
         bitstream=replace(vector.bitstream, size=len(content), sha256=hashlib.sha256(content).hexdigest()),
         planes=replace(vector.planes, size=len(planes), sha256=hashlib.sha256(planes).hexdigest()),
-        pictures=(PictureDigests(96, 144, substreams, tuple(layers)),),
+        pictures=(PictureDigests(96, 144, substreams, tuple(tensors), tuple(layers)),),
         limits=replace(vector.limits, memory=1 << 32),
     )
     suite.save()

@@ -98,7 +98,7 @@ def test_a_flipped_byte(place: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert printed.err.startswith("vcm_crosscheck: anchor lossless differs (1 difference): ")
     assert "decode, QP 32, picture 1: lossless/qp32/picture1.bin is another bitstream" in printed.err
     assert printed.err.count("\n") == 1
-    assert "the first difference is t1_digest (clause 6.12, bit " in printed.out
+    assert "the first difference is t1_digest (clause 6.17, bit " in printed.out
     found = record()
     assert found["verdict"] == "differs"
     assert found["decode"]["level"] == "different"
@@ -211,7 +211,7 @@ def test_with_workers_as_a_user_runs_it(place: Path) -> None:
 
 @pytest.mark.parametrize("after", [0, 0.4, 0.8])
 def test_ctrl_c_leaves_nothing(place: Path, after: float) -> None:
-    """While workers start."""
+    """While workers start, or work; on a fast machine all may be done."""
     command = [sys.executable, "-c", PROGRAM, *COMMAND, "--workers", "1"]
     temporary = place / "temporary"
     temporary.mkdir()
@@ -224,10 +224,10 @@ def test_ctrl_c_leaves_nothing(place: Path, after: float) -> None:
         time.sleep(after)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         _, told = process.communicate(timeout=60)
-    assert process.returncode == INTERRUPTED, told
-    assert told == "vcm_crosscheck: interrupted\n"
     assert not list(temporary.glob("vcm_*"))
-    assert not list(place.glob("*crosscheck*"))
+    if process.returncode:
+        assert (process.returncode, told) == (INTERRUPTED, "vcm_crosscheck: interrupted\n")
+        assert not list(place.glob("*crosscheck*"))
 
 
 def test_help_needs_no_torch() -> None:

@@ -1,4 +1,4 @@
-"""Bad input: one clear line, the design's exit code, and no output."""
+"""Bad input: one clear line, the right exit code, and no output."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_a_wrong_digest_names_the_layer(tmp_path: Path, capsys: pytest.CaptureFi
     data[-1 - 8 - 1] ^= 1  # the end unit, then the last digest of 8 bytes, then the third's last byte
     (tmp_path / "x.bin").write_bytes(data)
     assert decode(tmp_path / "x.bin", "-o", tmp_path / "x.npz") == 10
-    one_line(capsys.readouterr().err, "layer p4", "digest")
+    one_line(capsys.readouterr().err, "tensor p4", "digest")
     assert os.listdir(tmp_path) == ["x.bin"]
 
 
@@ -194,7 +194,7 @@ def test_a_later_version_is_not_supported(tmp_path: Path, capsys: pytest.Capture
     data[6] += 0x10
     (tmp_path / "x.bin").write_bytes(data)
     assert decode(tmp_path / "x.bin", "-o", tmp_path / "x.npz") == 11
-    one_line(capsys.readouterr().err, "version 2")
+    one_line(capsys.readouterr().err, "version is 4")
 
 
 def test_a_later_version_may_have_other_units(

@@ -1,6 +1,6 @@
 """What a decoder runs out of, and inner decoders that misbehave: each for real, with ``vcm_dec`` as a process.
 
-One line, the design's exit code, no output, no temporary file, no process left.
+One line, the right exit code, no output, no temporary file, no process left.
 """
 
 from __future__ import annotations
@@ -25,8 +25,17 @@ from conftest import make_features, save_features
 
 from vcm_ref.app import entry
 from vcm_ref.app.command import describe
-from vcm_ref.bitstream.stream import BitstreamWriter, CodedPicture
-from vcm_ref.bitstream.syntax import LayerHeader, LayerPicture, PictureHeader, StreamHeader, Substream
+from vcm_ref.bitstream.headers import (
+    GroupHeader,
+    PictureHeader,
+    StreamHeader,
+    Substream,
+    TensorFormat,
+    TensorHeader,
+    TensorPicture,
+)
+from vcm_ref.bitstream.stream import BitstreamWriter, CodedGroup
+from vcm_ref.bitstream.values import Layer
 from vcm_ref.codec.ffmpeg import find_ffmpeg
 from vcm_ref.decoder import DecodedPicture, Decoder
 from vcm_ref.errors import CodecError
@@ -54,11 +63,12 @@ def large(path: Path, pictures: int = 1) -> Path:
     """A bitstream of 100 bytes whose one layer has 32 million samples."""
     height, width = 4096, 8192
     with path.open("w+b") as file:
-        writer = BitstreamWriter(file, StreamHeader(bit_depth=8, layers=[LayerHeader("p2", 1)]))
-        header = PictureHeader(8, 8, [], [LayerPicture(height, width, [(0.0, 1.0)])])
+        tensor = TensorHeader(TensorFormat(bit_depth=8))
+        writer = BitstreamWriter(file, StreamHeader(level=4, layers=[Layer("p2", 1)], tensors=[tensor]))
+        header = GroupHeader(8, 8, [(height, width)], [PictureHeader([], [TensorPicture([(0.0, 1.0)])])])
         data = bz2.compress(bytes(height * width))
         for _ in range(pictures):
-            writer.write(CodedPicture(header, [Substream(lossless_data=data)]))
+            writer.write(CodedGroup(header, [Substream(lossless_data=data)]))
         writer.close()
     return path
 

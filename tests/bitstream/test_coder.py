@@ -120,23 +120,20 @@ def test_a_leb_of_six_bytes_is_refused() -> None:
         Reader(b"\x80\x80\x80\x80\x80\x01")("leb", 0)
 
 
-@pytest.mark.parametrize(
-    ("value", "text"), [(1.0, "3f800000"), (-2.5, "c0200000"), (0.0, "00000000"), (-0.0, "80000000")]
-)
+@pytest.mark.parametrize(("value", "text"), [(1.0, "3f800000"), (-2.5, "c0200000"), (0.0, "00000000")])
 def test_floats_are_big_endian_binary32(value: float, text: str) -> None:
-    """f(32), zero keeping its sign."""
+    """f(32)."""
     assert bits_of("f", value) == f"{int(text, 16):032b}"
     found = Reader(bytes.fromhex(text))("f", 0.0)
     assert found == value
-    assert math.copysign(1, found) == math.copysign(1, value)
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_floats_that_are_not_finite_are_refused(value: float) -> None:
-    """A range has finite ends."""
-    with pytest.raises(BitstreamError, match="not finite"):
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -0.0])
+def test_floats_that_are_not_finite_or_minus_zero_are_refused(value: float) -> None:
+    """A range has finite ends, and zero has one code."""
+    with pytest.raises(BitstreamError, match="finite numbers, and no -0"):
         Writer()("f", value)
-    with pytest.raises(BitstreamError, match="not finite"):
+    with pytest.raises(BitstreamError, match="finite numbers, and no -0"):
         Reader(struct.pack(">f", value))("f", 0.0)
 
 
@@ -182,9 +179,9 @@ def test_an_unaligned_element_cut_short_names_its_place() -> None:
 @pytest.mark.parametrize("value", [2, 18])
 def test_reader_and_writer_hold_an_element_to_its_range(value: int) -> None:
     """The range 3..17 is named."""
-    with pytest.raises(BitstreamError, match=rf"small is {value}, outside 3\.\.17"):
+    with pytest.raises(BitstreamError, match=rf"small is {value}; allowed: 3\.\.17"):
         Writer()("small", value)
-    with pytest.raises(BitstreamError, match=rf"small is {value}, outside 3\.\.17"):
+    with pytest.raises(BitstreamError, match=rf"small is {value}; allowed: 3\.\.17"):
         Reader(bytes([value << 3]))("small", 0)
 
 

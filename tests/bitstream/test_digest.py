@@ -7,7 +7,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from vcm_ref.bitstream.digest import tensor_digest
+from vcm_ref.bitstream.digest import header_digest, tensor_digest, tensors_digest
+from vcm_ref.bitstream.headers import Model
 
 CANONICAL = bytes.fromhex(
     "02" "7032"  # name: 2 bytes, "p2"
@@ -45,3 +46,17 @@ def test_float_tensors_have_one_too() -> None:
 def test_name_and_shape_count(name: str, samples: object) -> None:
     """The same samples under another name or shape are another tensor."""
     assert tensor_digest(name, np.array(samples, np.uint16)) != hashlib.sha256(CANONICAL).digest()
+
+
+def test_several_tensors_one_after_the_other() -> None:
+    """The digest of a picture's layers: their byte strings joined."""
+    other = CANONICAL.replace(b"p2", b"p3")
+    tensors = {name: np.array(SAMPLES, np.uint16) for name in ("p2", "p3")}
+    assert tensors_digest(tensors) == hashlib.sha256(CANONICAL + other).digest()
+
+
+def test_the_header_digest_has_the_models_in_the_order_of_their_numbers() -> None:
+    """Number, kind and SHA-256 of each, between the two payloads."""
+    models = [Model(9, 1, digest=b"b" * 32), Model(2, 0, digest=b"a" * 32)]
+    expected = b"stream" + b"\x02\x00" + b"a" * 32 + b"\x09\x01" + b"b" * 32 + b"group"
+    assert header_digest(b"stream", models, b"group") == hashlib.sha256(expected).digest()

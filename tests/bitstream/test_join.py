@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from vcm_ref.bitstream.elements import Part
 from vcm_ref.bitstream.join import can_join, join_layers
-from vcm_ref.bitstream.values import Arrangement, RangeScope
+from vcm_ref.bitstream.values import Packing, RangeScope
 from vcm_ref.configuration import Configuration
 from vcm_ref.decoder import Decoder
 from vcm_ref.encoder import Encoder
 from vcm_ref.errors import BitstreamError
 from vcm_ref.feature_set import FeatureSet
 
-from .samples import lossless_header, lossless_pictures, video_header, video_pictures, write_stream
+from .samples import lossless_groups, lossless_header, video_groups, video_header, write_stream
 
 GRIDS = ("1x1", "2x2", "4x4", "2x1", "16x1")
 
@@ -142,8 +142,8 @@ def test_joining_video() -> None:
 @pytest.mark.parametrize(
     "stream",
     [
-        write_stream(lossless_header(), lossless_pictures()),
-        write_stream(video_header(), video_pictures()),
+        write_stream(lossless_header(), lossless_groups()),
+        write_stream(video_header(), video_groups()),
         coded(tree(arrangement={"method": "tiled", "allocation": "spatial"}), make_features(16, 4, 6))[0],
         coded(tree(quantisation__range="picture"), make_features(16, 4, 6))[0],
     ],
@@ -158,27 +158,29 @@ def test_what_is_of_all_layers_at_once_cannot_be_joined() -> None:
         parts = [coded(tree(**changes), only(features, name))[0] for name in features.layers]
         with pytest.raises(BitstreamError, match="cannot be joined"):
             joined(*parts)
-    for how in Arrangement:
+    for how in Packing:
         for scope in RangeScope:
-            assert can_join(how, scope) == (how != Arrangement.TILED and scope != RangeScope.PICTURE)
+            assert can_join(how, scope) == (how != Packing.STACKED and scope != RangeScope.PICTURE)
 
 
-@pytest.mark.parametrize(
-    ("key", "one", "other"),
-    [
-        ("digest_length", 0, 8),
-        ("quantisation__bit_depth", 8, 10),
-        ("quantisation__range", "layer", "channel"),
-        ("arrangement__allocation", "spatial", "temporal"),
-        ("order__method", "none", "mean"),
-    ],
-)
-def test_parts_coded_in_different_ways(key: str, one: Any, other: Any) -> None:
+def test_parts_with_different_digests_cannot_be_joined() -> None:
+    """Their length is the stream's; all else is each tensor's own."""
     features = make_features(16, 4, 6, layers=2)
-    first = coded(tree(**{key: one}), only(features, "p2"))[0]
-    second = coded(tree(**{key: other}), only(features, "p3"))[0]
+    first = coded(tree(digest_length=0), only(features, "p2"))[0]
+    second = coded(tree(digest_length=8), only(features, "p3"))[0]
     with pytest.raises(BitstreamError, match="not coded in the same way"):
         joined(first, second)
+
+
+@pytest.mark.integration
+def test_parts_of_different_formats_are_joined() -> None:
+    """Bit depth, range, order and codec are each tensor's own."""
+    features = make_features(16, 20, 24, layers=2)
+    first = coded(tree(quantisation__bit_depth=8, order__method="mean"), only(features, "p2"))[0]
+    second = coded(tree(codec__name="vvenc", quantisation__range="channel"), only(features, "p3"))[0]
+    decoded = [next(Decoder(io.BytesIO(part)).pictures()) for part in (first, second, joined(first, second))]
+    for name, own in (("p2", decoded[0]), ("p3", decoded[1])):
+        assert (decoded[2].features.layers[name] == own.features.layers[name]).all()
 
 
 def test_parts_that_do_not_belong_together() -> None:

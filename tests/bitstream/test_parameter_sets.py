@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vcm_ref.bitstream import syntax
+from vcm_ref.bitstream import substream_syntax
 from vcm_ref.bitstream.coder import Reader, Writer
 from vcm_ref.bitstream.elements import Part
+from vcm_ref.bitstream.headers import Substream
 from vcm_ref.bitstream.nal import escape, join_byte_stream, split_byte_stream, unescape
 from vcm_ref.bitstream.parameter_sets import (
     BitString,
@@ -22,8 +23,7 @@ from vcm_ref.bitstream.parameter_sets import (
     to_bit_string,
     to_nal_unit,
 )
-from vcm_ref.bitstream.stream import parameter_set_bases
-from vcm_ref.bitstream.syntax import StreamHeader, Substream
+from vcm_ref.bitstream.stream import Bases
 from vcm_ref.bitstream.values import InnerCodecId
 from vcm_ref.errors import BitstreamError, CodecError
 
@@ -76,12 +76,13 @@ def test_emulation_prevention_is_that_of_the_standard(payload: bytes) -> None:
 @given(st.lists(tricky.map(lambda unit: b"\x00\x01" + escaped_by_hand(unit) + b"\x80"), max_size=5))
 def test_a_byte_stream_comes_apart_as_it_was_joined(nal_units: list[bytes]) -> None:
     """Start codes only between NAL units."""
-    assert split_byte_stream(join_byte_stream(nal_units)) == nal_units
+    assert list(split_byte_stream(join_byte_stream(nal_units))) == nal_units
 
 
 def test_short_start_codes_and_zero_bytes_belong_to_no_nal_unit() -> None:
     """Annex B: leading zeros, three-byte start codes, trailing zeros."""
-    assert split_byte_stream(b"\x00\x00\x00\x00\x01ab\x00\x00\x01c\x00\x00\x00\x00\x01d") == [b"ab", b"c", b"d"]
+    stream = b"\x00\x00\x00\x00\x01ab\x00\x00\x01c\x00\x00\x00\x00\x01d"
+    assert list(split_byte_stream(stream)) == [b"ab", b"c", b"d"]
 
 
 @given(bit_strings)
@@ -154,11 +155,10 @@ def test_templates_come_back_byte_for_byte(codec: InnerCodecId) -> None:
         nal_unit = bytes.fromhex(entry["nal_unit"])
         assert to_nal_unit(template) == nal_unit
         writer = Writer()
-        header = StreamHeader(inner_codec=codec)
-        syntax.substream(writer, header, Substream([nal_unit], []), parameter_set_bases(codec))
+        substream_syntax.substream(writer, codec, Substream([nal_unit], []), Bases().of(codec))
         assert len(writer.to_bytes()) <= 5
         found = Substream()
-        syntax.substream(Reader(writer.to_bytes()), header, found, parameter_set_bases(codec))
+        substream_syntax.substream(Reader(writer.to_bytes()), codec, found, Bases().of(codec))
         assert found.parameter_sets == [nal_unit]
 
 
@@ -178,7 +178,7 @@ def coded_by_hand(base: int, prefix: int, suffix: int, middle: str) -> bytes:
 def restored(data: bytes, bases: list[BitString]) -> list[bytes]:
     """The parameter sets of a VVC substream."""
     found = Substream()
-    syntax.substream(Reader(data), StreamHeader(inner_codec=InnerCodecId.VVC), found, bases)
+    substream_syntax.substream(Reader(data), InnerCodecId.VVC, found, bases)
     return found.parameter_sets
 
 
@@ -222,14 +222,14 @@ def test_a_code_cannot_share_more_than_the_base_has(base: int, prefix: int, suff
 @pytest.mark.parametrize("string", ["", "0", "0" * 15, "00000000000000011", "00000000101000011"])
 def test_only_parameter_sets_are_coded_as_parameter_sets(string: str) -> None:
     """Shorter than a NAL unit header; a slice; an access unit delimiter."""
-    with pytest.raises(BitstreamError, match="type of something else"):
+    with pytest.raises(BitstreamError, match=r"type of something else|NAL unit header"):
         restored(coded_by_hand(0, 0, 0, string), [bits("")])
 
 
 def test_a_parameter_set_cannot_grow_without_bound() -> None:
     """The range of table 6.1 holds beside the one that the base gives."""
     writer = Writer()
-    with pytest.raises(BitstreamError, match=r"outside 0\.\.16384"):
+    with pytest.raises(BitstreamError, match=r"allowed: 0\.\.16384"):
         writer("ps_prefix_bits", 16385, high=1_000_000)
     with pytest.raises(CodecError, match="16384 fit"):
         to_bit_string(b"\x00\x79" + b"\x55" * 2048)

@@ -41,7 +41,7 @@ def test_ranks_count_in_lexicographic_order(channels: int) -> None:
 
 
 def test_order_of_256_channels_takes_211_bytes() -> None:
-    """log2(256!) is 1683.99..., so 1684 bits: the design's 211 bytes."""
+    """log2(256!) is 1683.99..., so 1684 bits: 211 bytes."""
     assert index_bits(256) == 1684
     assert math.ceil(index_bits(256) / 8) == 211
 
@@ -54,5 +54,5 @@ def test_length_is_the_least_that_holds_every_rank(channels: int, bits: int) -> 
 
 @pytest.mark.parametrize(("channels", "bits"), [(1, 0), (2, 1), (3, 2), (4, 2), (5, 3), (256, 8), (257, 9)])
 def test_fixed_length_index_is_as_long_as_the_highest_channel(channels: int, bits: int) -> None:
-    """ceil(log2(C)) bits; 8 for the first seed's 256 channels."""
+    """ceil(log2(C)) bits; 8 for Rhee et al.'s 256 channels."""
     assert fixed_index_bits(channels) == bits

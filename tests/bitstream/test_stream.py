@@ -2,38 +2,65 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
 
 from vcm_ref.bitstream.elements import Part
+from vcm_ref.bitstream.geometry import substream_geometries
+from vcm_ref.bitstream.headers import (
+    GroupHeader,
+    Model,
+    PictureDigests,
+    PictureHeader,
+    StreamHeader,
+    Substream,
+    TensorFormat,
+    TensorHeader,
+    TensorPicture,
+    UserData,
+)
 from vcm_ref.bitstream.limits import DecoderLimits
-from vcm_ref.bitstream.stream import BitstreamReader, BitstreamWriter, CodedPicture, locate_units
-from vcm_ref.bitstream.syntax import LayerHeader, LayerPicture, PictureHeader, StreamHeader, Substream
-from vcm_ref.bitstream.values import Arrangement, Grid, InnerCodecId, Mode, RangeScope, ReorderCoding, UnitType
-from vcm_ref.errors import BitstreamError, LimitError
+from vcm_ref.bitstream.stream import BitstreamReader, BitstreamWriter, CodedGroup
+from vcm_ref.bitstream.units import locate_units
+from vcm_ref.bitstream.values import (
+    Allocation,
+    Grid,
+    InnerCodecId,
+    Layer,
+    Mode,
+    ModelSource,
+    Packing,
+    RangeScope,
+    ReorderCoding,
+    UnitType,
+)
+from vcm_ref.errors import BitstreamError, LimitError, UnsupportedError
 
+from .inner_streams import sequence_set
 from .samples import (
     RawUnit,
     bitstreams,
     join_units,
+    lossless_groups,
     lossless_header,
-    lossless_pictures,
     raw_units,
     read_stream,
+    video_groups,
     video_header,
-    video_pictures,
     write_stream,
 )
 
-Made = tuple[StreamHeader, list[CodedPicture]]
+Made = tuple[StreamHeader, list[CodedGroup]]
 STREAMS: dict[str, Callable[[], Made]] = {
-    "lossless": lambda: (lossless_header(), lossless_pictures()),
-    "without digest": lambda: (lossless_header(0), lossless_pictures(0)),
-    "vvc": lambda: (video_header(InnerCodecId.VVC), video_pictures(InnerCodecId.VVC)),
-    "hevc": lambda: (video_header(InnerCodecId.HEVC), video_pictures(InnerCodecId.HEVC)),
+    "lossless": lambda: (lossless_header(), lossless_groups()),
+    "without digest": lambda: (lossless_header(0), lossless_groups(0)),
+    "vvc": lambda: (video_header(InnerCodecId.VVC), video_groups(InnerCodecId.VVC)),
+    "hevc": lambda: (video_header(InnerCodecId.HEVC), video_groups(InnerCodecId.HEVC)),
 }
 
 
@@ -69,22 +96,22 @@ def test_any_bitstream_comes_back(made: Made) -> None:
     writer.close()
     data = file.getvalue()
     reader = BitstreamReader(io.BytesIO(data))
-    found = list(reader.pictures())
+    found = list(reader.groups())
     assert reader.header == header
     assert found == pictures
     assert +reader.part_bits == +writer.part_bits
     assert sum(reader.part_bits.values()) == 8 * len(data)
-    assert reader.picture_count == len(pictures)
-    assert write_stream(reader.header, [CodedPicture(p.header, p.substreams, p.digests) for p in found]) == data
+    assert reader.picture_count == sum(len(group.header.pictures) for group in pictures)
+    assert write_stream(reader.header, [CodedGroup(p.header, p.substreams, p.digests) for p in found]) == data
 
 
 def test_the_parts_of_the_rate_add_up(made: Made, data: bytes) -> None:
     """Of the whole, 8 times the file's size; a picture's are the bytes between its header and the next."""
     reader = BitstreamReader(io.BytesIO(data))
-    pictures = list(reader.pictures())
+    pictures = list(reader.groups())
     assert sum(reader.part_bits.values()) == 8 * len(data)
     units = raw_units(data)
-    starts = [index for index, unit in enumerate(units) if unit.type == UnitType.PICTURE_HEADER]
+    starts = [index for index, unit in enumerate(units) if unit.type == UnitType.GROUP_HEADER]
     for picture, start, end in zip(pictures, starts, [*starts[1:], len(units) - 1], strict=True):
         assert sum(picture.part_bits.values()) == 8 * sum(len(bytes(unit)) for unit in units[start:end])
         stored = [len(unit.payload) for unit in units[start:end] if unit.type == UnitType.SUBSTREAM]
@@ -143,13 +170,94 @@ def test_units_out_of_order_are_refused(data: bytes) -> None:
                 read_stream(join_units(swapped))
 
 
-@pytest.mark.parametrize("reserved", [0, *range(6, 16)])
-def test_a_reserved_unit_type_is_refused(data: bytes, reserved: int) -> None:
-    """Also between pictures, where nothing else were disturbed by it."""
+@pytest.mark.parametrize("unit_type", [0, 7, *range(9, 16)])
+def test_unknown_units(data: bytes, unit_type: int) -> None:
+    """Critical ones are not supported, ancillary ones skipped, wherever they stand after the stream header."""
     units = raw_units(data)
-    for place in (0, 1, len(units) - 1):
-        with pytest.raises(BitstreamError, match="unit_type"):
-            read_stream(join_units([*units[:place], RawUnit(reserved, b"abc"), *units[place:]]))
+    for place in range(1, len(units)):
+        more = join_units([*units[:place], RawUnit(unit_type, b"abc"), *units[place:]])
+        if unit_type < 8:
+            with pytest.raises(UnsupportedError, match=f"unit_type is {unit_type}"):
+                read_stream(more)
+        else:
+            header, groups = read_stream(more)
+            expected = read_stream(data)
+            assert (header, [group.header for group in groups]) == (expected[0], [one.header for one in expected[1]])
+            reader = BitstreamReader(io.BytesIO(more))
+            list(reader.groups())
+            assert sum(reader.part_bits.values()) == 8 * len(more)
+            assert reader.part_bits[Part.USER_DATA] == 8 * 5
+    for place in (0, len(units)):
+        with pytest.raises(BitstreamError):
+            read_stream(join_units([*units[:place], RawUnit(unit_type, b"abc"), *units[place:]]))
+
+
+def test_models_and_user_data() -> None:
+    """Written, read, in force until replaced, and counted apart; a reference finds what is in force."""
+    file = io.BytesIO()
+    writer = BitstreamWriter(file, lossless_header(0))
+    first, second = lossless_groups(0)
+    writer.write_model(Model(3, 1, ModelSource.DATA, b"model"))
+    digest = hashlib.sha256(b"model").digest()
+    writer.write_user_data(UserData(bytes(range(16)), b"anything"))
+    writer.write(first)
+    writer.write_model(Model(4, 2, ModelSource.REFERENCE, b"", digest))
+    writer.write_model(Model(3, 1, ModelSource.DATA, b"other"))
+    writer.write(second)
+    writer.close()
+    reader = BitstreamReader(io.BytesIO(file.getvalue()))
+    in_force = []
+    for _ in reader.groups():
+        in_force.append({number: (model.kind, model.data) for number, model in reader.models.in_force.items()})
+    assert in_force == [{3: (1, b"model")}, {3: (1, b"other"), 4: (2, b"model")}]
+    assert sum(reader.part_bits.values()) == 8 * len(file.getvalue())
+    assert reader.part_bits[Part.MODEL] == 8 * (2 * (2 + 2 + 5) + 2 + 2 + 32)
+    assert reader.part_bits[Part.USER_DATA] == 8 * (2 + 16 + 8)
+    assert +reader.part_bits == +writer.part_bits
+
+
+def test_a_model_that_is_not_here_is_named() -> None:
+    """By its digest."""
+    file = io.BytesIO()
+    writer = BitstreamWriter(file, lossless_header(0))
+    writer.write_model(Model(0, 1, ModelSource.REFERENCE, b"", bytes(range(32))))
+    writer.write(lossless_groups(0)[0])
+    writer.close()
+    with pytest.raises(UnsupportedError, match=bytes(range(32)).hex()):
+        read_stream(file.getvalue())
+
+
+class Pipe(io.RawIOBase):
+    """A file without a place to go to."""
+
+    def __init__(self, data: bytes = b"") -> None:
+        self.data = io.BytesIO(data)
+
+    def seekable(self) -> bool:
+        return False
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self.data.readinto(buffer)
+
+    def write(self, data: Any) -> int:
+        return self.data.write(data)
+
+
+def test_pipes_will_do(made: Made, data: bytes) -> None:
+    """For writer and reader."""
+    pipe = Pipe()
+    writer = BitstreamWriter(pipe, made[0])  # type: ignore[arg-type]
+    for group in made[1]:
+        writer.write(CodedGroup(group.header, group.substreams, group.digests))
+    writer.close()
+    assert pipe.data.getvalue() == data
+    assert len(list(BitstreamReader(Pipe(data)).groups())) == 2  # type: ignore[arg-type]
 
 
 def test_a_size_with_a_leading_zero_is_refused(data: bytes) -> None:
@@ -169,7 +277,7 @@ def test_bytes_after_the_last_element_of_a_unit_are_refused(data: bytes) -> None
     """Only what fills a unit to its end can take them: lossless data, and NAL units."""
     units = raw_units(data)
     for index, unit in enumerate(units):
-        if unit.type in (UnitType.STREAM_HEADER, UnitType.PICTURE_HEADER, UnitType.DIGEST):
+        if unit.type in (UnitType.STREAM_HEADER, UnitType.GROUP_HEADER, UnitType.DIGEST):
             longer = RawUnit(unit.type, unit.payload + b"\x00")
             with pytest.raises(BitstreamError, match="goes on"):
                 read_stream(join_units([*units[:index], longer, *units[index + 1 :]]))
@@ -178,7 +286,7 @@ def test_bytes_after_the_last_element_of_a_unit_are_refused(data: bytes) -> None
 def test_a_unit_one_byte_short_is_refused(data: bytes) -> None:
     """Of any type but lossless data, which is as long as its unit."""
     units = raw_units(data)
-    lossless = read_stream(data)[0].inner_codec == InnerCodecId.LOSSLESS
+    lossless = read_stream(data)[0].tensors[0].format.inner_codec == InnerCodecId.LOSSLESS
     for index, unit in enumerate(units):
         if unit.payload and not (lossless and unit.type == UnitType.SUBSTREAM):
             shorter = RawUnit(unit.type, unit.payload[:-1])
@@ -198,102 +306,113 @@ def test_units_are_located_without_decoding(data: bytes) -> None:
     assert list(map(tuple, locate_units(io.BytesIO(nonsense)))) == expected
 
 
+def large(level: int, *sizes: tuple[int, int]) -> bytes:
+    """A bitstream of one layer of 8 channels, of the given size in each group."""
+    form = TensorFormat(range_scope=RangeScope.FIXED)
+    header = StreamHeader(level=level, layers=[Layer("p2", 8)], tensors=[TensorHeader(form)])
+    picture = PictureHeader([], [TensorPicture()])
+    return write_stream(header, [CodedGroup(GroupHeader(8, 8, [size], [picture]), [Substream()]) for size in sizes])
+
+
 @pytest.mark.parametrize(
-    ("sizes", "level"),
+    ("sizes", "constraint", "allowed", "needed"),
     [
-        ([(1024, 1024)], 1),  # 8 frames of 1024 x 1024: 2**23 samples a picture
-        ([(1024, 1025)], 2),
-        ([(1, 1), (1024, 1025), (1, 1)], 2),
-        ([(8193, 1)], 2),  # a side above 8192
-        ([(1, 16385)], 3),
-        ([(32769, 1)], 4),
-        ([(8193, 1), (2048, 2049)], 3),  # 8 * 2048 * 2049 samples: above 2**25
+        ([(8193, 1)], "max_side", 8192, 8193),
+        ([(1, 1), (8193, 1)], "max_side", 8192, 8193),
+        ([(2048, 1025)], "max_group_samples", 2**24, 8 * 2048 * 1025),
     ],
 )
-def test_the_level_is_the_lowest_that_fits_every_picture(sizes: list[tuple[int, int]], level: int) -> None:
-    """It is known at the end, and written over the one at the start."""
-    header = StreamHeader(level=4, range_scope=RangeScope.FIXED, layers=[LayerHeader("p2", 8)])
-    pictures = [CodedPicture(PictureHeader(8, 8, [], [LayerPicture(*size)]), [Substream()]) for size in sizes]
-    assert read_stream(write_stream(header, pictures))[0].level == level
-
-
-def test_a_picture_beyond_every_level_is_a_limit() -> None:
-    """The encoder says so before it writes a stream that nobody may decode."""
-    header = StreamHeader(range_scope=RangeScope.FIXED, layers=[LayerHeader("p2", 8192)])
-    picture = CodedPicture(PictureHeader(8, 8, [], [LayerPicture(256, 257)]), [Substream()])
-    with pytest.raises(LimitError, match="max_picture_samples"):
-        write_stream(header, [picture])
-
-
-def test_a_picture_above_its_declared_level_is_refused() -> None:
-    """Level 1 has frames of at most 2**23 samples."""
-    header = StreamHeader(range_scope=RangeScope.FIXED, layers=[LayerHeader("p2", 8)])
-    layers = [LayerPicture(1024, 1025)]
-    data = bytearray(write_stream(header, [CodedPicture(PictureHeader(8, 8, [], layers), [Substream()])]))
-    assert data[7] >> 5 == 2
-    data[7] -= 32
-    with pytest.raises(BitstreamError, match="level 1 allows max_picture_samples 8388608; the picture has 8396800"):
-        read_stream(bytes(data))
+def test_a_group_above_its_declared_level_is_refused(
+    sizes: list[tuple[int, int]], constraint: str, allowed: int, needed: int
+) -> None:
+    """Before anything is decoded, whichever group it is; a higher level allows it."""
+    with pytest.raises(BitstreamError, match=f"level 1 allows {constraint} {allowed}; the bitstream needs {needed}"):
+        BitstreamReader(io.BytesIO(large(1, *sizes)))
+    assert read_stream(large(2, *sizes))[0].level == 2
 
 
 def test_a_codec_outside_the_profile_is_refused() -> None:
     """VVC in the profile HEVC."""
-    data = bytearray(write_stream(video_header(), video_pictures()))
-    data[6] = 2 << 4 | 1 << 1
+    data = bytearray(write_stream(video_header(), video_groups()))
+    data[6] = 3 << 4 | 1 << 1
     with pytest.raises(BitstreamError, match="profile HEVC does not have"):
         read_stream(bytes(data))
 
 
-def test_limits_are_checked_picture_by_picture() -> None:
-    """A picture within the limits is given out before one beyond them is refused."""
-    data = write_stream(lossless_header(), lossless_pictures())
-    pictures = BitstreamReader(io.BytesIO(data), limits=DecoderLimits(pictures=1)).pictures()
-    next(pictures)
-    with pytest.raises(LimitError, match="pictures would be 2; the limit is 1"):
-        next(pictures)
-    # float32 features of the two pictures: 4 * (4 * 5 * 7 + 2 * 3 * 4) and 4 * (4 * 9 * 6 + 2 * 5 * 3) bytes
-    BitstreamReader(io.BytesIO(data), limits=DecoderLimits(output_bytes=656 + 984))
-    assert len(list(BitstreamReader(io.BytesIO(data), limits=DecoderLimits(output_bytes=656 + 984)).pictures())) == 2
-    with pytest.raises(LimitError, match="output_bytes would be 1640; the limit is 1639"):
-        list(BitstreamReader(io.BytesIO(data), limits=DecoderLimits(output_bytes=656 + 983)).pictures())
+def test_limits_are_checked_before_anything_is_decoded() -> None:
+    """On all groups together: three pictures."""
+    data = write_stream(lossless_header(), lossless_groups())
+    with pytest.raises(LimitError, match="pictures would be 3; the limit is 2"):
+        BitstreamReader(io.BytesIO(data), limits=DecoderLimits(pictures=2))
+    # float32 layers: 4 * (4 * 5 * 7 + 2 * 3 * 4), and twice 4 * (4 * 9 * 6 + 2 * 5 * 3) bytes
+    BitstreamReader(io.BytesIO(data), limits=DecoderLimits(output_bytes=656 + 2 * 984))
+    with pytest.raises(LimitError, match="output_bytes would be 2624; the limit is 2623"):
+        BitstreamReader(io.BytesIO(data), limits=DecoderLimits(output_bytes=656 + 2 * 984 - 1))
     with pytest.raises(LimitError, match="layers would be 2; the limit is 1"):
         BitstreamReader(io.BytesIO(data), limits=DecoderLimits(layers=1))
 
 
-@pytest.mark.parametrize("scope", [RangeScope.FIXED, RangeScope.PICTURE, RangeScope.LAYER])
+@pytest.mark.parametrize("scope", [RangeScope.FIXED, RangeScope.PICTURE, RangeScope.TENSOR])
 @pytest.mark.parametrize(("height", "width"), [(800, 1088), (2304, 4096)])
-@pytest.mark.parametrize("arrangement", [Arrangement.FRAMES, Arrangement.TILED])
+@pytest.mark.parametrize("packing", [Packing.FRAMES, Packing.STACKED])
 @pytest.mark.parametrize("digest_length", [0, 8])
 def test_headers_of_a_four_layer_picture_cost_at_most_96_bytes(
-    scope: RangeScope, height: int, width: int, arrangement: Arrangement, digest_length: int
+    scope: RangeScope, height: int, width: int, packing: Packing, digest_length: int
 ) -> None:
-    """The design's budget: all but substreams, reorder index and digest, with a first substream of a megabyte."""
+    """The budget: all but substreams, reorder index and digest, with a first substream of a megabyte."""
     pair = [(-23.5, 20.25)]
-    tiled = arrangement == Arrangement.TILED
-    grids = [Grid(16, 16), Grid(32, 8), Grid(64, 4), Grid(128, 2)] if tiled else [Grid(4, 4), Grid(16, 16)] * 2
-    header = StreamHeader(
-        profile=2,
+    stacked = packing == Packing.STACKED
+    grids = [Grid(16, 16), Grid(32, 8), Grid(64, 4), Grid(128, 2)] if stacked else [Grid(4, 4), Grid(16, 16)] * 2
+    form = TensorFormat(
         inner_codec=InnerCodecId.VVC,
-        arrangement=arrangement,
+        packing=packing,
         range_scope=scope,
         reorder_coding=ReorderCoding.EXACT,
-        digest_length=digest_length,
-        layers=[
-            LayerHeader(f"p{index + 2}", 256, grid, Mode.AI if tiled else Mode.RA) for index, grid in enumerate(grids)
-        ],
         fixed_range=pair[0] if scope == RangeScope.FIXED else (0.0, 0.0),
     )
-    layers = [
-        LayerPicture(height >> i, width >> i, pair if scope == RangeScope.LAYER else [], list(range(255, -1, -1)))
-        for i in range(2, 6)
-    ]
-    sizes = [1_000_000] if tiled else [1_000_000, 250_000, 70_000, 66_000]
-    coded = [Substream([], [b"\x00\x01" + b"\x55" * size]) for size in sizes]
-    digests = [bytes(digest_length)] * 4 if digest_length else []
-    picture = CodedPicture(
-        PictureHeader(height, width, pair if scope == RangeScope.PICTURE else [], layers), coded, digests
+    header = StreamHeader(
+        profile=2,
+        level=4,
+        digest_length=digest_length,
+        layers=[Layer(f"p{index + 2}", 256) for index in range(4)],
+        tensors=[
+            TensorHeader(
+                form,
+                grid,
+                Allocation.INTERLEAVED if grid.maps < 256 else Allocation.FRAME_MAJOR,
+                Mode.RA if grid.maps < 256 else Mode.AI,
+            )
+            for grid in grids
+        ],
     )
-    reader = BitstreamReader(io.BytesIO(write_stream(header, [picture])))
-    list(reader.pictures())
+    order = list(range(255, -1, -1))
+    tensors = [TensorPicture(pair if scope == RangeScope.TENSOR else [], order)] * 4
+    picture = PictureHeader(pair if scope == RangeScope.PICTURE else [], tensors)
+    sizes = [(height >> i, width >> i) for i in range(2, 6)]
+    counts = [1] if stacked else [16, 1, 16, 1]
+    weights = [1_000_000] if stacked else [1_000_000, 250_000, 70_000, 66_000]
+    headers = GroupHeader(height, width, sizes, [picture])
+    sets = [
+        sequence_set(InnerCodecId.VVC, one.coded_height, one.coded_width)
+        for one in substream_geometries(header, headers)
+    ]
+    coded = [
+        Substream([own], [b"\x00\x01\xc1" + b"\x55" * (weight // count)] * count)
+        for own, weight, count in zip(sets, weights, counts, strict=True)
+    ]
+    digests = [PictureDigests([bytes(digest_length)] * 4)] if digest_length else []
+    group = CodedGroup(headers, coded, digests)
+    data = write_stream(header, [group])
+    reader = BitstreamReader(io.BytesIO(data))
+    list(reader.groups())
     assert reader.part_bits[Part.HEADER] <= 8 * 96
     assert reader.part_bits[Part.REORDER] == 4 * 1684
+
+
+def test_a_group_of_one_costs_no_more_than_its_parts() -> None:
+    """Sizes, one bit that says it is one picture, one that says there is no extension."""
+    form = TensorFormat(range_scope=RangeScope.FIXED)
+    header = StreamHeader(layers=[Layer("p2", 1)], tensors=[TensorHeader(form)])
+    group = CodedGroup(GroupHeader(1, 1, [(1, 1)], [PictureHeader([], [TensorPicture()])]), [Substream()])
+    unit = raw_units(write_stream(header, [group]))[1]
+    assert unit.payload == bytes([0b11111100])

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vcm_ref.bitstream.headers import Substream
 from vcm_ref.bitstream.substreams import to_inner_stream, to_substream
-from vcm_ref.bitstream.syntax import Substream
 from vcm_ref.bitstream.values import InnerCodecId
 from vcm_ref.errors import CodecError
 
@@ -64,9 +64,9 @@ def test_of_two_leading_sets_of_a_type_a_repetition_is_kept(codec: InnerCodecId)
 
 def test_types_are_read_where_each_codec_has_them() -> None:
     """The same two bytes are a slice for one and a parameter set for the other."""
-    unit = bytes([0x00, 15 << 3 | 1]) + b"x"  # HEVC: type 0, a slice
-    assert to_substream(HEVC, byte_stream(unit)) == Substream([], [unit])
-    assert to_substream(VVC, byte_stream(unit, SLICE[VVC] + b"1")).parameter_sets == [unit]
+    unit = bytes([32 << 1, 1]) + b"x"  # VVC: type 0, a slice
+    assert to_substream(VVC, byte_stream(unit)) == Substream([], [unit])
+    assert to_substream(HEVC, byte_stream(unit, SLICE[HEVC] + b"1")).parameter_sets == [unit]
 
 
 @pytest.mark.parametrize("codec", CODECS)

@@ -5,70 +5,92 @@ from __future__ import annotations
 import copy
 import hashlib
 import io
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vcm_ref.bitstream import syntax
+from vcm_ref.bitstream import substream_syntax, syntax
 from vcm_ref.bitstream.coder import Reader, TracedElement, Writer
 from vcm_ref.bitstream.elements import Part
-from vcm_ref.bitstream.stream import BitstreamReader, CodedPicture, parameter_set_bases
-from vcm_ref.bitstream.syntax import LayerHeader, LayerPicture, PictureHeader, StreamHeader, Substream, Unit
+from vcm_ref.bitstream.headers import (
+    GroupHeader,
+    PictureDigests,
+    PictureHeader,
+    StreamHeader,
+    Substream,
+    TensorFormat,
+    TensorHeader,
+    TensorPicture,
+    Unit,
+)
+from vcm_ref.bitstream.stream import Bases, BitstreamReader, CodedGroup
 from vcm_ref.bitstream.values import (
     Allocation,
-    Arrangement,
     Grid,
     InnerCodecId,
+    Layer,
     Mode,
+    Packing,
     RangeScope,
     ReorderCoding,
     UnitType,
 )
+from vcm_ref.conversion.reduction import Resize
 from vcm_ref.errors import BitstreamError, UnsupportedError
 
-from .samples import picture_headers, read_stream, stream_headers, substreams, write_stream
+from .samples import group_headers, read_stream, stream_headers, substreams, write_stream
 
-# A stream of one picture with one layer of four channels, element by element.
+# A stream of one group of one picture with one layer of four channels, element by element.
 STREAM_HEADER = [
-    "0010",  # version 2
+    "0011",  # version 3
     "000",  # profile_idc: Core
     "0001",  # level_idc 1
-    "0111",  # bit_depth_minus1: 8 bits
-    "000",  # inner_codec_idc: lossless
-    "00",  # arrangement_idc: frames
-    "10",  # range_scope_idc: layer
-    "01",  # reorder_coding_idc: exact
     "000010",  # digest_length 2
-    "1",  # allocation_idc: temporal
+    "0",  # digest_idc: SHA-256
     "1",  # num_layers_minus1 0
     "010",  # layer_name_length_minus1: 2 characters
     "01110000" "00110010",  # "p2"
     "0001000",  # channels_delta +4: code number 7
+    "1",  # num_stages 0
+    "0111",  # bit_depth_minus1: 8 bits
+    "000",  # inner_codec_idc: lossless
+    "10",  # range_scope_idc: tensor
+    "01",  # reorder_coding_idc: exact
+    "00",  # packing_idc: frames
     "010",  # grid_columns_minus1 1
     "1",  # grid_rows_minus1 0
-    "0",  # mode_idc: AI
-    "0",  # alignment: 63 bits to 64
+    "1",  # allocation_idc: interleaved
+    "1",  # extension_size 0
+    "0000000",  # alignment: 65 bits to 72
 ]  # fmt: skip
-PICTURE_HEADER = [
+GROUP_HEADER = [
+    "1",  # num_pictures_minus1 0
     "00101",  # picture_height_minus1 4
     "00111",  # picture_width_minus1 6
-    "00100",  # layer_height_delta +2: code number 3
-    "00110",  # layer_width_delta +3: code number 5
+    "010",  # layer_height_minus1 1
+    "011",  # layer_width_minus1 2
     "10111111100000000000000000000000",  # range_min -1.0
     "01000000001000000000000000000000",  # range_max 2.5
     "00111",  # reorder_index of 1 0 3 2: 1 * 3! + 0 * 2! + 1 * 1! = 7, in ceil(log2(24)) = 5 bits
-    "0000000",  # alignment: 89 bits to 96
+    "1",  # extension_size 0
+    "0",  # alignment: 87 bits to 88
 ]
-#: The level's four bits, 7 to 10, are taken as 0.
-WITHOUT_LEVEL = ["0010", "000", "0000", *STREAM_HEADER[3:]]
-HEADER_DIGEST = hashlib.sha256(
-    int("".join(WITHOUT_LEVEL), 2).to_bytes(8, "big") + int("".join(PICTURE_HEADER), 2).to_bytes(12, "big")
-).hexdigest()[:4]
+
+
+def to_bytes(elements: list[str]) -> bytes:
+    """The bytes of some bits."""
+    text = "".join(elements)
+    return int(text, 2).to_bytes(len(text) // 8, "big")
+
+
+HEADER_DIGEST = hashlib.sha256(to_bytes(STREAM_HEADER) + to_bytes(GROUP_HEADER)).hexdigest()[:4]
 GOLDEN = bytes.fromhex(
     "56434d46"  # VCMF
-    "1108" + "".join(f"{int(''.join(STREAM_HEADER)[i : i + 4], 2):x}" for i in range(0, 64, 4))
-    + "210c" + "".join(f"{int(''.join(PICTURE_HEADER)[i : i + 4], 2):x}" for i in range(0, 96, 4))
+    "1109" + to_bytes(STREAM_HEADER).hex()
+    + "210b" + to_bytes(GROUP_HEADER).hex()
     + "3103aabbcc"  # substream
     f"4104{HEADER_DIGEST}d1d2"  # digests
     "50"  # end
@@ -76,43 +98,43 @@ GOLDEN = bytes.fromhex(
 
 
 def golden_header() -> StreamHeader:
-    """What the golden stream's header says."""
+    """The golden stream's header."""
+    form = TensorFormat(bit_depth=8, range_scope=RangeScope.TENSOR, reorder_coding=ReorderCoding.EXACT)
     return StreamHeader(
-        bit_depth=8,
-        allocation=Allocation.TEMPORAL,
-        range_scope=RangeScope.LAYER,
-        reorder_coding=ReorderCoding.EXACT,
         digest_length=2,
-        layers=[LayerHeader("p2", 4, Grid(2, 1), Mode.AI)],
+        layers=[Layer("p2", 4)],
+        tensors=[TensorHeader(form, Grid(2, 1), Allocation.INTERLEAVED)],
     )
 
 
-def golden_picture() -> CodedPicture:
-    """What the golden stream's picture is."""
-    layer = LayerPicture(2, 3, [(-1.0, 2.5)], [1, 0, 3, 2])
-    return CodedPicture(PictureHeader(5, 7, [], [layer]), [Substream(lossless_data=b"\xaa\xbb\xcc")], [b"\xd1\xd2"])
+def golden_group() -> CodedGroup:
+    """The golden stream's group."""
+    picture = PictureHeader([], [TensorPicture([(-1.0, 2.5)], [1, 0, 3, 2])])
+    substream = Substream(lossless_data=b"\xaa\xbb\xcc")
+    return CodedGroup(GroupHeader(5, 7, [(2, 3)], [picture]), [substream], [PictureDigests([b"\xd1\xd2"])])
 
 
 def test_golden_stream_is_written_bit_by_bit() -> None:
     """The bytes follow from the tables by hand."""
-    assert write_stream(golden_header(), [golden_picture()]) == GOLDEN
+    assert write_stream(golden_header(), [golden_group()]) == GOLDEN
 
 
 def test_golden_stream_is_read() -> None:
     """And give back what they stand for."""
-    header, pictures = read_stream(GOLDEN)
+    header, groups = read_stream(GOLDEN)
     assert header == golden_header()
-    assert (pictures[0].header, pictures[0].substreams, pictures[0].digests) == (
-        golden_picture().header,
-        golden_picture().substreams,
-        [b"\xd1\xd2"],
+    expected = golden_group()
+    assert (groups[0].header, groups[0].substreams, groups[0].digests) == (
+        expected.header,
+        expected.substreams,
+        expected.digests,
     )
 
 
 def test_golden_stream_is_counted_by_part() -> None:
     """Coded data 3 bytes, reorder index 5 bits, digests and their unit header 6 bytes, and the rest is headers."""
     reader = BitstreamReader(io.BytesIO(GOLDEN))
-    list(reader.pictures())
+    list(reader.groups())
     assert {part: bits for part, bits in reader.part_bits.items() if bits} == {
         Part.CODED_DATA: 24,
         Part.REORDER: 5,
@@ -124,52 +146,58 @@ def test_golden_stream_is_counted_by_part() -> None:
 def test_golden_stream_is_traced() -> None:
     """Every element with its place, its clause and its descriptor."""
     traced: list[TracedElement] = []
-    list(BitstreamReader(io.BytesIO(GOLDEN), trace=traced.append).pictures())
+    list(BitstreamReader(io.BytesIO(GOLDEN), trace=traced.append).groups())
     assert traced == [
         TracedElement(*line)
         for line in [
             (0, "6.2", "signature", "u(32)", 0x56434D46),
             (32, "6.3", "unit_type", "u(4)", 1),
             (36, "6.3", "unit_size_bytes", "u(4)", 1),
-            (40, "6.3", "unit_size", "u(v)", 8),
-            (48, "6.4", "version", "u(4)", 2),
+            (40, "6.3", "unit_size", "u(v)", 9),
+            (48, "6.4", "version", "u(4)", 3),
             (52, "6.4", "profile_idc", "u(3)", 0),
             (55, "6.4", "level_idc", "u(4)", 1),
-            (59, "6.4", "bit_depth_minus1", "u(4)", 7),
-            (63, "6.4", "inner_codec_idc", "u(3)", 0),
-            (66, "6.4", "arrangement_idc", "u(2)", 0),
-            (68, "6.4", "range_scope_idc", "u(2)", 2),
-            (70, "6.4", "reorder_coding_idc", "u(2)", 1),
-            (72, "6.4", "digest_length", "u(6)", 2),
-            (78, "6.4", "allocation_idc", "u(1)", 1),
-            (79, "6.4", "num_layers_minus1", "ue(v)", 0),
-            (80, "6.5", "layer_name_length_minus1", "ue(v)", 1),
-            (83, "6.5", "layer_name", "b(v)", b"p2"),
-            (99, "6.5", "channels_delta", "se(v)", 4),
-            (106, "6.5", "grid_columns_minus1", "ue(v)", 1),
-            (109, "6.5", "grid_rows_minus1", "ue(v)", 0),
-            (110, "6.5", "mode_idc", "u(1)", 0),
-            (111, "6.13", "alignment_zero_bit", "u(v)", 0),
-            (112, "6.3", "unit_type", "u(4)", 2),
-            (116, "6.3", "unit_size_bytes", "u(4)", 1),
-            (120, "6.3", "unit_size", "u(v)", 12),
-            (128, "6.7", "picture_height_minus1", "ue(v)", 4),
-            (133, "6.7", "picture_width_minus1", "ue(v)", 6),
-            (138, "6.7", "layer_height_delta", "se(v)", 2),
-            (143, "6.7", "layer_width_delta", "se(v)", 3),
-            (148, "6.6", "range_min", "f(32)", -1.0),
-            (180, "6.6", "range_max", "f(32)", 2.5),
-            (212, "6.8", "reorder_index", "u(v)", 7),
-            (217, "6.13", "alignment_zero_bit", "u(v)", 0),
+            (59, "6.4", "digest_length", "u(6)", 2),
+            (65, "6.4", "digest_idc", "u(1)", 0),
+            (66, "6.4", "num_layers_minus1", "ue(v)", 0),
+            (67, "6.5", "layer_name_length_minus1", "ue(v)", 1),
+            (70, "6.5", "layer_name", "b(v)", b"p2"),
+            (86, "6.5", "channels_delta", "se(v)", 4),
+            (93, "6.4", "num_stages", "ue(v)", 0),
+            (94, "6.9", "bit_depth_minus1", "u(4)", 7),
+            (98, "6.9", "inner_codec_idc", "u(3)", 0),
+            (101, "6.9", "range_scope_idc", "u(2)", 2),
+            (103, "6.9", "reorder_coding_idc", "u(2)", 1),
+            (105, "6.9", "packing_idc", "u(2)", 0),
+            (107, "6.8", "grid_columns_minus1", "ue(v)", 1),
+            (110, "6.8", "grid_rows_minus1", "ue(v)", 0),
+            (111, "6.8", "allocation_idc", "u(1)", 1),
+            (112, "6.20", "extension_size", "ue(v)", 0),
+            (113, "6.20", "extension_data", "b(v)", b""),
+            (113, "6.21", "alignment_zero_bit", "u(v)", 0),
+            (120, "6.3", "unit_type", "u(4)", 2),
+            (124, "6.3", "unit_size_bytes", "u(4)", 1),
+            (128, "6.3", "unit_size", "u(v)", 11),
+            (136, "6.11", "num_pictures_minus1", "ue(v)", 0),
+            (137, "6.11", "picture_height_minus1", "ue(v)", 4),
+            (142, "6.11", "picture_width_minus1", "ue(v)", 6),
+            (147, "6.11", "layer_height_minus1", "ue(v)", 1),
+            (150, "6.11", "layer_width_minus1", "ue(v)", 2),
+            (153, "6.10", "range_min", "f(32)", -1.0),
+            (185, "6.10", "range_max", "f(32)", 2.5),
+            (217, "6.13", "reorder_index", "u(v)", 7),
+            (222, "6.20", "extension_size", "ue(v)", 0),
+            (223, "6.20", "extension_data", "b(v)", b""),
+            (223, "6.21", "alignment_zero_bit", "u(v)", 0),
             (224, "6.3", "unit_type", "u(4)", 3),
             (228, "6.3", "unit_size_bytes", "u(4)", 1),
             (232, "6.3", "unit_size", "u(v)", 3),
-            (240, "6.9", "lossless_data", "b(v)", b"\xaa\xbb\xcc"),
+            (240, "6.14", "lossless_data", "b(v)", b"\xaa\xbb\xcc"),
             (264, "6.3", "unit_type", "u(4)", 4),
             (268, "6.3", "unit_size_bytes", "u(4)", 1),
             (272, "6.3", "unit_size", "u(v)", 4),
-            (280, "6.12", "header_digest", "b(v)", bytes.fromhex(HEADER_DIGEST)),
-            (296, "6.12", "t1_digest", "b(v)", b"\xd1\xd2"),
+            (280, "6.17", "header_digest", "b(v)", bytes.fromhex(HEADER_DIGEST)),
+            (296, "6.17", "t1_digest", "b(v)", b"\xd1\xd2"),
             (312, "6.3", "unit_type", "u(4)", 5),
             (316, "6.3", "unit_size_bytes", "u(4)", 0),
             (320, "6.3", "unit_size", "u(v)", 0),
@@ -199,34 +227,33 @@ def test_any_stream_header_comes_back(header: StreamHeader) -> None:
 
 
 @given(st.data())
-def test_any_picture_header_comes_back(data: st.DataObject) -> None:
+def test_any_group_header_comes_back(data: st.DataObject) -> None:
     """Write, read, write: equal values, and the same bytes."""
     stream = data.draw(stream_headers())
-    picture = data.draw(picture_headers(stream))
+    group = data.draw(group_headers(stream))
     writer = Writer()
-    syntax.picture_header(writer, stream, copy.deepcopy(picture))
+    syntax.group_header(writer, stream, copy.deepcopy(group))
     writer.align(Part.HEADER)
-    found = PictureHeader()
-    syntax.picture_header(Reader(writer.to_bytes()), stream, found)
-    assert found == picture
+    found = GroupHeader()
+    syntax.group_header(Reader(writer.to_bytes()), stream, found)
+    assert found == group
     again = Writer()
-    syntax.picture_header(again, stream, found)
+    syntax.group_header(again, stream, found)
     again.align(Part.HEADER)
     assert again.to_bytes() == writer.to_bytes()
 
 
 @given(st.data(), st.sampled_from(InnerCodecId))
 def test_any_substream_comes_back(data: st.DataObject, codec: InnerCodecId) -> None:
-    """Write, read, write: equal values, and the same bytes; two substreams of a picture share their bases."""
-    stream = StreamHeader(inner_codec=codec)
-    given_bases, found_bases = parameter_set_bases(codec), parameter_set_bases(codec)
+    """Write, read, write: equal values, and the same bytes; two substreams of a group share their bases."""
+    given_bases, found_bases = Bases().of(codec), Bases().of(codec)
     for _ in range(2):
         substream = data.draw(substreams(codec))
         writer = Writer()
-        syntax.substream(writer, stream, copy.deepcopy(substream), given_bases)
+        substream_syntax.substream(writer, codec, copy.deepcopy(substream), given_bases)
         found = Substream()
         reader = Reader(writer.to_bytes())
-        syntax.substream(reader, stream, found, found_bases)
+        substream_syntax.substream(reader, codec, found, found_bases)
         assert found == substream
         assert not reader.more_data(True)
         assert writer.part_bits == reader.part_bits
@@ -247,25 +274,25 @@ def test_any_unit_header_comes_back(unit_type: UnitType, size: int) -> None:
     assert found == Unit(unit_type, size)
 
 
-@pytest.mark.parametrize("arrangement", list(Arrangement))
+@pytest.mark.parametrize("packing", list(Packing))
 @pytest.mark.parametrize("scope", list(RangeScope))
 @pytest.mark.parametrize("coding", list(ReorderCoding))
 @pytest.mark.parametrize("codec", list(InnerCodecId))
 @pytest.mark.parametrize("mode", list(Mode))
 def test_every_enumerated_value_comes_back(
-    arrangement: Arrangement, scope: RangeScope, coding: ReorderCoding, codec: InnerCodecId, mode: Mode
+    packing: Packing, scope: RangeScope, coding: ReorderCoding, codec: InnerCodecId, mode: Mode
 ) -> None:
-    """All combinations of the code points; the tiled arrangement has neither mode nor allocation."""
-    tiled = arrangement == Arrangement.TILED
+    """All combinations of the code points; a stacked tensor has one frame, and the lossless codec no mode."""
+    frames = 1 if packing == Packing.STACKED else 2
     for allocation in Allocation:
-        header = StreamHeader(
-            inner_codec=codec,
-            arrangement=arrangement,
-            allocation=Allocation.SPATIAL if tiled else allocation,
-            range_scope=scope,
-            reorder_coding=coding,
-            layers=[LayerHeader("p2", 2, Grid(2, 1), Mode.AI if tiled else mode)],
+        form = TensorFormat(10, codec, scope, coding, packing)
+        tensor = TensorHeader(
+            form,
+            Grid(2, 1),
+            allocation if frames > 1 else Allocation.FRAME_MAJOR,
+            Mode.AI if codec == InnerCodecId.LOSSLESS else mode,
         )
+        header = StreamHeader(layers=[Layer("p2", 2 * frames)], tensors=[tensor])
         found = StreamHeader()
         syntax.stream_header(Reader(written(header)), found)
         assert found == header
@@ -281,29 +308,22 @@ def patched(data: bytes, bit: int, bits: str) -> bytes:
 @pytest.mark.parametrize(
     ("bit", "bits", "name"),
     [
-        (0, "11111111", 'does not begin with "VCMF"'),
-        (32, "0000", "unit_type"),
-        (32, "0110", "unit_type"),
-        (32, "1111", "unit_type"),
+        (0, "11111111", "VCMF"),
         (36, "0101", "unit_size_bytes"),
         (48, "0000", "version"),
-        (52, "011", "profile_idc"),
-        (55, "0000", "level_idc"),
-        (55, "0101", "level_idc"),
-        (59, "0000", "bit_depth_minus1"),
-        (63, "011", "inner_codec_idc"),
-        (63, "111", "inner_codec_idc"),
-        (66, "11", "arrangement_idc"),
-        (70, "11", "reorder_coding_idc"),
-        (72, "100001", "digest_length"),
-        (83, "00100000", "layer's name"),
-        (83, "10000000", "layer's name"),
-        (99, "0001001", "channels"),  # -4
-        (99, "0001010", "grid"),  # 5 channels do not fill 2x1
-        (111, "1", "alignment_zero_bit"),
-        (148, "01111111100000000000000000000000", "not finite"),
-        (148, "01000000010000000000000000000000", "above"),
-        (212, "11000", "permutation"),  # 24 = 4!
+        (59, "100001", "digest_length"),
+        (70, "00100000", "layer's name"),
+        (70, "10000000", "layer's name"),
+        (86, "0001001", "channels"),  # -4
+        (86, "0001010", "grid"),  # 5 channels do not fill 2x1
+        (94, "0000", "bit_depth_minus1"),
+        (103, "11", "reorder_coding_idc"),
+        (105, "11", "packing_idc"),
+        (119, "1", "alignment_zero_bit"),
+        (153, "01111111100000000000000000000000", "finite"),
+        (153, "10000000000000000000000000000000", "-0"),
+        (153, "01000000010000000000000000000000", "above"),
+        (217, "11000", "permutation"),  # 24 = 4!
         (223, "1", "alignment_zero_bit"),
     ],
 )
@@ -316,9 +336,46 @@ def test_a_reserved_or_impossible_value_is_refused(bit: int, bits: str, name: st
     assert bit - 8 <= caught.value.bit_offset <= bit + 64
 
 
-@pytest.mark.parametrize("bit", [*range(48, 55), *range(59, 112), *range(128, 224)])
+@pytest.mark.parametrize(
+    ("bit", "bits", "element", "value"),
+    [
+        (120, "0000", "unit_type", 0),
+        (120, "0111", "unit_type", 7),
+        (48, "0010", "version", 2),
+        (48, "0100", "version", 4),
+        (48, "1111", "version", 15),
+        (52, "011", "profile_idc", 3),
+        (55, "0000", "level_idc", 0),
+        (55, "0101", "level_idc", 5),
+        (65, "1", "digest_idc", 1),
+        (98, "011", "inner_codec_idc", 3),
+        (98, "111", "inner_codec_idc", 7),
+    ],
+)
+def test_a_value_for_later_editions_is_not_supported(bit: int, bits: str, element: str, value: int) -> None:
+    """It may be conformant, but not to the text that this decoder knows: exit code 11, with the values as data."""
+    with pytest.raises(UnsupportedError, match=f"{element} is {value}") as caught:
+        read_stream(patched(GOLDEN, bit, bits))
+    assert (caught.value.element, caught.value.value) == (element, value)
+
+
+@pytest.mark.parametrize("length", range(7, len(GOLDEN)))
+def test_another_version_is_told_however_little_there_is(length: int) -> None:
+    """Version 4, cut anywhere after its version: nothing else is judged."""
+    with pytest.raises(UnsupportedError, match="version is 4"):
+        read_stream(patched(GOLDEN, 48, "0100")[:length])
+
+
+@pytest.mark.parametrize("beginning", [b"", b"V", b"VCM", b"vcmf", b"\x89PNG\r\n\x1a\n"])
+def test_another_file_is_told_as_such(beginning: bytes) -> None:
+    """Whoever mistakes a file is told so."""
+    with pytest.raises(BitstreamError, match='not a vcm_ref bitstream: it does not begin with "VCMF"'):
+        read_stream(beginning)
+
+
+@pytest.mark.parametrize("bit", [*range(48, 120), *range(136, 224)])
 def test_no_bit_of_a_header_can_be_damaged(bit: int) -> None:
-    """The ranges and the picture's size, which nothing else would notice, among them; but for level_idc."""
+    """The ranges and the picture's size, which nothing else would notice, among them."""
     with pytest.raises((BitstreamError, UnsupportedError)):
         read_stream(patched(GOLDEN, bit, str(1 - (GOLDEN[bit // 8] >> (7 - bit % 8) & 1))))
 
@@ -326,45 +383,71 @@ def test_no_bit_of_a_header_can_be_damaged(bit: int) -> None:
 def test_the_header_digest_is_named() -> None:
     """A range whose last bit has been turned over."""
     with pytest.raises(BitstreamError, match="header digest") as caught:
-        read_stream(patched(GOLDEN, 211, "1"))
-    assert (caught.value.clause, caught.value.bit_offset) == ("6.12", 296)
-
-
-@pytest.mark.parametrize("version", [1, 3, 15])
-def test_another_version_is_not_supported(version: int) -> None:
-    """It may be conformant, but not to the text that this decoder knows: exit code 11."""
-    with pytest.raises(UnsupportedError, match=f"version {version}"):
-        read_stream(patched(GOLDEN, 48, f"{version:04b}"))
+        read_stream(patched(GOLDEN, 216, "1"))
+    assert (caught.value.clause, caught.value.bit_offset) == ("6.17", 296)
 
 
 @pytest.mark.parametrize("depth", range(11, 17))
 def test_more_than_ten_bits_need_the_lossless_codec(depth: int) -> None:
     """The inner video codecs have 10 bits."""
-    layer = [LayerHeader("p2", 1)]
-    written(StreamHeader(bit_depth=depth, layers=layer))
+    layer = [Layer("p2", 1)]
+    written(StreamHeader(layers=layer, tensors=[TensorHeader(TensorFormat(depth))]))
     with pytest.raises(BitstreamError, match="needs the lossless"):
-        written(StreamHeader(bit_depth=depth, inner_codec=InnerCodecId.VVC, layers=layer))
+        written(StreamHeader(layers=layer, tensors=[TensorHeader(TensorFormat(depth, InnerCodecId.VVC))]))
 
 
 def test_two_layers_of_one_name_are_refused() -> None:
     """A layer is known by its name."""
     with pytest.raises(BitstreamError, match="two layers are named p2"):
-        written(StreamHeader(layers=[LayerHeader("p2", 1), LayerHeader("p2", 1)]))
+        written(StreamHeader(layers=[Layer("p2", 1), Layer("p2", 1)], tensors=[TensorHeader()] * 2))
 
 
-def test_a_tiled_layer_fits_in_one_grid() -> None:
-    """The tiled arrangement has one frame."""
-    with pytest.raises(BitstreamError, match="one grid"):
-        written(StreamHeader(arrangement=Arrangement.TILED, layers=[LayerHeader("p2", 4, Grid(2, 1))]))
+def test_a_stacked_tensor_fits_in_one_frame() -> None:
+    """2 columns and 2 rows are 4 of 5 maps."""
+    tensor = TensorHeader(TensorFormat(packing=Packing.STACKED), Grid(2, 2))
+    with pytest.raises(BitstreamError, match="does not divide"):
+        written(StreamHeader(layers=[Layer("p2", 5)], tensors=[tensor]))
+
+
+@pytest.mark.parametrize("changed", [{"bit_depth": 8}, {"inner_codec": InnerCodecId.LOSSLESS}, {"mode": Mode.RA}])
+def test_stacked_tensors_share_depth_codec_and_mode(changed: dict[str, Any]) -> None:
+    """They are in one substream."""
+    form = TensorFormat(inner_codec=InnerCodecId.VVC, packing=Packing.STACKED)
+    mode = changed.pop("mode", Mode.AI)
+    tensors = [TensorHeader(form), TensorHeader(replace(form, **changed), mode=mode)]
+    with pytest.raises(BitstreamError, match="stacked tensor b"):
+        written(StreamHeader(profile=2, layers=[Layer("a", 1), Layer("b", 1)], tensors=tensors))
+
+
+def test_a_tensor_like_the_one_before_costs_one_bit() -> None:
+    """A second layer of the same channels: 3 + 8 bits of its name, 1 of its channels, 1 of its tensor."""
+    first = TensorHeader(TensorFormat(inner_codec=InnerCodecId.VVC), Grid(4, 4), Allocation.INTERLEAVED, Mode.RA)
+    sizes = []
+    for count in (1, 2):
+        writer = Writer()
+        header = StreamHeader(layers=[Layer("abc"[i], 64) for i in range(count)], tensors=[first] * count)
+        syntax.stream_header(writer, header)
+        sizes.append(writer.position)
+    assert sizes[1] - sizes[0] == 1 + 8 + 1 + 1 + 2  # and num_layers_minus1 takes 3 bits instead of 1
+
+
+def test_a_stage_says_the_length_of_its_payload() -> None:
+    """Two shifts of 2 bits: stage_idc and stage_payload_bits are ue(1) and ue(4), 3 and 5 bits."""
+    plain = StreamHeader(layers=[Layer("a", 1), Layer("b", 1)], tensors=[TensorHeader()] * 2)
+    staged = replace(plain, stages=[Resize([2, 0])])
+    bits = [f"{int.from_bytes(written(one), 'big'):0{8 * len(written(one))}b}" for one in (plain, staged)]
+    # version, profile, level, digest length: 17; num_layers_minus1: 3; names and channels: 9 + 3 and 9 + 1; num_stages
+    assert bits[0][42] == "1"
+    assert bits[1][42:45] + bits[1][45:48] + bits[1][48:53] + bits[1][53:57] == "010" + "010" + "00101" + "1000"
 
 
 def test_fixed_length_indices_that_are_no_permutation_are_refused() -> None:
     """An index that comes twice leaves another out."""
-    stream = StreamHeader(
-        range_scope=RangeScope.FIXED, reorder_coding=ReorderCoding.FIXED_LENGTH, layers=[LayerHeader("p2", 4)]
-    )
-    with pytest.raises(BitstreamError, match="no permutation"):
-        syntax.picture_header(Writer(), stream, PictureHeader(1, 1, [], [LayerPicture(1, 1, [], [0, 1, 1, 3])]))
+    form = TensorFormat(range_scope=RangeScope.FIXED, reorder_coding=ReorderCoding.FIXED_LENGTH)
+    stream = StreamHeader(layers=[Layer("p2", 4)], tensors=[TensorHeader(form)])
+    group = GroupHeader(1, 1, [(1, 1)], [PictureHeader([], [TensorPicture([], [0, 1, 1, 3])])])
+    with pytest.raises(BitstreamError, match="not a permutation"):
+        syntax.group_header(Writer(), stream, group)
 
 
 @pytest.mark.parametrize(
@@ -377,31 +460,58 @@ def test_fixed_length_indices_that_are_no_permutation_are_refused() -> None:
         (b"\x00\xa1\x10", "access unit delimiter"),
         (b"\x00\x81ab", "leading parameter set"),
         (b"\x00", "nal_unit_size"),
+        (b"\x01\x01ab", "layer other than 0"),
     ],
 )
 def test_nal_units_that_must_not_be_stored(nal_unit: bytes, rule: str) -> None:
     """What a byte stream could not carry, what is taken out, and what is coded compactly."""
-    stream = StreamHeader(inner_codec=InnerCodecId.VVC)
+    codec = InnerCodecId.VVC
     with pytest.raises(BitstreamError, match=rule):
-        syntax.substream(Writer(), stream, Substream([], [nal_unit]), parameter_set_bases(InnerCodecId.VVC))
+        substream_syntax.substream(Writer(), codec, Substream([], [nal_unit]), Bases().of(codec))
 
 
 def test_a_parameter_set_may_come_again_later() -> None:
     """Only the first NAL unit stored as it is must not be a parameter set; emulation prevention is no start code."""
-    stream = StreamHeader(inner_codec=InnerCodecId.VVC)
+    codec = InnerCodecId.VVC
     stored = Substream([], [b"\x00\x01ab\x00\x00\x03\x01", b"\x00\x81ab"])
     writer = Writer()
-    syntax.substream(writer, stream, stored, parameter_set_bases(InnerCodecId.VVC))
+    substream_syntax.substream(writer, codec, stored, Bases().of(codec))
     found = Substream()
-    syntax.substream(Reader(writer.to_bytes()), stream, found, parameter_set_bases(InnerCodecId.VVC))
+    substream_syntax.substream(Reader(writer.to_bytes()), codec, found, Bases().of(codec))
     assert found == stored
+
+
+def test_a_repeated_parameter_set_is_not_stored() -> None:
+    """The only leading one of its type, again, is left out; with another between it may be there."""
+    codec, pps, slice_ = InnerCodecId.VVC, b"\x00\x81ab", b"\x00\x01c"
+    with pytest.raises(BitstreamError, match="repeats"):
+        substream_syntax.substream(Writer(), codec, Substream([pps], [slice_, pps]), Bases().of(codec))
+    allowed = Substream([pps], [slice_, b"\x00\x81cd", pps])
+    substream_syntax.substream(Writer(), codec, allowed, Bases().of(codec))
 
 
 def test_sizes_are_relative_to_half_the_layer_before() -> None:
     """A pyramid whose layers halve, rounding up, costs one bit a dimension after the first layer."""
-    stream = StreamHeader(range_scope=RangeScope.FIXED, layers=[LayerHeader(f"p{i}", 1) for i in range(2, 6)])
-    layers = [LayerPicture(200, 267), LayerPicture(100, 134), LayerPicture(50, 67), LayerPicture(25, 34)]
+    form = TensorFormat(range_scope=RangeScope.FIXED)
+    stream = StreamHeader(layers=[Layer(f"p{i}", 1) for i in range(2, 6)], tensors=[TensorHeader(form)] * 4)
+    sizes = [(200, 267), (100, 134), (50, 67), (25, 34)]
+    picture = PictureHeader([], [TensorPicture()] * 4)
     writer = Writer()
-    syntax.picture_header(writer, stream, PictureHeader(800, 1067, [], layers))
-    # ue(799), ue(1066): 19 and 21 bits; se(200), se(267): code numbers 399 and 533, 17 and 19 bits; then 6 times 1 bit
-    assert writer.position == 19 + 21 + 17 + 19 + 6
+    syntax.group_header(writer, stream, GroupHeader(800, 1067, sizes, [picture]))
+    # ue(0), ue(799), ue(1066), ue(199), ue(266): 1, 19, 21, 15 and 17 bits; 6 times 1 bit; ue(0)
+    assert writer.position == 1 + 19 + 21 + 15 + 17 + 6 + 1
+
+
+def test_what_is_as_in_the_picture_before_costs_one_bit() -> None:
+    """A picture with the ranges and orders of the one before costs two bits, one with nothing of its own none."""
+    form = TensorFormat(reorder_coding=ReorderCoding.EXACT)
+    for tensor, bits in ((TensorHeader(form), 2), (TensorHeader(TensorFormat(range_scope=RangeScope.FIXED)), 0)):
+        own = TensorPicture([(0.0, 1.0)], [1, 0]) if bits else TensorPicture()
+        stream = StreamHeader(layers=[Layer("p2", 2)], tensors=[tensor])
+        sizes = []
+        for count in (4, 5):
+            writer = Writer()
+            pictures = [PictureHeader([], [own]) for _ in range(count)]
+            syntax.group_header(writer, stream, GroupHeader(1, 1, [(1, 1)], pictures))
+            sizes.append(writer.position)
+        assert sizes[1] - sizes[0] == bits

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bitstream.inner_streams import acceptable_stream
 from numpy.typing import NDArray
 
 from vcm_ref.bitstream.values import InnerCodecId, Mode
@@ -17,7 +18,6 @@ from vcm_ref.codec.vvenc import PRESETS, VvencEncoder
 from vcm_ref.errors import CodecError, ConfigError, UnsupportedError
 
 from .samples import extreme_frames, smooth_frames
-from .streams import acceptable_stream
 
 CODECS: list[EncoderName] = ["vvenc", "hevc"]
 SHAPES = [(1, 32, 32), (2, 32, 40), (5, 48, 64), (33, 32, 32), (3, 34, 50)]
@@ -43,7 +43,7 @@ def nal_unit_types(codec_id: InnerCodecId, stream: bytes) -> list[int]:
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "x".join(map(str, shape)))
-@pytest.mark.parametrize("mode", list(Mode), ids=lambda mode: mode.name)
+@pytest.mark.parametrize("mode", (Mode.AI, Mode.RA), ids=lambda mode: mode.name)
 @pytest.mark.parametrize("codec", CODECS)
 def test_round_trip(codec: EncoderName, mode: Mode, shape: tuple[int, int, int]) -> None:
     encoder = make_encoder(codec) if shape[0] < 5 else quick_encoder(codec)
@@ -69,7 +69,7 @@ def test_all_intra_of_about_as_many_frames_as_the_encoder_holds(count: int) -> N
     assert len(decode(encoder, encoder.encode(frames, Mode.AI, 37), frames.shape)) == count
 
 
-@pytest.mark.parametrize("mode", list(Mode), ids=lambda mode: mode.name)
+@pytest.mark.parametrize("mode", (Mode.AI, Mode.RA), ids=lambda mode: mode.name)
 @pytest.mark.parametrize("codec", CODECS)
 def test_extreme_samples_survive(codec: EncoderName, mode: Mode) -> None:
     """Full-range samples: a conversion between limited and full range would move 0 to 64 or 1023 to 940."""
@@ -81,7 +81,7 @@ def test_extreme_samples_survive(codec: EncoderName, mode: Mode) -> None:
     assert decoded.max() >= 1022
 
 
-@pytest.mark.parametrize("mode", list(Mode), ids=lambda mode: mode.name)
+@pytest.mark.parametrize("mode", (Mode.AI, Mode.RA), ids=lambda mode: mode.name)
 @pytest.mark.parametrize("codec", CODECS)
 def test_stream_does_not_depend_on_threads(codec: EncoderName, mode: Mode) -> None:
     frames = smooth_frames(9, 72, 136)
@@ -100,7 +100,7 @@ def test_decoded_frames_do_not_depend_on_threads() -> None:
 def test_presets_of_vvenc(preset: str) -> None:
     encoder = quick_encoder("vvenc", preset)
     frames = smooth_frames(2, 32, 32)
-    for mode in Mode:
+    for mode in (Mode.AI, Mode.RA):
         assert error(decode(encoder, encoder.encode(frames, mode, 12), frames.shape), frames) < 4
 
 
@@ -109,7 +109,7 @@ def test_presets_of_vvenc(preset: str) -> None:
 def test_ends_of_the_qp_range(codec: EncoderName, qp: int) -> None:
     encoder = quick_encoder(codec)
     frames = smooth_frames(2, 32, 32)
-    for mode in Mode:
+    for mode in (Mode.AI, Mode.RA):
         decode(encoder, encoder.encode(frames, mode, qp), frames.shape)
     with pytest.raises(CodecError, match=f"{codec} has no QP 64; it has 0 to"):
         encoder.encode(frames, Mode.AI, 64)
@@ -131,7 +131,7 @@ def test_hevc_decodes_as_it_was_coded(shape: tuple[int, int, int]) -> None:
 def test_nothing_but_parameter_sets_and_coded_data(codec: EncoderName, allowed: set[int]) -> None:
     """No access unit delimiters, no SEI messages, none of the encoder's options."""
     encoder = make_encoder(codec)
-    for mode in Mode:
+    for mode in (Mode.AI, Mode.RA):
         stream = encoder.encode(smooth_frames(3, 64, 64), mode, 30)
         assert set(nal_unit_types(encoder.codec_id, stream)) <= allowed
         assert b"warning" not in stream.lower(), "VVenC prints on standard output"

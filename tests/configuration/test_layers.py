@@ -51,8 +51,8 @@ def test_there_are_the_configurations_that_must_run() -> None:
     assert {path.stem for path in CONFIGURATIONS.glob("*.yaml")} >= {*grids, *orders, *others}
 
 
-def test_the_final_method_of_the_seed() -> None:
-    """fframe.yaml says what the first seed's section III.4 says; without a grid, a frame has all 256 maps, 16x16."""
+def test_the_final_method_of_rhee2022() -> None:
+    """fframe.yaml says what Rhee et al.'s section III.4 says; without a grid, a frame has all 256 maps, 16x16."""
     configuration = load_configuration([CONFIGURATIONS / "fframe.yaml"])
     layers = ["p2", "p3", "p4", "p5"]
     assert configuration.per_layer("arrangement.grid", layers, "") == ["4x4", "4x4", "", ""]
@@ -278,7 +278,7 @@ def test_paths_in_a_file_are_relative_to_it(base: Path, tmp_path: Path) -> None:
 
 
 def test_a_grid_is_columns_by_rows() -> None:
-    """As the seed writes it."""
+    """As Rhee et al. write it."""
     assert parse_grid("8x2") == Grid(columns=8, rows=2)
 
 
@@ -358,7 +358,7 @@ def test_a_file_of_version_0_1_had_to_say_qp_and_mode(tmp_path: Path) -> None:
 def test_a_shipped_configuration_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file of that name wins; a folder does not."""
     monkeypatch.chdir(tmp_path)
-    assert load_configuration(["fframe"]).tree == load_configuration([CONFIGURATIONS / "fframe.yaml"]).tree
+    assert load_configuration(["fframe"]).shaping == load_configuration([CONFIGURATIONS / "fframe.yaml"]).shaping
     assert load_configuration(["networks/yolox_nano"]).get("network.name") == "onnx"
     written(tmp_path / "mine.yaml", "base: fframe\ncodec: {qp: 22}")
     assert load_configuration(["mine.yaml"]).get("order.method") == "mean"

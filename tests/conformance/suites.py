@@ -24,6 +24,7 @@ from vcm_ref.conformance.manifest import (
     Specification,
     SubstreamDigest,
     Suite,
+    TensorDigest,
     Vector,
     VectorLimits,
     save_suite,
@@ -292,13 +293,13 @@ class SmallSuite:
                 files["t1.raw"] += packed("t1.raw", samples)
                 files["t2.raw"] += packed("t2.raw", halves[layer])
             found = tuple(
-                LayerDigest(
-                    layer, shape, digest("t1.raw", layer, shape, samples), digest("t2.raw", layer, shape, halves[layer])
-                )
-                for layer, shape, samples in layers
+                LayerDigest(layer, shape, digest("t2.raw", layer, shape, halves[layer])) for layer, shape, _ in layers
+            )
+            tensors = tuple(
+                TensorDigest(layer, shape, digest("t1.raw", layer, shape, samples)) for layer, shape, samples in layers
             )
             substream = SubstreamDigest((1, 4, 6), digest("t0.raw", "substream0", (1, 4, 6), plane))
-            digests.append(PictureDigests(16, 24, (substream,), found))
+            digests.append(PictureDigests(16, 24, (substream,), tensors, found))
         answer = self.answers / name
         answer.mkdir()
         for file, content in files.items():

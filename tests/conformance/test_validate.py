@@ -9,7 +9,7 @@ import pytest
 from bitstream.test_syntax import GOLDEN, patched
 
 from vcm_ref.bitstream.limits import DecoderLimits
-from vcm_ref.conformance.generate.build import Layer, Plan, build
+from vcm_ref.conformance.generate.build import Plan, Tensor, build
 from vcm_ref.conformance.generate.payload import lossless
 from vcm_ref.conformance.validate import HINTS, validate
 from vcm_ref.errors import ConfigError
@@ -27,7 +27,7 @@ def test_a_conformant_bitstream(path: Path) -> None:
     verdict = validate(path)
     assert (verdict.exit_code, verdict.error) == (0, None)
     assert verdict.message == "1 picture of 1 layer, digests verified"
-    path.write_bytes(build(Plan([Layer("a", (1, 2, 2)), Layer("b", (1, 1, 1))], digest_length=0)))
+    path.write_bytes(build(Plan([Tensor("a", (1, 2, 2)), Tensor("b", (1, 1, 1))], digest_length=0)))
     assert validate(path).message == "1 picture of 2 layers, no digests to verify"
 
 
@@ -36,11 +36,11 @@ def test_a_conformant_bitstream(path: Path) -> None:
     [
         (0, "1", 10, "BitstreamError", "6.2"),
         (36, "0101", 10, "BitstreamError", "6.3"),
-        (48, "0011", 11, "UnsupportedError", None),
-        (55, "0000", 10, "BitstreamError", "6.4"),
-        (111, "1", 10, "BitstreamError", "6.13"),
-        (212, "11000", 10, "BitstreamError", "6.8"),
-        (280, "1", 10, "BitstreamError", "6.12"),
+        (48, "0100", 11, "UnsupportedError", None),
+        (59, "111111", 10, "BitstreamError", "6.4"),
+        (113, "0000001", 10, "BitstreamError", "6.21"),
+        (217, "11000", 10, "BitstreamError", "6.13"),
+        (280, "1", 10, "BitstreamError", "6.17"),
     ],
 )
 def test_a_broken_rule_has_its_place_its_clause_and_a_hint(

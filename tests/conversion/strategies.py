@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from vcm_ref.bitstream.values import Allocation, Arrangement, Grid
+from vcm_ref.bitstream.values import Allocation, Grid, Packing
 
 shapes = st.tuples(st.integers(1, 12), st.integers(1, 9), st.integers(1, 9))
 bit_depths = st.integers(2, 16)
@@ -19,14 +19,12 @@ allocations = st.sampled_from(Allocation)
 
 
 @st.composite
-def layers(
-    draw: st.DrawFn, arrangement: Arrangement
-) -> tuple[list[NDArray[np.uint16]], list[NDArray[np.intp]], list[Grid]]:
+def layers(draw: st.DrawFn, packing: Packing) -> tuple[list[NDArray[np.uint16]], list[NDArray[np.intp]], list[Grid]]:
     """One to three layers: quantised maps, a channel order for each, and a grid that fits each."""
     qs, orders, grids = [], [], []
     for _ in range(draw(st.integers(1, 3))):
         columns, rows = draw(st.integers(1, 4)), draw(st.integers(1, 4))
-        frames = 1 if arrangement == Arrangement.TILED else draw(st.integers(1, 4))
+        frames = 1 if packing == Packing.STACKED else draw(st.integers(1, 4))
         channels = columns * rows * frames
         height, width = draw(st.integers(1, 5)), draw(st.integers(1, 5))
         random = np.random.default_rng(draw(st.integers(0, 1000)))

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vcm_ref.bitstream.values import Arrangement, Grid
-from vcm_ref.conversion.grids import check_grid, default_grid, frame_grid, tiled_grids
+from vcm_ref.bitstream.values import Grid, Packing
+from vcm_ref.conversion.grids import check_grid, default_grid, stacked_grids
 from vcm_ref.errors import ConfigError
 
 
@@ -24,33 +24,33 @@ def test_default_grid_is_nearest_to_square(channels: int) -> None:
     assert all(channels % rows for rows in range(grid.rows + 1, channels) if rows * rows <= channels)
 
 
-def test_tiled_grids_of_the_anchor() -> None:
+def test_stacked_grids_of_the_anchor() -> None:
     """MPEG's 4864x4250 picture: 304x216 and its dyadic parts, all four layers 4864 wide."""
     shapes = [(256, 216, 304), (256, 108, 152), (256, 54, 76), (256, 27, 38)]
-    assert [str(grid) for grid in tiled_grids(shapes)] == ["16x16", "32x8", "64x4", "128x2"]
+    assert [str(grid) for grid in stacked_grids(shapes)] == ["16x16", "32x8", "64x4", "128x2"]
 
 
-def test_tiled_grids_where_halves_are_rounded_up() -> None:
+def test_stacked_grids_where_halves_are_rounded_up() -> None:
     """33 columns of 9 would be 297 wide and 256 divides by 32; 17 columns of 5 pass the width, and so on."""
-    assert [str(grid) for grid in tiled_grids([(256, 9, 17), (256, 5, 9)])] == ["16x16", "16x16"]
-    assert [str(grid) for grid in tiled_grids([(4, 2, 2), (3, 2, 9)])] == ["2x2", "1x3"]
-    assert [str(grid) for grid in tiled_grids([(64, 4, 8), (512, 1, 1)])] == ["8x8", "64x8"]
+    assert [str(grid) for grid in stacked_grids([(256, 9, 17), (256, 5, 9)])] == ["16x16", "16x16"]
+    assert [str(grid) for grid in stacked_grids([(4, 2, 2), (3, 2, 9)])] == ["2x2", "1x3"]
+    assert [str(grid) for grid in stacked_grids([(64, 4, 8), (512, 1, 1)])] == ["8x8", "64x8"]
 
 
 @given(st.integers(1, 300), st.integers(1, 40), st.integers(1, 40))
 def test_check_accepts_exactly_full_frames(channels: int, columns: int, rows: int) -> None:
     grid = Grid(columns, rows)
-    for arrangement in Arrangement:
-        one_frame = arrangement == Arrangement.TILED
+    for packing in Packing:
+        one_frame = packing == Packing.STACKED
         if grid.maps == channels or (channels % grid.maps == 0 and not one_frame):
-            check_grid("p2", channels, grid, arrangement)
+            check_grid("p2", channels, grid, packing)
         else:
             with pytest.raises(ConfigError) as raised:
-                check_grid("p2", channels, grid, arrangement)
+                check_grid("p2", channels, grid, packing)
             listed = str(raised.value).split("fit: ")[1]
             for fit in listed.split(", "):
                 found_columns, found_rows = fit.split(" ")[0].split("x")
-                check_grid("p2", channels, Grid(int(found_columns), int(found_rows)), arrangement)
+                check_grid("p2", channels, Grid(int(found_columns), int(found_rows)), packing)
 
 
 def test_check_says_what_fits() -> None:
@@ -61,7 +61,7 @@ def test_check_says_what_fits() -> None:
         "8x4 (2 frames), 4x4 (4 frames), 4x2 (8 frames), 2x2 (16 frames), 2x1 (32 frames), 1x1 (64 frames)"
     )
     with pytest.raises(ConfigError) as raised:
-        check_grid("p3", 6, Grid(2, 1), Arrangement.TILED)
+        check_grid("p3", 6, Grid(2, 1), Packing.STACKED)
     assert str(raised.value) == (
         "layer p3: grid 2x1 does not hold its 6 maps in one frame; grids that fit: 6x1, 3x2, 2x3, 1x6"
     )
@@ -77,28 +77,3 @@ def test_message_stays_short() -> None:
     with pytest.raises(ConfigError) as raised:
         check_grid("p2", 5040, Grid(11, 1))
     assert str(raised.value).count("frame") <= 14
-
-
-@pytest.mark.parametrize(
-    ("shape", "grid"),
-    [
-        ((256, 200, 336), "16x16"),
-        ((256, 1, 1), "16x16"),
-        ((251, 16, 24), "251x1"),  # a prime number of maps makes a strip
-        ((509, 64, 96), "1x1"),  # of 48864 samples: too long, and nothing but 1 divides 509
-        ((1018, 64, 96), "2x1"),
-        ((1018, 1, 2), "509x2"),
-        ((256, 1025, 1025), "8x8"),  # 16 columns of 1025 are 16400
-        ((1, 40000, 40000), "1x1"),
-        ((65536, 1, 1), "256x256"),
-    ],
-)
-def test_the_grid_of_frames_without_a_configured_one(shape: tuple[int, int, int], grid: str) -> None:
-    """All maps in the squarest grid; several frames where a side exceeded 16384."""
-    assert str(frame_grid(shape)) == grid
-
-
-@pytest.mark.parametrize("channels", range(1, 300))
-def test_every_number_of_maps_has_a_grid(channels: int) -> None:
-    """It divides them."""
-    check_grid("x", channels, frame_grid((channels, 8, 8)))

@@ -9,21 +9,30 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from vcm_ref.bitstream.values import RangeScope, ValueRange
+from vcm_ref.bitstream.values import RangeScope, Samples, ValueRange
 from vcm_ref.conversion.quantisation import (
     RANGE_PROFILES,
     Rounding,
-    dequantise,
     highest_value,
     measure_ranges,
     quantise,
 )
+from vcm_ref.conversion.quantisation import dequantise as dequantise_samples
 from vcm_ref.errors import ConfigError, DatasetError
 
 from .strategies import bit_depths, finite, tensors
 
 roundings: st.SearchStrategy[Rounding] = st.sampled_from(["nearest", "floor"])
-measured_scopes = st.sampled_from([RangeScope.PICTURE, RangeScope.LAYER, RangeScope.CHANNEL])
+
+
+def dequantise(
+    q: NDArray[np.uint16], value_range: ValueRange, bit_depth: int, threads: int | None = None
+) -> NDArray[np.float32]:
+    """Samples of a bit depth."""
+    return dequantise_samples(Samples(q, value_range, 2**bit_depth - 1), threads=threads)
+
+
+measured_scopes = st.sampled_from([RangeScope.PICTURE, RangeScope.TENSOR, RangeScope.CHANNEL])
 
 
 def f32(*values: float) -> NDArray[np.float32]:
@@ -88,7 +97,7 @@ def test_each_channel_has_its_range() -> None:
     ("scope", "expected"),
     [
         (RangeScope.PICTURE, [([-4], [9]), ([-4], [9])]),
-        (RangeScope.LAYER, [([-4], [3]), ([5], [9])]),
+        (RangeScope.TENSOR, [([-4], [3]), ([5], [9])]),
         (RangeScope.CHANNEL, [([0, -4], [3, -1]), ([5], [9])]),
         (RangeScope.FIXED, [([-1.5], [2.5]), ([-1.5], [2.5])]),
     ],
@@ -108,7 +117,7 @@ def test_sums_pass_32_bits() -> None:
 
 
 def test_zero_at_an_end_is_positive() -> None:
-    for scope in (RangeScope.PICTURE, RangeScope.LAYER, RangeScope.CHANNEL):
+    for scope in (RangeScope.PICTURE, RangeScope.TENSOR, RangeScope.CHANNEL):
         (value_range,) = measure_ranges({"p2": maps(-0.0, 0.0, -0.0, -0.0)}, scope)
         assert not np.signbit(value_range.lo).any()
         assert not np.signbit(value_range.hi).any()
@@ -268,7 +277,7 @@ def test_quantise_refuses_non_finite(value: float) -> None:
 )
 def test_measure_refuses_what_is_no_feature_tensor(tensor: NDArray[np.float32]) -> None:
     with pytest.raises(DatasetError, match="layer p4 is float"):
-        measure_ranges({"p4": tensor}, RangeScope.LAYER)
+        measure_ranges({"p4": tensor}, RangeScope.TENSOR)
 
 
 def test_measure_refuses_an_empty_feature_set() -> None:

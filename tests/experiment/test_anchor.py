@@ -102,7 +102,7 @@ def test_a_points_numbers_agree(outcome: Outcome, place: int) -> None:
         assert point["pixels"] == pixels
         assert point["bytes"] == sum(picture["bytes"] for picture in pictures)
         assert point["bpp"] == 8 * point["bytes"] / pixels
-        assert point["seed_bpp"] == sum(picture["seed_bits"] for picture in pictures) / pixels
+        assert point["rhee2022_bpp"] == sum(picture["rhee2022_bits"] for picture in pictures) / pixels
         assert sum(point["bits"].values()) == 8 * point["bytes"]
         for picture in pictures:
             assert sum(picture["bits"].values()) == 8 * picture["bytes"]
@@ -120,7 +120,7 @@ def test_features_and_pictures(outcome: Outcome) -> None:
     assert pictures["configuration"] == {"picture": {"scale": 100}, "codec": {"name": "vvenc", "preset": "faster"}}
     assert "to_yuv" in pictures["inner_codec"]
     point = pictures["points"][0]
-    assert point["bpp"] == point["seed_bpp"]
+    assert point["bpp"] == point["rhee2022_bpp"]
     assert list(point["pictures"][0]["t1"]) == ["picture"]
     assert point["bpp"] > pictures["points"][1]["bpp"]
 
@@ -298,12 +298,12 @@ def test_the_main_metric() -> None:
 
 def test_the_rate_is_a_ratio_of_sums() -> None:
     records = [
-        {"bits": {"coded data": 8, "headers": 8}, "bytes": 2, "seed_bits": 10, "height": 1, "width": 4},
-        {"bits": {"coded data": 24}, "bytes": 3, "seed_bits": 20, "height": 2, "width": 6},
+        {"bits": {"coded data": 8, "headers": 8}, "bytes": 2, "rhee2022_bits": 10, "height": 1, "width": 4},
+        {"bits": {"coded data": 24}, "bytes": 3, "rhee2022_bits": 20, "height": 2, "width": 6},
     ]
     assert rate(records) == {
         "bpp": 40 / 16,
-        "seed_bpp": 30 / 16,
+        "rhee2022_bpp": 30 / 16,
         "bytes": 5,
         "pixels": 16,
         "bits": {"coded data": 32, "headers": 8},

@@ -72,8 +72,8 @@ def test_recorded_pairs(pair: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("anchor", "test", "cubic", "pchip"),
     [
-        ("seed1-table7-anchor", "seed1-table7-proposed", -14.84, -16.67),
-        ("seed1-table2-original", "seed1-table2-reordered", -2.24, -4.64),
+        ("rhee2022-table7-anchor", "rhee2022-table7-proposed", -14.84, -16.67),
+        ("rhee2022-table2-original", "rhee2022-table2-reordered", -2.24, -4.64),
     ],
 )
 def test_published_pairs(anchor: str, test: str, cubic: float, pchip: float) -> None:
@@ -82,15 +82,15 @@ def test_published_pairs(anchor: str, test: str, cubic: float, pchip: float) -> 
     assert (round(result.rate_cubic, 2), round(result.rate_pchip, 2)) == (cubic, pchip)
 
 
-def test_the_seed_against_the_image_anchor() -> None:
-    """+160 % by the cubic, as it is known for the first seed's method."""
-    anchor, test = (read_curve(PUBLISHED / f"{n}.json") for n in ("oiv6-det-image-anchor", "seed1-table7-proposed"))
+def test_rhee2022_against_the_image_anchor() -> None:
+    """+160 % by the cubic, as it is known for Rhee et al.'s method."""
+    anchor, test = (read_curve(PUBLISHED / f"{n}.json") for n in ("oiv6-det-image-anchor", "rhee2022-table7-proposed"))
     assert compare(anchor, test).rate_cubic == pytest.approx(160, abs=0.5)
 
 
 def test_table_2_on_its_four_highest_rates() -> None:
-    """-4.81 % by PCHIP, as it is known for the first seed's Table 2."""
-    pair = [read_curve(PUBLISHED / f"seed1-table2-{name}.json") for name in ("original", "reordered")]
+    """-4.81 % by PCHIP, as it is known for Rhee et al.'s Table 2."""
+    pair = [read_curve(PUBLISHED / f"rhee2022-table2-{name}.json") for name in ("original", "reordered")]
     anchor, test = (replace(one, points=one.points[:4]) for one in pair)
     assert compare(anchor, test).rate_pchip == pytest.approx(-4.81, abs=0.005)
 
@@ -225,8 +225,8 @@ NUMBERS = st.sampled_from([0.0, 1e-300, 0.1, 0.1 + 1e-17, 0.10000000000000002, 0
 ANY_POINT = st.builds(Point, st.none() | st.integers(0, 60), NUMBERS, NUMBERS, st.none() | NUMBERS, st.integers(0, 2))
 
 
-@given(st.lists(ANY_POINT, max_size=7), st.lists(ANY_POINT, max_size=7), st.sampled_from(["bpp", "seed_bpp"]))
-def test_whatever_the_points(first: list[Point], second: list[Point], rate: Literal["bpp", "seed_bpp"]) -> None:
+@given(st.lists(ANY_POINT, max_size=7), st.lists(ANY_POINT, max_size=7), st.sampled_from(["bpp", "rhee2022_bpp"]))
+def test_whatever_the_points(first: list[Point], second: list[Point], rate: Literal["bpp", "rhee2022_bpp"]) -> None:
     """Any points give figures or the reason why not."""
     one, other = (Curve(name, "AP", tuple(points), None, "") for name, points in (("a", first), ("t", second)))
     result = compare(one, other, rate)
@@ -262,18 +262,18 @@ def test_a_rate_of_0_is_left_out_before_it_dominates() -> None:
     )
 
 
-def test_the_seeds_rate() -> None:
-    """The seed's rate is twice the rate in the test alone, and one point has none."""
-    anchor = replace(ANCHOR, points=tuple(replace(point, seed_bpp=point.bpp) for point in ANCHOR.points))
-    points = tuple(replace(point, seed_bpp=2 * point.bpp) for point in ANCHOR.points)
-    result = compare(anchor, replace(ANCHOR, name="t", points=(*points, Point(5, 3.0, 0.9))), "seed_bpp")
-    assert result.rate == "seed_bpp"
+def test_the_rate_of_rhee2022() -> None:
+    """Rhee et al.'s rate is twice the rate in the test alone, and one point has none."""
+    anchor = replace(ANCHOR, points=tuple(replace(point, rhee2022_bpp=point.bpp) for point in ANCHOR.points))
+    points = tuple(replace(point, rhee2022_bpp=2 * point.bpp) for point in ANCHOR.points)
+    result = compare(anchor, replace(ANCHOR, name="t", points=(*points, Point(5, 3.0, 0.9))), "rhee2022_bpp")
+    assert result.rate == "rhee2022_bpp"
     assert figures(result)[:2] == pytest.approx([100, 100])
-    assert said(result) == ("test t: QP 5 (3 bpp, 90.00 %) left out: it has no seed_bpp",)
+    assert said(result) == ("test t: QP 5 (3 bpp, 90.00 %) left out: it has no rhee2022_bpp",)
 
 
-def test_no_point_has_the_seeds_rate() -> None:
-    result = compare(ANCHOR, ANCHOR, "seed_bpp")
+def test_no_point_has_the_rate_of_rhee2022() -> None:
+    result = compare(ANCHOR, ANCHOR, "rhee2022_bpp")
     assert figures(result) == [None] * 4
     assert "no cubic figure: anchor a has no point, and cubic needs 4" in said(result)
     assert "no pchip figure: test a has no point, and pchip needs 2" in said(result)

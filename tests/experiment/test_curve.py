@@ -45,8 +45,8 @@ def anchor() -> dict[str, Any]:
         "network": {"name": "refnet"},
         "uncompressed": {"metrics": {"AP": 0.61, "AP50": 0.9, "classes": 8}},
         "points": [
-            {"qp": 22, "bpp": 2, "seed_bpp": 2.5, "metrics": {"AP": 0.6, "AP50": 0.8, "classes": 8}, "failed": []},
-            {"qp": 27, "bpp": 1.0, "seed_bpp": None, "metrics": {"AP": 0.5, "AP50": 1}, "failed": ["7", "9"]},
+            {"qp": 22, "bpp": 2, "rhee2022_bpp": 2.5, "metrics": {"AP": 0.6, "AP50": 0.8, "classes": 8}, "failed": []},
+            {"qp": 27, "bpp": 1.0, "rhee2022_bpp": None, "metrics": {"AP": 0.5, "AP50": 1}, "failed": ["7", "9"]},
         ],
     }
 
@@ -64,7 +64,7 @@ def test_published_curve(tmp_path: Path) -> None:
 
 
 def test_published_curve_in_fractions_without_more(tmp_path: Path) -> None:
-    document = published() | {"unit": "fraction", "points": [{"qp": 35.0, "bpp": 1, "seed_bpp": 2, "accuracy": 1}]}
+    document = published() | {"unit": "fraction", "points": [{"qp": 35.0, "bpp": 1, "rhee2022_bpp": 2, "accuracy": 1}]}
     del document["uncompressed"]
     curve = read_curve(write(tmp_path / "c.json", document), "mAP")
     assert curve == Curve("theirs", "mAP", (Point(35, 1.0, 1.0, 2.0),), None, "a table")
@@ -124,7 +124,7 @@ def with_point(document: dict[str, Any], **changes: Any) -> dict[str, Any]:
         ),
         ({key: value for key, value in anchor().items() if key != "network"}, "network: is missing"),
         (with_point(anchor(), failed=3), "points.0.failed: is 3; must be a list"),
-        (with_point(anchor(), seed_bpp=-1), "points.0.seed_bpp: "),
+        (with_point(anchor(), rhee2022_bpp=-1), "points.0.rhee2022_bpp: "),
         (with_point(anchor(), metrics={}), "points.0.metrics.AP must be a number from 0 to 1, not None"),
         (with_point(anchor(), metrics={"AP": -1}), "points.0.metrics.AP must be a number from 0 to 1, not -1"),
         (with_point(anchor(), metrics={"AP": True}), "points.0.metrics.AP must be a number from 0 to 1, not True"),
@@ -175,7 +175,7 @@ def test_published_values() -> None:
     assert [(point.qp, point.bpp) for point in curve.points[::5]] == [(35, 1.36), (45, 0.19)]
     assert [point.accuracy for point in curve.points[::5]] == pytest.approx([0.7887, 0.5972])
     assert len(list(PUBLISHED.glob("*.json"))) == 11
-    proposed = read_curve(PUBLISHED / "seed1-table7-proposed.json")
+    proposed = read_curve(PUBLISHED / "rhee2022-table7-proposed.json")
     assert [point.bpp for point in proposed.points] == [0.60, 0.42, 0.29, 0.21, 0.14, 0.10]
 
 

@@ -187,7 +187,7 @@ def test_every_source_gives_the_same_metrics(data: Path, tmp_path: Path) -> None
     assert documents["bitstreams"]["source"]["sha256"] == documents["pictures, coded"]["source"]["sha256"]
     assert documents["pictures, coded"]["source"]["pictures_sha256"] == documents["pictures"]["source"]["sha256"]
     assert documents["pictures, coded"]["configuration"]["codec"] == CONFIGURATION["codec"]
-    assert rates["pictures, coded"]["seed_bpp"] > 0
+    assert rates["pictures, coded"]["rhee2022_bpp"] > 0
 
 
 class Interrupted(Here):

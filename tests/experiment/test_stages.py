@@ -79,7 +79,7 @@ def test_layers_coded_one_by_one_are_analysed_as_together(folder: Path, spec: Ne
     assert record["bytes"] == len(file.getvalue())
     assert record["bits"] == {part.value: bits for part, bits in encoder.writer.part_bits.items()}
     assert sum(record["bits"].values()) == 8 * record["bytes"]
-    assert record["seed_bits"] == report.seed_bits
+    assert record["rhee2022_bits"] == report.rhee2022_bits
     assert record["t1"] == report.t1_digests
     assert (record["height"], record["width"]) == (64, 64)
     assert set(record["seconds"]) == {"encode", "decode", "analyse"}

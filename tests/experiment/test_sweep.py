@@ -102,7 +102,7 @@ def test_results_are_those_of_vcm_eval(whole: Path, store: Store, tmp_path: Path
             assert document["inner_codec"] == made.inner_codec()
             for key in ("bpp", "bytes", "pixels", "bits"):
                 assert document["rate"][key] == found[key], key
-            assert document["rate"]["seed_bpp"] == found["seed_bpp"]
+            assert document["rate"]["rhee2022_bpp"] == found["rhee2022_bpp"]
             digests = b"".join(bytes.fromhex(record["sha256"]) for record in point.records.values())
             assert document["source"]["sha256"] == hashlib.sha256(digests).hexdigest()
     document = evaluate(Evaluation(dataset, *network, Uncompressed("pictures")), tmp_path / "r.json", other, Here())
@@ -179,7 +179,7 @@ def test_what_two_sweeps_have_in_common_is_done_once(whole: Path, store: Store) 
 
 
 def test_combinations_code_each_layer_once_a_grid(whole: Path, store: Store) -> None:
-    """The first seed's Equation 1: the rate of each is that of coding it outright."""
+    """Rhee et al.'s Equation 1: the rate of each is that of coding it outright."""
     grids = ("1x1", "2x2")
     chosen = [(one, other) for one in grids for other in grids]
     methods = [

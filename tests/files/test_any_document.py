@@ -135,7 +135,7 @@ ADAPTOR = {
     "exit_codes": {"any": 1},
 }
 RAW = {"picture_height": 4, "picture_width": 4, "tensors": [{"name": "p2", "shape": [1, 2, 4], "offset": 8}]}
-CURVE = json.loads((ROOT / "anchors" / "published" / "seed1-table7-anchor.json").read_text())
+CURVE = json.loads((ROOT / "anchors" / "published" / "rhee2022-table7-anchor.json").read_text())
 
 KINDS: dict[str, tuple[str, Any, Callable[[Path], object]]] = {
     "configuration": ("x.yaml", CONFIGURATION, use_configuration),

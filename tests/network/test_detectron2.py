@@ -100,7 +100,7 @@ def test_a_backbone_s_weights_alone_are_refused(tmp_path: Path) -> None:
         ("COCO-InstanceSegmentation/mask_rcnn_X_101_32x8d_FPN_3x", "139653917/model_final_2d9806.pkl"),
     ],
 )
-def test_the_zoo_knows_the_networks_of_the_anchors_and_seeds(model: str, file: str) -> None:
+def test_the_zoo_knows_the_networks_of_the_anchors_and_papers(model: str, file: str) -> None:
     from vcm_ref.network import detectron2_fpn
 
     assert detectron2_fpn._configuration(model, {}).MODEL.BACKBONE.NAME == "build_resnet_fpn_backbone"

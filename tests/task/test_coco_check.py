@@ -131,8 +131,8 @@ REFUSED: list[tuple[Change, str]] = [
     (without("area"), "annotation 1: it has no area; it needs the object's area in pixels"),
     (in_first(area=None), "annotation 1: area is null, not the object's area in pixels"),
     (in_first(area="600"), 'area is "600", not'),
-    (in_first(area=-1), "annotation 1: area is -1; an object with the bbox [10, 10, 30, 20] has more than 0"),
-    (in_first(area=0), "annotation 1: area is 0; an object"),
+    (in_first(area=-1), "annotation 1: area is -1; the object's bbox is [10, 10, 30, 20]"),
+    (in_first(area=0), "annotation 1: area is 0, less than a pixel; its bbox is 30x20"),
     (in_first(area=0.125), "annotation 1: area is 0.125, less than a pixel; its bbox is 30x20"),  # a share: 600/4800
     (in_first(area=2400), "area is 2400, more than its bbox [10, 10, 30, 20] can hold"),  # of a picture twice as large
     (in_first(bbox=[0.125, 0.2, 0.375, 0.33]), "area is 600, more than its bbox [0.125, 0.2, 0.375, 0.33] can hold"),
@@ -335,6 +335,12 @@ def test_sound_forms_are_measured_rightly(tmp_path: Path, change: Change) -> Non
     change(content)
     figures = load(tmp_path, content).evaluate(both_found(), {1: (HEIGHT, WIDTH)})
     assert figures["AP"] == figures["mask_AP"] == pytest.approx(1)
+
+
+def test_a_polygon_of_a_few_pixels_may_have_no_area(tmp_path: Path) -> None:
+    content = document()
+    in_first(area=0, bbox=[10, 10, 3, 2])(content)
+    assert load(tmp_path, content).problems == []
 
 
 def test_compressed_masks_are_read(tmp_path: Path) -> None:

@@ -114,5 +114,8 @@ def _print(document: Record) -> None:
     metric = document["main_metric"]
     rows: list[tuple[object, ...]] = [("uncompressed", "", "", document["uncompressed"]["metrics"][metric], "")]
     for point in document["points"]:
-        rows.append((point["qp"], point["bpp"], point["seed_bpp"], point["metrics"][metric], len(point["pictures"])))
-    print(tabulate(rows, ("QP", "bpp", "seed bpp", metric, "pictures"), floatfmt=".4f", disable_numparse=[0, 4]))
+        rates = point["bpp"], point["rhee2022_bpp"]
+        rows.append((point["qp"], *rates, point["metrics"][metric], len(point["pictures"])))
+    print(
+        tabulate(rows, ("QP", "bpp", "bpp (Rhee et al.)", metric, "pictures"), floatfmt=".4f", disable_numparse=[0, 4])
+    )

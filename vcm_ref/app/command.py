@@ -117,10 +117,12 @@ def _shortened(name: str) -> str:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    """Python says it in three ways: the stack of a thread or a child process may not fit either."""
+    """Python says it in several ways: a lock, the stack of a thread, or a child process may not fit either."""
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "start new thread" in str(error))
+    if isinstance(error, RuntimeError):
+        return any(text in str(error) for text in ("start new thread", "allocate lock"))
+    return isinstance(error, MemoryError)
 
 
 @contextmanager

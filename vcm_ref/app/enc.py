@@ -163,10 +163,13 @@ def _encode(encoder: Encoder, source: Source, paths: Sequence[Path], quiet: bool
 
 def _print_totals(name: str, size: int, reports: Sequence[PictureReport], encoder: Encoder) -> None:
     pixels = sum(report.pixels for report in reports)
-    seed_bits = sum(report.seed_bits or 0 for report in reports)
+    rhee2022_bits = sum(report.rhee2022_bits or 0 for report in reports)
     print(totals_table(encoder.writer.part_bits, pixels))
     print(f"\n{name}: {len(reports)} picture{'s' * (len(reports) > 1)}, {size} bytes")
-    print(f"bpp in the first seed's accounting (inner streams + 8 bits a reordered channel): {seed_bits / pixels:.4f}")
+    print(
+        "bpp in the accounting of Rhee, Lee, Kim 2022 (inner streams + 8 bits a reordered channel): "
+        f"{rhee2022_bits / pixels:.4f}"
+    )
 
 
 @contextmanager

@@ -11,9 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atomic import atomic_folder, check_outputs
-from ..bitstream.geometry import inner_bit_depth
-from ..bitstream.syntax import StreamHeader
-from ..bitstream.values import Arrangement
+from ..bitstream.headers import StreamHeader
 from ..decoder import Decoder
 from ..encoder import Encoder
 from ..errors import VcmError
@@ -67,12 +65,10 @@ def _work(arguments: argparse.Namespace) -> None:
 def _save(
     folder: Path, picture: str, when: str, header: StreamHeader, planes: list[NDArray[np.uint16]], stretch: bool
 ) -> list[str]:
-    names = [layer.name for layer in header.layers]
-    if header.arrangement == Arrangement.TILED:
-        names = ["tiled"]
-    inner_bits = inner_bit_depth(header.inner_codec, header.bit_depth)
     files = []
-    for name, frames in zip(names, planes, strict=True):
+    for members, frames in zip(header.substreams, planes, strict=True):
+        name = "stacked" if len(members) > 1 else header.coded[members[0]].name
         files.append(f"{picture}_{name}_{when}.png")
+        inner_bits = header.tensors[members[0]].format.inner_bit_depth
         save_png(folder / files[-1], contact_sheet(frames, inner_bits, stretch))
     return files

@@ -147,7 +147,7 @@ def _combinations_document(combinations: Combinations, file: SweepFile, outcome:
                     "grids": list(combinations.of[name]),
                     "qp": qp,
                     "bpp": found["bpp"],
-                    "seed_bpp": found["seed_bpp"],
+                    "rhee2022_bpp": found["rhee2022_bpp"],
                     "metrics": measurement.metrics,
                     "pictures": len(measurement.records),
                     "failed": len(measurement.failures),

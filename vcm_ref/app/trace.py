@@ -15,7 +15,7 @@ _SHOWN_DIGITS = 40
 def print_trace(file: BinaryIO, limits: DecoderLimits) -> None:
     """Parse the bitstream and print each syntax element: bit offset, clause, name, descriptor, value."""
     print(f"{'bit':>10} {'clause':<7} {'name':<26} {'descriptor':<10} value")
-    for _ in BitstreamReader(file, limits=limits, trace=_print_element).pictures():
+    for _ in BitstreamReader(file, limits=limits, trace=_print_element).groups():
         pass
 
 

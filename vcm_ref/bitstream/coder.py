@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
-from ..errors import BitstreamError
+from ..errors import BitstreamError, UnsupportedError
 from .elements import ELEMENTS, Element, Part
 
 T = TypeVar("T")
@@ -22,6 +22,8 @@ T = TypeVar("T")
 LEB_BYTES = 5
 #: A ue(v) or se(v) of more leading zeros than this cannot be within any range of this specification.
 MAX_EXP_GOLOMB_ZEROS = 32
+#: The clause of ``byte_alignment()``.
+ALIGNMENT_CLAUSE = "6.21"
 
 
 class TracedElement(NamedTuple):
@@ -79,21 +81,26 @@ class Coder:
             low = element.low
         if element.high is not None and (high is None or high > element.high):
             high = element.high
-        if isinstance(value, float) and not math.isfinite(value):
-            raise self.error(f"{name} is {value}, which is not finite", start)
-        if (low is not None and value < low) or (high is not None and value > high):
-            allowed = f"{'' if low is None else low}..{'' if high is None else high}"
-            raise self.error(f"{name} is {value}, outside {allowed}", start)
+        if isinstance(value, float):
+            if not math.isfinite(value) or (value == 0 and math.copysign(1, value) < 0):
+                raise self.error("", start, element=name, value=value, allowed="finite numbers, and no -0")
+            return
+        if (low is None or value >= low) and (high is None or value <= high):
+            return
+        allowed = f"{'' if low is None else low}..{'' if high is None else high}"
+        if element.extensible and self.reading:
+            raise UnsupportedError(element=name, value=value, allowed=allowed)
+        raise self.error("", start, element=name, value=value, allowed=allowed)
 
     def require(self, condition: bool, message: str) -> None:
         """A constraint of the semantics: raise :class:`BitstreamError` with ``message`` where it does not hold."""
         if not condition:
             raise self.error(message)
 
-    def error(self, message: str, position: int | None = None) -> BitstreamError:
-        """The error for a rule broken at ``position`` (by default: here)."""
+    def error(self, message: str, position: int | None = None, **data: Any) -> BitstreamError:
+        """The error for a rule broken at ``position`` (by default: here); ``data`` is element, value, allowed."""
         offset = self.base_bit + (self.position if position is None else position)
-        return BitstreamError(message, clause=self.clause, bit_offset=offset)
+        return BitstreamError(message, clause=self.clause, bit_offset=offset, **data)
 
     @contextmanager
     def in_clause(self, clause: str) -> Iterator[None]:
@@ -106,7 +113,7 @@ class Coder:
         """``byte_alignment()``: zero bits up to the next byte, counted towards ``part``."""
         padding = -self.position % 8
         if padding:
-            with self.in_clause("6.13"):
+            with self.in_clause(ALIGNMENT_CLAUSE):
                 self("alignment_zero_bit", 0, bits=padding)
             self.part_bits[Part.HEADER] -= padding
             self.part_bits[part] += padding

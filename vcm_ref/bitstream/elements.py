@@ -15,9 +15,11 @@ class Part(Enum):
 
     HEADER = "headers"
     REORDER = "reorder index"
+    MODEL = "models"
     PARAMETER_SETS = "parameter sets"
     CODED_DATA = "coded data"
     DIGEST = "digest"
+    USER_DATA = "user data"
 
     __hash__ = object.__hash__  # Enum's own hashes the name, in Python: a tenth of the time it takes to read
 
@@ -27,13 +29,15 @@ class Element:
     """One syntax element.
 
     ``descriptor`` is u(n), u(v), ue(v), se(v), leb(v), f(32) or b(v). ``low`` and ``high`` bound the value where the
-    bound does not depend on other elements (``None``: no such bound beyond the descriptor's own).
+    bound does not depend on other elements (``None``: no such bound beyond the descriptor's own). Values outside are
+    for later versions where it is ``extensible``: a decoder reports them as unsupported (clause 4).
     """
 
     descriptor: str
     low: int | None = None
     high: int | None = None
     part: Part = Part.HEADER
+    extensible: bool = False
 
     @cached_property
     def kind(self) -> str:
@@ -48,43 +52,65 @@ class Element:
 
 
 SIGNATURE = 0x56434D46  # "VCMF"
-VERSION = 2
+VERSION = 3
 MAX_PARAMETER_SETS = 8
 MAX_PARAMETER_SET_BITS = 16384
 MAX_SIZE = 65536
 MAX_CHANNELS = 8192
+MAX_LAYERS = 64
+MAX_NAME = 32
+MAX_STAGES = 4
+MAX_GROUP = 1024
+MAX_EXTENSION = 4095
 
 ELEMENTS: dict[str, Element] = {
     "signature": Element("u(32)", SIGNATURE, SIGNATURE),
-    "unit_type": Element("u(4)", 1, 5),
+    "unit_type": Element("u(4)"),
     "unit_size_bytes": Element("u(4)", 0, 4),
     "unit_size": Element("u(v)"),
     # stream_header
     "version": Element("u(4)", 1, 15),
-    "profile_idc": Element("u(3)", 0, 2),
-    "level_idc": Element("u(4)", 1, 4),
-    "bit_depth_minus1": Element("u(4)", 1, 15),
-    "inner_codec_idc": Element("u(3)", 0, 2),
-    "arrangement_idc": Element("u(2)", 0, 2),
-    "range_scope_idc": Element("u(2)", 0, 3),
-    "reorder_coding_idc": Element("u(2)", 0, 2),
+    "profile_idc": Element("u(3)", 0, 2, extensible=True),
+    "level_idc": Element("u(4)", 1, 4, extensible=True),
     "digest_length": Element("u(6)", 0, 32),
-    "num_layers_minus1": Element("ue(v)", 0, 63),
-    "allocation_idc": Element("u(1)", 0, 1),
-    "range_min": Element("f(32)"),
-    "range_max": Element("f(32)"),
+    "digest_idc": Element("u(1)", 0, 0, extensible=True),
+    "num_layers_minus1": Element("ue(v)", 0, MAX_LAYERS - 1),
+    "num_stages": Element("ue(v)", 0, MAX_STAGES),
+    "t2_digest_flag": Element("u(1)", 0, 1),
     # layer_header
-    "layer_name_length_minus1": Element("ue(v)", 0, 31),
+    "layer_name_length_minus1": Element("ue(v)", 0, MAX_NAME - 1),
     "layer_name": Element("b(v)"),
     "channels_delta": Element("se(v)"),
+    # stage
+    "stage_idc": Element("ue(v)", 1, 1, extensible=True),
+    "stage_payload_bits": Element("ue(v)", 0, MAX_PARAMETER_SET_BITS),
+    "resize_shift": Element("u(2)", 0, 2),
+    # tensor_header
+    "same_tensor_flag": Element("u(1)", 0, 1),
+    "same_format_flag": Element("u(1)", 0, 1),
+    "bit_depth_minus1": Element("u(4)", 1, 15),
+    "inner_codec_idc": Element("u(3)", 0, 2, extensible=True),
+    "range_scope_idc": Element("u(2)", 0, 3),
+    "reorder_coding_idc": Element("u(2)", 0, 2),
+    "packing_idc": Element("u(2)", 0, 2),
     "grid_columns_minus1": Element("ue(v)", 0, MAX_CHANNELS - 1),
     "grid_rows_minus1": Element("ue(v)", 0, MAX_CHANNELS - 1),
-    "mode_idc": Element("u(1)", 0, 1),
-    # picture_header
+    "allocation_idc": Element("u(1)", 0, 1),
+    "mode_idc": Element("u(2)", 0, 2),
+    # value_range
+    "range_min": Element("f(32)"),
+    "range_max": Element("f(32)"),
+    # group_header
+    "num_pictures_minus1": Element("ue(v)", 0, MAX_GROUP - 1),
     "picture_height_minus1": Element("ue(v)", 0, MAX_SIZE - 1),
     "picture_width_minus1": Element("ue(v)", 0, MAX_SIZE - 1),
+    "layer_height_minus1": Element("ue(v)", 0, MAX_SIZE - 1),
+    "layer_width_minus1": Element("ue(v)", 0, MAX_SIZE - 1),
     "layer_height_delta": Element("se(v)"),
     "layer_width_delta": Element("se(v)"),
+    # picture_header
+    "ranges_as_before_flag": Element("u(1)", 0, 1),
+    "orders_as_before_flag": Element("u(1)", 0, 1),
     # reorder_index
     "reorder_index": Element("u(v)", part=Part.REORDER),
     "channel_index": Element("u(v)", part=Part.REORDER),
@@ -102,6 +128,19 @@ ELEMENTS: dict[str, Element] = {
     # digest
     "header_digest": Element("b(v)", part=Part.DIGEST),
     "t1_digest": Element("b(v)", part=Part.DIGEST),
+    "t2_digest": Element("b(v)", part=Part.DIGEST),
+    # model
+    "model_id": Element("u(4)", part=Part.MODEL),
+    "model_idc": Element("u(4)", 0, 1, Part.MODEL, extensible=True),
+    "model_kind": Element("u(8)", part=Part.MODEL),
+    "model_digest": Element("b(v)", part=Part.MODEL),
+    "model_data": Element("b(v)", part=Part.MODEL),
+    # user_data
+    "user_data_uuid": Element("b(v)", part=Part.USER_DATA),
+    "user_data": Element("b(v)", part=Part.USER_DATA),
+    # header_extension
+    "extension_size": Element("ue(v)", 0, MAX_EXTENSION),
+    "extension_data": Element("b(v)"),
     # byte_alignment
     "alignment_zero_bit": Element("u(v)", 0, 0),
 }

@@ -8,29 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .syntax import PictureHeader, StreamHeader
-from .values import InnerCodecId, Shape, frame_shapes
-
-#: The inner bit depth of the video codecs.
-VIDEO_BIT_DEPTH = 10
-
-
-def inner_bit_depth(inner_codec: InnerCodecId, bit_depth: int) -> int:
-    """Bits of a sample in the inner codec: the feature's own for lossless, 10 for video."""
-    return bit_depth if inner_codec == InnerCodecId.LOSSLESS else VIDEO_BIT_DEPTH
-
-
-def coded_size(inner_codec: InnerCodecId, height: int, width: int) -> tuple[int, int]:
-    """Height and width of a frame as the inner codec sees it: for video, even and at least 32."""
-    if inner_codec == InnerCodecId.LOSSLESS:
-        return height, width
-    return max(32, height + height % 2), max(32, width + width % 2)
+from .headers import GroupHeader, StreamHeader, TensorHeader
+from .values import Shape, coded_size, frame_shapes
 
 
 @dataclass(frozen=True)
 class SubstreamGeometry:
-    """Frames of one substream: how many, their size, and their size as coded (never smaller)."""
+    """Frames of one substream of a group: of each picture, of the group, their size, and their size as coded.
 
+    ``tensor`` is the header of the substream's first tensor, which has its inner codec, bit depth and mode.
+    """
+
+    tensor: TensorHeader
+    picture_frames: int
     frames: int
     height: int
     width: int
@@ -42,18 +32,31 @@ class SubstreamGeometry:
         """Samples of one coded frame."""
         return self.coded_height * self.coded_width
 
-
-def layer_shapes(stream: StreamHeader, picture: PictureHeader) -> list[Shape]:
-    """The shape ``(C, H, W)`` of each layer's tensor."""
-    return [
-        (layer.channels, dims.height, dims.width) for layer, dims in zip(stream.layers, picture.layers, strict=True)
-    ]
+    @property
+    def inner_bit_depth(self) -> int:
+        """Bits of a sample in the inner codec."""
+        return self.tensor.format.inner_bit_depth
 
 
-def substream_geometries(stream: StreamHeader, picture: PictureHeader) -> list[SubstreamGeometry]:
-    """One entry a substream: a layer each, or a single one for the tiled arrangement."""
-    shapes = frame_shapes(layer_shapes(stream, picture), [layer.grid for layer in stream.layers], stream.arrangement)
-    return [
-        SubstreamGeometry(frames, height, width, *coded_size(stream.inner_codec, height, width))
-        for frames, height, width in shapes
-    ]
+def layer_shapes(stream: StreamHeader, group: GroupHeader) -> list[Shape]:
+    """The shape ``(C, H, W)`` of each restored layer."""
+    return [(layer.channels, *size) for layer, size in zip(stream.layers, group.sizes, strict=True)]
+
+
+def tensor_shapes(stream: StreamHeader, group: GroupHeader) -> list[Shape]:
+    """The shape ``(C, H, W)`` of each coded tensor: the layers', after all stages."""
+    shapes = layer_shapes(stream, group)
+    for stage in stream.stages:
+        shapes = stage.shapes(shapes)
+    return shapes
+
+
+def substream_geometries(stream: StreamHeader, group: GroupHeader) -> list[SubstreamGeometry]:
+    """One entry a substream: a tensor each, or a run of stacked ones."""
+    shapes = frame_shapes(tensor_shapes(stream, group), stream.placements)
+    found = []
+    for members, (frames, height, width) in zip(stream.substreams, shapes, strict=True):
+        tensor = stream.tensors[members[0]]
+        coded = coded_size(tensor.format.inner_codec, height, width)
+        found.append(SubstreamGeometry(tensor, frames, frames * len(group.pictures), height, width, *coded))
+    return found

@@ -6,14 +6,14 @@ The constraint tables are ``profiles.csv`` and ``levels.csv``; validator, encode
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib.resources import files
 
 from ..errors import BitstreamError, LimitError
 from .geometry import substream_geometries
-from .syntax import PictureHeader, StreamHeader
+from .headers import GroupHeader, Model, StreamHeader
 from .values import InnerCodecId
 
 CLAUSE = "9"
@@ -21,15 +21,18 @@ CLAUSE = "9"
 
 @dataclass(frozen=True)
 class Level:
-    """One row of the level table, or what one picture needs of it."""
+    """One row of the level table, or what a bitstream so far needs of it."""
 
-    level_idc: int
-    max_layers: int
-    max_channels: int
-    max_side: int
-    max_frames: int
-    max_frame_samples: int
-    max_picture_samples: int
+    level_idc: int = 0
+    max_layers: int = 0
+    max_channels: int = 0
+    max_side: int = 0
+    max_frames: int = 0
+    max_frame_samples: int = 0
+    max_group_samples: int = 0
+    max_pictures: int = 0
+    max_total_samples: int = 0
+    max_model_bytes: int = 0
 
     def exceeded_by(self, needs: Level) -> Iterator[tuple[str, int, int]]:
         """Each constraint that ``needs`` exceeds: its name, the value needed, the value allowed."""
@@ -37,6 +40,10 @@ class Level:
             needed, allowed = getattr(needs, constraint.name), getattr(self, constraint.name)
             if needed > allowed:
                 yield constraint.name, needed, allowed
+
+
+#: Constraints on all groups together, where the others are on each.
+_TOTALS = ("max_pictures", "max_total_samples")
 
 
 def _rows(table: str) -> list[dict[str, str]]:
@@ -58,23 +65,37 @@ def profiles() -> dict[int, tuple[str, frozenset[InnerCodecId]]]:
     }
 
 
-def profile_for(inner_codec: InnerCodecId) -> int:
-    """The smallest profile that has ``inner_codec``."""
-    return min(idc for idc, (_, codecs) in profiles().items() if inner_codec in codecs)
+def profile_for(inner_codecs: Iterable[InnerCodecId]) -> int | None:
+    """The smallest profile that has all ``inner_codecs``; None where none has."""
+    wanted = frozenset(inner_codecs)
+    return next((idc for idc, (_, codecs) in sorted(profiles().items()) if wanted <= codecs), None)
 
 
-def needs_of(stream: StreamHeader, picture: PictureHeader) -> Level:
-    """What one picture needs, as a row of the level table (``level_idc`` 0)."""
-    geometries = substream_geometries(stream, picture)
+def needs_of(stream: StreamHeader, group: GroupHeader, models: Iterable[Model] = ()) -> Level:
+    """What one group with the models in force needs, as a row of the level table (``level_idc`` 0)."""
+    geometries = substream_geometries(stream, group)
+    samples = sum(g.frames * g.coded_samples for g in geometries)
     return Level(
         level_idc=0,
-        max_layers=len(stream.layers),
-        max_channels=max(layer.channels for layer in stream.layers),
+        max_layers=max(len(stream.layers), len(stream.tensors)),
+        max_channels=max(layer.channels for layer in (*stream.layers, *stream.coded)),
         max_side=max(max(g.coded_height, g.coded_width) for g in geometries),
         max_frames=max(g.frames for g in geometries),
         max_frame_samples=max(g.coded_samples for g in geometries),
-        max_picture_samples=sum(g.frames * g.coded_samples for g in geometries),
+        max_group_samples=samples,
+        max_pictures=len(group.pictures),
+        max_total_samples=samples,
+        max_model_bytes=sum(len(model.data) for model in models),
     )
+
+
+def together(first: Level, second: Level) -> Level:
+    """What two parts of a bitstream need together: the sum of pictures and samples, the larger of all else."""
+    values = {
+        one.name: (sum if one.name in _TOTALS else max)((getattr(first, one.name), getattr(second, one.name)))
+        for one in fields(Level)
+    }
+    return replace(first, **values)
 
 
 def level_for(needs: Level) -> int:
@@ -83,17 +104,26 @@ def level_for(needs: Level) -> int:
         if not any(level.exceeded_by(needs)):
             return level.level_idc
     name, needed, allowed = next(levels()[-1].exceeded_by(needs))
-    raise LimitError(f"the picture needs {name} {needed}; the highest level allows {allowed}")
+    raise LimitError(f"the pictures need {name} {needed}; the highest level allows {allowed}")
 
 
 def check_profile(stream: StreamHeader) -> None:
-    """:class:`BitstreamError` where the inner codec is not one of the declared profile's."""
+    """:class:`BitstreamError` where an inner codec is not one of the declared profile's."""
     name, codecs = profiles()[stream.profile]
-    if stream.inner_codec not in codecs:
-        raise BitstreamError(f"profile {name} does not have the inner codec {stream.inner_codec.name}", clause=CLAUSE)
+    for tensor in stream.tensors:
+        if tensor.format.inner_codec not in codecs:
+            raise BitstreamError(
+                f"profile {name} does not have the inner codec {tensor.format.inner_codec.name}", clause=CLAUSE
+            )
 
 
-def check_level(stream: StreamHeader, picture: PictureHeader) -> None:
-    """:class:`BitstreamError` where a picture needs more than the declared level allows."""
-    for name, needed, allowed in levels()[stream.level - 1].exceeded_by(needs_of(stream, picture)):
-        raise BitstreamError(f"level {stream.level} allows {name} {allowed}; the picture has {needed}", clause=CLAUSE)
+def check_level(level: int, needs: Level) -> None:
+    """:class:`BitstreamError` where ``needs`` exceeds the declared level."""
+    for name, needed, allowed in levels()[level - 1].exceeded_by(needs):
+        raise BitstreamError(
+            f"level {level} allows {name} {allowed}; the bitstream needs {needed}",
+            clause=CLAUSE,
+            element=name,
+            value=needed,
+            allowed=str(allowed),
+        )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 from ..errors import LimitError
-from .geometry import layer_shapes, substream_geometries
-from .syntax import PictureHeader, StreamHeader
+from .elements import MAX_CHANNELS, MAX_LAYERS
+from .geometry import layer_shapes
+from .headers import GroupHeader, StreamHeader
+from .levels import Level
 
 
 @dataclass(frozen=True)
@@ -17,10 +20,13 @@ class DecoderLimits:
     """
 
     frame_samples: int = 2**28
-    frames: int = 8192
-    channels: int = 8192
-    layers: int = 64
+    group_samples: int = 2**29
+    total_samples: int = 2**36
+    frames: int = 2**16
+    channels: int = MAX_CHANNELS
+    layers: int = MAX_LAYERS
     pictures: int = 1_000_000
+    model_bytes: int = 2**28
     output_bytes: int = 2**40
     inner_seconds: float = 600.0
     inner_bytes: int = 2**34
@@ -31,14 +37,13 @@ class DecoderLimits:
         if value > limit:
             raise LimitError(f"{name} would be {value}; the limit is {limit} (raise it with --limit {name}={value})")
 
-    def check_stream(self, stream: StreamHeader) -> None:
-        """Limits that the stream header alone can exceed."""
-        self.check("layers", len(stream.layers))
-        self.check("channels", max(layer.channels for layer in stream.layers))
+    def check_needs(self, needs: Level) -> None:
+        """Limits on what a bitstream needs so far."""
+        for name in ("layers", "channels", "frames", "frame_samples", "group_samples", "pictures", "total_samples"):
+            self.check(name, getattr(needs, f"max_{name}"))
+        self.check("model_bytes", needs.max_model_bytes)
 
-    def check_picture(self, stream: StreamHeader, picture: PictureHeader) -> int:
-        """Limits that one picture can exceed; returns the bytes its float32 features take."""
-        for geometry in substream_geometries(stream, picture):
-            self.check("frames", geometry.frames)
-            self.check("frame_samples", geometry.coded_samples)
-        return sum(4 * channels * height * width for channels, height, width in layer_shapes(stream, picture))
+
+def output_bytes(stream: StreamHeader, group: GroupHeader) -> int:
+    """The bytes that a group's float32 layers take."""
+    return len(group.pictures) * sum(4 * prod(shape) for shape in layer_shapes(stream, group))

@@ -4,21 +4,52 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterable, Sequence
-from typing import overload
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, overload
 
 from .values import InnerCodecId
 
 START_CODE = b"\x00\x00\x00\x01"
-_PARAMETER_SETS = {InnerCodecId.VVC: frozenset({14, 15, 16}), InnerCodecId.HEVC: frozenset({32, 33, 34})}
-_ACCESS_UNIT_DELIMITER = {InnerCodecId.VVC: 20, InnerCodecId.HEVC: 35}
+_SHORTEST_START_CODE = b"\x00\x00\x01"
+HEADER_BYTES = 2
+
+
+class Types(NamedTuple):
+    """The values of ``nal_unit_type`` that the syntax of a codec gives to kinds of NAL units.
+
+    ``others`` are those that decide samples, too; in VVC, one of them is the picture header.
+    """
+
+    slices: frozenset[int]
+    parameter_sets: frozenset[int]
+    sequence_parameter_set: int
+    access_unit_delimiter: int
+    others: frozenset[int]
+    picture_header: int | None = None
+
+
+TYPES = {
+    # H.265, Table 7-1. Others: end of sequence, end of bitstream.
+    InnerCodecId.HEVC: Types(
+        frozenset({*range(10), *range(16, 22)}), frozenset({32, 33, 34}), 33, 35, frozenset({36, 37})
+    ),
+    # H.266, Table 5. Others: adaptation parameter sets, picture header, end of sequence, end of bitstream.
+    InnerCodecId.VVC: Types(
+        frozenset({*range(4), *range(7, 11)}), frozenset({14, 15, 16}), 15, 20, frozenset({17, 18, 19, 21, 22}), 19
+    ),
+}
 #: What no NAL unit contains: it would be cut in two, or lose its end, in a byte stream.
 START_CODE_LIKE = re.compile(rb"\x00\x00[\x00-\x02]|\x00\Z")
 
 
-def split_byte_stream(stream: bytes) -> list[bytes]:
-    """The NAL units of an Annex B byte stream, without start codes and the zero bytes around them."""
-    return [unit.rstrip(b"\x00") for unit in stream.split(b"\x00\x00\x01")[1:]]
+def split_byte_stream(stream: bytes) -> Iterator[bytes]:
+    """The NAL units of an Annex B byte stream, one at a time, without start codes and the zero bytes around them."""
+    start = stream.find(_SHORTEST_START_CODE)
+    while start >= 0:
+        start += len(_SHORTEST_START_CODE)
+        following = stream.find(_SHORTEST_START_CODE, start)
+        yield stream[start : following if following >= 0 else len(stream)].rstrip(b"\x00")
+        start = following
 
 
 def join_byte_stream(nal_units: Iterable[bytes]) -> bytes:
@@ -68,12 +99,29 @@ def nal_unit_type(codec: InnerCodecId, nal_unit: bytes) -> int:
 
 def is_parameter_set(codec: InnerCodecId, nal_unit: bytes) -> bool:
     """Whether ``nal_unit`` is a video, sequence or picture parameter set."""
-    return nal_unit_type(codec, nal_unit) in _PARAMETER_SETS[codec]
+    return nal_unit_type(codec, nal_unit) in TYPES[codec].parameter_sets
+
+
+def layer_id(codec: InnerCodecId, nal_unit: bytes) -> int:
+    """``nuh_layer_id`` from the two-byte header of a NAL unit."""
+    return nal_unit[0] & 0x3F if codec == InnerCodecId.VVC else (nal_unit[0] & 1) << 5 | nal_unit[1] >> 3
 
 
 def is_access_unit_delimiter(codec: InnerCodecId, nal_unit: bytes) -> bool:
     """Whether ``nal_unit`` is an access unit delimiter."""
-    return nal_unit_type(codec, nal_unit) == _ACCESS_UNIT_DELIMITER[codec]
+    return nal_unit_type(codec, nal_unit) == TYPES[codec].access_unit_delimiter
+
+
+def without_repetitions(codec: InnerCodecId, leading: list[bytes], rest: Iterable[bytes]) -> Iterator[bytes]:
+    """``rest`` without parameter sets that repeat the only leading one of their type, before any other has come."""
+    types = [nal_unit_type(codec, unit) for unit in leading]
+    in_force = {unit for unit, kind in zip(leading, types, strict=True) if types.count(kind) == 1}
+    for unit in rest:
+        if is_parameter_set(codec, unit):
+            if unit in in_force:
+                continue
+            in_force.clear()  # it may replace any set, or invalidate one that refers to it: nothing is known from here
+        yield unit
 
 
 def escape(payload: bytes) -> bytes:

@@ -15,7 +15,7 @@ def index_bits(channels: int) -> int:
 
 
 def fixed_index_bits(channels: int) -> int:
-    """Length of one channel index in the fixed-length code of the first seed, ``ceil(log2(channels))`` bits."""
+    """Length of one channel index in the fixed-length code of Rhee et al., ``ceil(log2(channels))`` bits."""
     return (channels - 1).bit_length()
 
 

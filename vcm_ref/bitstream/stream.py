@@ -1,112 +1,110 @@
-"""The bitstream as a sequence of units (docs/bitstream.md, clause 5): writing and reading, a picture at a time."""
+"""Writing and reading a bitstream, a group of pictures at a time (docs/bitstream.md, clause 5)."""
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, ClassVar
 
+from .. import models as shipped
 from ..errors import BitstreamError
-from . import syntax
+from . import substream_syntax, syntax
 from .coder import Coder, Reader, Trace, Writer
 from .digest import header_digest
-from .elements import SIGNATURE, Part
-from .geometry import substream_geometries
-from .levels import Level, check_level, check_profile, level_for, needs_of
-from .limits import DecoderLimits
+from .elements import Part
+from .geometry import SubstreamGeometry, substream_geometries
+from .headers import GroupHeader, Model, PictureDigests, StreamHeader, Substream, Unit, UserData
+from .inner_stream import check_inner_stream
+from .levels import Level, check_level, check_profile, needs_of, together
+from .limits import DecoderLimits, output_bytes
 from .parameter_sets import BitString, templates
-from .syntax import PictureHeader, StreamHeader, Substream, Unit
-from .values import InnerCodecId, UnitType
-
-CLAUSE = "5"
-SIGNATURE_BYTES = 4
-#: unit_type, unit_size_bytes and the longest unit_size.
-MAX_UNIT_HEADER_BYTES = 5
+from .units import CLAUSE, SIGNATURE_BYTES, UnitLocation, check_beginning, locate_units, seekable, unit_part
+from .values import InnerCodecId, ModelSource, UnitType
 
 
 @dataclass
-class CodedPicture:
-    """One picture as it stands in the bitstream; ``part_bits`` counts its bits by part of the rate."""
+class CodedGroup:
+    """One group as it stands in the bitstream; ``part_bits`` counts its bits by part of the rate."""
 
-    header: PictureHeader
+    header: GroupHeader
     substreams: list[Substream]
-    digests: list[bytes] = field(default_factory=list)
+    digests: list[PictureDigests] = field(default_factory=list)
     part_bits: Counter[Part] = field(default_factory=Counter)
     substream_bytes: list[int] = field(default_factory=list)
 
 
-class UnitLocation(NamedTuple):
-    """Where a unit's header and payload begin, in bytes from the start of the bitstream, and the payload's size."""
+class Bases:
+    """The bases of a group's parameter sets (8.4): for each inner codec its templates, then the sets coded."""
 
-    unit_type: UnitType
-    offset: int
-    payload_offset: int
-    size: int
+    def __init__(self) -> None:
+        self._lists: dict[InnerCodecId, list[BitString]] = {InnerCodecId.LOSSLESS: []}
 
-
-def unit_part(unit_type: UnitType) -> Part:
-    """Which part of the rate a unit's header counts towards: a digest costs nothing where there is none."""
-    return Part.DIGEST if unit_type == UnitType.DIGEST else Part.HEADER
-
-
-def parameter_set_bases(codec: InnerCodecId) -> list[BitString]:
-    """The bases at the start of each picture: the empty one, then the templates."""
-    return [] if codec == InnerCodecId.LOSSLESS else [BitString(0, 0), *templates(codec)]
+    def of(self, codec: InnerCodecId) -> list[BitString]:
+        """The list of one inner codec, which grows."""
+        if codec not in self._lists:
+            self._lists[codec] = [BitString(0, 0), *templates(codec)]
+        return self._lists[codec]
 
 
 class BitstreamWriter:
-    """Writes a bitstream to ``file`` (binary, seekable), a picture at a time; :meth:`close` completes it."""
+    """Writes a bitstream to ``file`` (binary; a pipe will do), a group at a time; :meth:`close` completes it.
+
+    ``make_writer`` makes the writer of a unit: tests have one that checks nothing.
+    """
+
+    make_writer: ClassVar[type[Writer]] = Writer
 
     def __init__(self, file: BinaryIO, header: StreamHeader) -> None:
         self.file = file
         self.header = header
         self.part_bits: Counter[Part] = Counter()
-        self._needs: list[Level] = []
+        self._models: dict[int, Model] = {}
         writer = Writer()
         syntax.signature(writer)
         self.part_bits.update(writer.part_bits)
         file.write(writer.to_bytes())
-        self._write_stream_header()
+        self._stream_header = self._write(UnitType.STREAM_HEADER, lambda s: syntax.stream_header(s, header))
 
-    def write(self, picture: CodedPicture) -> None:
-        """Write one picture; fills its ``part_bits`` and ``substream_bytes``."""
-        self._needs.append(needs_of(self.header, picture.header))
-        level_for(self._needs[-1])
+    def write(self, group: CodedGroup) -> None:
+        """Write one group; fills its ``part_bits`` and ``substream_bytes``."""
         before = self.part_bits.copy()
-        writer = Writer()
-        syntax.picture_header(writer, self.header, picture.header)
-        self._write_unit(UnitType.PICTURE_HEADER, writer)
-        headers = self._stream_header, writer.to_bytes()
-        bases = parameter_set_bases(self.header.inner_codec)
-        for substream in picture.substreams:
-            writer = Writer()
-            syntax.substream(writer, self.header, substream, bases)
-            picture.substream_bytes.append(self._write_unit(UnitType.SUBSTREAM, writer))
+        payload = self._write(UnitType.GROUP_HEADER, lambda s: syntax.group_header(s, self.header, group.header))
+        bases = Bases()
+        geometries = substream_geometries(self.header, group.header)
+        for substream, geometry in zip(group.substreams, geometries, strict=True):
+            codec = geometry.tensor.format.inner_codec
+            writer = self.make_writer()
+            substream_syntax.substream(writer, codec, substream, bases.of(codec))
+            group.substream_bytes.append(len(self._write_unit(UnitType.SUBSTREAM, writer)))
         if self.header.digest_length:
-            writer = Writer()
-            syntax.digest(writer, self.header, header_digest(*headers), picture.digests)
-            self._write_unit(UnitType.DIGEST, writer)
-        picture.part_bits = self.part_bits - before
+            expected = header_digest(self._stream_header, self._models.values(), payload)
+            pictures = len(group.header.pictures)
+            self._write(UnitType.DIGEST, lambda s: syntax.digest(s, self.header, expected, group.digests, pictures))
+        group.part_bits = self.part_bits - before
+
+    def write_model(self, model: Model) -> None:
+        """Put a model in force for the groups to come."""
+        if model.source == ModelSource.DATA:
+            model.digest = hashlib.sha256(model.data).digest()
+        self._models[model.number] = model
+        self._write(UnitType.MODEL, lambda s: syntax.model(s, model))
+
+    def write_user_data(self, user_data: UserData) -> None:
+        """Write bytes that decoders skip."""
+        self._write(UnitType.USER_DATA, lambda s: syntax.user_data(s, user_data))
 
     def close(self) -> None:
-        """Write the end, and the level, which is known only now, into the stream header."""
+        """Write the end."""
         self._write_unit(UnitType.END, Writer())
-        needs = [max(column) for column in zip(*map(_values, self._needs), strict=True)]
-        self.header.level = level_for(Level(*needs)) if needs else 1
-        counted = self.part_bits.copy()
-        self.file.seek(SIGNATURE_BYTES)
-        self._write_stream_header()
-        self.part_bits = counted
-        self.file.seek(0, 2)
 
-    def _write_stream_header(self) -> None:
-        writer = Writer()
-        syntax.stream_header(writer, self.header)
-        self._write_unit(UnitType.STREAM_HEADER, writer)
-        self._stream_header = writer.to_bytes()
+    def _write(self, unit_type: UnitType, table: Callable[[Coder], None]) -> bytes:
+        writer = self.make_writer()
+        table(writer)
+        return self._write_unit(unit_type, writer)
 
-    def _write_unit(self, unit_type: UnitType, payload: Writer) -> int:
+    def _write_unit(self, unit_type: UnitType, payload: Writer) -> bytes:
         payload.align(Part.HEADER)
         body = payload.to_bytes()
         head = Writer()
@@ -114,119 +112,165 @@ class BitstreamWriter:
         self.part_bits[unit_part(unit_type)] += head.position
         self.part_bits.update(payload.part_bits)
         self.file.write(head.to_bytes() + body)
-        return len(body)
+        return body
 
 
-def _values(needs: Level) -> tuple[int, ...]:
-    return tuple(vars(needs).values())
+class Models:
+    """The models in force, by their numbers."""
 
+    def __init__(self) -> None:
+        self.in_force: dict[int, Model] = {}
 
-def locate_units(file: BinaryIO, trace: Trace | None = None) -> Iterator[UnitLocation]:
-    """The units of a bitstream in order, found without decoding any; ``file`` is binary and seekable.
+    def add(self, model: Model, s: Coder) -> None:
+        """Put a model in force under its number.
 
-    Ends after the end unit. :class:`BitstreamError` where a unit is cut short, where there is no end unit, or where
-    something follows it.
-    """
-    end = file.seek(0, 2)
-    file.seek(0)
-    signature = file.read(SIGNATURE_BYTES)
-    if signature and not SIGNATURE.to_bytes(SIGNATURE_BYTES, "big").startswith(signature):
-        raise BitstreamError('not a vcm_ref bitstream: it does not begin with "VCMF"', clause="6.2", bit_offset=0)
-    syntax.signature(Reader(signature, trace=trace))
-    offset = SIGNATURE_BYTES
-    while True:
-        file.seek(offset)
-        reader = Reader(file.read(MAX_UNIT_HEADER_BYTES), base_bit=8 * offset, trace=trace)
-        if not reader.more_data(False):
-            raise BitstreamError("the bitstream ends without an end unit", clause=CLAUSE, bit_offset=8 * offset)
-        unit = Unit()
-        syntax.unit_header(reader, unit)
-        payload_offset = offset + reader.position // 8
-        if payload_offset + unit.size > end:
-            raise reader.error(f"the unit has {unit.size} bytes, the bitstream only {end - payload_offset} more")
-        yield UnitLocation(unit.unit_type, offset, payload_offset, unit.size)
-        offset = payload_offset + unit.size
-        if unit.unit_type == UnitType.END:
-            if unit.size or offset != end:
-                raise BitstreamError("something follows the end unit", clause=CLAUSE, bit_offset=8 * offset)
-            return
+        :class:`BitstreamError` where it is so already, :class:`UnsupportedError` where its bytes are not here.
+        """
+        if model.source == ModelSource.DATA:
+            model.digest = hashlib.sha256(model.data).digest()
+        else:
+            known = {other.digest: other.data for other in self.in_force.values()}
+            model.data = known[model.digest] if model.digest in known else shipped.find(model.digest)
+        old = self.in_force.get(model.number)
+        if old is not None and (old.kind, old.digest) == (model.kind, model.digest):
+            raise BitstreamError(f"model {model.number} is in force already", clause="7.18", bit_offset=s.base_bit)
+        self.in_force[model.number] = model
 
 
 class BitstreamReader:
-    """Reads a bitstream from ``file`` (binary, seekable): the stream header at once, then a picture at a time.
+    """Reads a bitstream from ``file`` (binary): its headers at once, then a group at a time.
 
-    Raises :class:`BitstreamError` for a bitstream that is not conformant, :class:`UnsupportedError` for a later
-    version, :class:`~vcm_ref.errors.LimitError` for one that exceeds ``limits``.
+    Raises :class:`BitstreamError` for a bitstream that is not conformant, :class:`UnsupportedError` for a version, tool
+    or model that is not here, :class:`~vcm_ref.errors.LimitError` for one that exceeds ``limits``.
     """
 
     def __init__(self, file: BinaryIO, *, limits: DecoderLimits | None = None, trace: Trace | None = None) -> None:
-        self.file = file
+        self.file = seekable(file)
         self.limits = limits or DecoderLimits()
         self.trace = trace
         self.header = StreamHeader()
         self.part_bits: Counter[Part] = Counter()
-        self.output_bytes = 0
-        self._units = locate_units(file, trace)
+        self.picture_count = 0
+        self.models = Models()
+        check_beginning(self.file)
+        self._units = locate_units(self.file, trace)
         self._unit = next(self._units)
         self.part_bits[Part.HEADER] += 8 * SIGNATURE_BYTES
         reader = self._open(UnitType.STREAM_HEADER)
         syntax.stream_header(reader, self.header)
-        # One pass over all units: a bitstream cut short is refused before anything of it is decoded. After the stream
-        # header, because units of a later version are not to be judged.
-        self.picture_count = sum(unit.unit_type == UnitType.PICTURE_HEADER for unit in locate_units(file))
-        self._close(reader)
-        self._stream_header = reader.data
+        self._end(reader)
+        self.part_bits.update(reader.part_bits)
         check_profile(self.header)
-        self.limits.check_stream(self.header)
+        self._stream_header = reader.data
+        self._survey()
+        self._next()
 
-    def pictures(self) -> Iterator[CodedPicture]:
-        """The pictures in order, each parsed when it is asked for."""
+    def groups(self) -> Iterator[CodedGroup]:
+        """The groups in order, each parsed when it is asked for."""
         count = 0
         while count == 0 or self._unit.unit_type != UnitType.END:
             count += 1
-            self.limits.check("pictures", count)
-            yield self._read_picture()
+            yield self._read_group()
         self.part_bits[Part.HEADER] += 8 * (self._unit.payload_offset - self._unit.offset)
 
-    def _read_picture(self) -> CodedPicture:
+    def _survey(self) -> None:
+        """Look at all units before any is decoded: a bitstream that is cut short, or asks for too much, is refused."""
+        total, output = Level(), 0
+        for unit in locate_units(self.file):
+            if unit.unit_type != UnitType.GROUP_HEADER:
+                continue
+            group = GroupHeader()
+            reader = self._payload(unit, None)
+            syntax.group_header(reader, self.header, group)
+            self._end(reader)
+            total = together(total, needs_of(self.header, group))
+            check_level(self.header.level, total)
+            self.limits.check_needs(total)
+            output += output_bytes(self.header, group)
+            self.limits.check("output_bytes", output)
+        self.picture_count = total.max_pictures
+
+    def _read_group(self) -> CodedGroup:
         before = self.part_bits.copy()
-        picture = CodedPicture(PictureHeader(), [])
-        reader = self._open(UnitType.PICTURE_HEADER)
-        syntax.picture_header(reader, self.header, picture.header)
+        while self._unit.unit_type == UnitType.MODEL:
+            self._read_model()
+        group = CodedGroup(GroupHeader(), [])
+        reader = self._open(UnitType.GROUP_HEADER)
+        syntax.group_header(reader, self.header, group.header)
         self._close(reader)
-        headers = self._stream_header, reader.data
-        check_level(self.header, picture.header)
-        self.output_bytes += self.limits.check_picture(self.header, picture.header)
-        self.limits.check("output_bytes", self.output_bytes)
-        bases = parameter_set_bases(self.header.inner_codec)
-        for _ in substream_geometries(self.header, picture.header):
-            picture.substream_bytes.append(self._unit.size)
+        payload = reader.data
+        bases = Bases()
+        for geometry in substream_geometries(self.header, group.header):
+            codec = geometry.tensor.format.inner_codec
+            group.substream_bytes.append(self._unit.size)
             reader = self._open(UnitType.SUBSTREAM)
-            picture.substreams.append(Substream())
-            syntax.substream(reader, self.header, picture.substreams[-1], bases)
+            group.substreams.append(Substream())
+            substream_syntax.substream(reader, codec, group.substreams[-1], bases.of(codec))
             self._close(reader)
+            if codec != InnerCodecId.LOSSLESS:
+                self._check_inner_stream(group.substreams[-1], geometry, reader.base_bit)
         if self.header.digest_length:
+            expected = header_digest(self._stream_header, self.models.in_force.values(), payload)
             reader = self._open(UnitType.DIGEST)
-            syntax.digest(reader, self.header, header_digest(*headers), picture.digests)
+            syntax.digest(reader, self.header, expected, group.digests, len(group.header.pictures))
             self._close(reader)
-        picture.part_bits = self.part_bits - before
-        return picture
+        group.part_bits = self.part_bits - before
+        return group
+
+    def _check_inner_stream(self, substream: Substream, geometry: SubstreamGeometry, bit_offset: int) -> None:
+        codec, size = geometry.tensor.format.inner_codec, (geometry.coded_height, geometry.coded_width)
+        try:
+            check_inner_stream(codec, substream.inner_nal_units, geometry.frames, *size)
+        except BitstreamError as error:
+            error.bit_offset = bit_offset
+            raise
+
+    def _read_model(self) -> None:
+        needs = Level(max_model_bytes=self._unit.size - 2 + self._model_bytes())
+        model = Model()
+        reader = self._open(UnitType.MODEL)
+        self.limits.check_needs(needs)
+        syntax.model(reader, model)
+        self.models.add(model, reader)
+        check_level(self.header.level, Level(max_model_bytes=self._model_bytes()))
+        self._close(reader)
+
+    def _model_bytes(self) -> int:
+        return sum(len(model.data) for model in self.models.in_force.values())
 
     def _open(self, expected: UnitType) -> Reader:
         unit = self._unit
         if unit.unit_type != expected:
             raise BitstreamError(
-                f"a unit of type {unit.unit_type.name} stands where {expected.name} is due",
-                clause=CLAUSE,
-                bit_offset=8 * unit.offset,
+                f"a unit {unit.name} stands where {expected.name} is due", clause=CLAUSE, bit_offset=8 * unit.offset
             )
         self.part_bits[unit_part(unit.unit_type)] += 8 * (unit.payload_offset - unit.offset)
-        self.file.seek(unit.payload_offset)
-        return Reader(self.file.read(unit.size), base_bit=8 * unit.payload_offset, trace=self.trace)
+        return self._payload(unit, self.trace)
 
-    def _close(self, reader: Coder) -> None:
+    def _payload(self, unit: UnitLocation, trace: Trace | None) -> Reader:
+        self.file.seek(unit.payload_offset)
+        return Reader(self.file.read(unit.size), base_bit=8 * unit.payload_offset, trace=trace)
+
+    def _end(self, reader: Reader) -> None:
         reader.align(Part.HEADER)
         if reader.more_data(False):
             raise reader.error("the unit goes on after its last element")
+
+    def _close(self, reader: Reader) -> None:
+        self._end(reader)
         self.part_bits.update(reader.part_bits)
+        self._next()
+
+    def _next(self) -> None:
+        """Go to the next unit that is not ancillary; user data are read, other ancillary units are skipped."""
         self._unit = next(self._units)
+        while self._unit.ancillary:
+            unit = self._unit
+            if unit.unit_type == UnitType.USER_DATA:
+                reader = self._open(UnitType.USER_DATA)
+                syntax.user_data(reader, UserData())
+                self._end(reader)
+                self.part_bits.update(reader.part_bits)
+            else:
+                self.part_bits[Part.USER_DATA] += 8 * (unit.payload_offset + unit.size - unit.offset)
+            self._unit = next(self._units)

@@ -8,31 +8,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-class Arrangement(IntEnum):
-    """How feature maps become frames (``arrangement_idc``)."""
+class Packing(IntEnum):
+    """How feature maps become frames (``packing_idc``)."""
 
     FRAMES = 0
     QUILTED = 1
-    TILED = 2
+    STACKED = 2
 
 
 class Allocation(IntEnum):
     """Which place the next map of the channel order takes (``allocation_idc``)."""
 
-    SPATIAL = 0
-    TEMPORAL = 1
+    FRAME_MAJOR = 0
+    INTERLEAVED = 1
 
 
 class Mode(IntEnum):
-    """All-Intra or Random-Access (``mode_idc``)."""
+    """All-Intra, Random-Access or Low-Delay (``mode_idc``)."""
 
     AI = 0
     RA = 1
+    LD = 2
 
 
 class RangeScope(IntEnum):
@@ -40,16 +42,66 @@ class RangeScope(IntEnum):
 
     FIXED = 0
     PICTURE = 1
-    LAYER = 2
+    TENSOR = 2
     CHANNEL = 3
 
 
 class InnerCodecId(IntEnum):
-    """The inner codec of the substreams (``inner_codec_idc``)."""
+    """The inner codec of a substream (``inner_codec_idc``)."""
 
     LOSSLESS = 0
     HEVC = 1
     VVC = 2
+
+
+class ReorderCoding(IntEnum):
+    """How channel orders are coded (``reorder_coding_idc``): not at all, by exact rank, or index by index."""
+
+    NONE = 0
+    EXACT = 1
+    FIXED_LENGTH = 2
+
+
+class ModelSource(IntEnum):
+    """Where a model's bytes are (``model_idc``): in the unit, or with the decoder."""
+
+    DATA = 0
+    REFERENCE = 1
+
+
+class DigestAlgorithm(IntEnum):
+    """How digests are computed (``digest_idc``)."""
+
+    SHA256 = 0
+
+
+class StageId(IntEnum):
+    """A reduction stage (``stage_idc``)."""
+
+    RESIZE = 1
+
+
+class UnitType(IntEnum):
+    """Content of a unit (``unit_type``). Types from ``FIRST_ANCILLARY`` on are ancillary, the others critical."""
+
+    STREAM_HEADER = 1
+    GROUP_HEADER = 2
+    SUBSTREAM = 3
+    DIGEST = 4
+    END = 5
+    MODEL = 6
+    USER_DATA = 8
+
+
+FIRST_ANCILLARY = 8
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Name and number of channels of a restored layer or of a coded tensor."""
+
+    name: str = ""
+    channels: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,50 +121,73 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class ValueRange:
-    """Range of one layer: float32 arrays ``lo`` and ``hi`` of shape ``(n,)``.
+class Placement:
+    """How the maps of one tensor lie in frames."""
 
-    ``n`` is 1 (one pair for all channels of the layer) or C (scope ``CHANNEL``). Finite, ``lo <= hi``.
+    grid: Grid
+    packing: Packing = Packing.FRAMES
+    allocation: Allocation = Allocation.FRAME_MAJOR
+
+
+@dataclass(frozen=True)
+class ValueRange:
+    """Range of one tensor: float32 arrays ``lo`` and ``hi`` of shape ``(n,)``.
+
+    ``n`` is 1 (one pair for all channels of the tensor) or C (scope ``CHANNEL``). Finite, ``lo <= hi``.
     """
 
     lo: NDArray[np.float32]
     hi: NDArray[np.float32]
 
 
-class ReorderCoding(IntEnum):
-    """How channel orders are coded (``reorder_coding_idc``): not at all, by exact rank, or index by index."""
+@dataclass(frozen=True)
+class Samples:
+    """An integer tensor and the values that it stands for: ``lo + samples * ((hi - lo) / top)``.
 
-    NONE = 0
-    EXACT = 1
-    FIXED_LENGTH = 2
+    ``samples`` has shape ``(C, H, W)``; a sample is below ``2**53``.
+    """
 
-
-class UnitType(IntEnum):
-    """What a unit holds (``unit_type``)."""
-
-    STREAM_HEADER = 1
-    PICTURE_HEADER = 2
-    SUBSTREAM = 3
-    DIGEST = 4
-    END = 5
+    samples: NDArray[np.integer]
+    value_range: ValueRange
+    top: int
 
 
 #: Channels, or frames; then height and width.
 Shape = tuple[int, int, int]
 
 
-def frame_shapes(shapes: Sequence[Shape], grids: Sequence[Grid], arrangement: Arrangement) -> list[Shape]:
-    """Return the frames ``(F, H, W)`` of each substream, before padding.
+def substream_members(placements: Sequence[Placement]) -> list[list[int]]:
+    """Return the numbers of the tensors in each substream: one tensor, or a run of ``STACKED`` ones."""
+    runs = groupby(range(len(placements)), lambda i: -1 if placements[i].packing == Packing.STACKED else i)
+    return [list(members) for _, members in runs]
 
-    ``shapes`` and ``grids`` are those of the layers. Each layer is a substream; with ``TILED`` there is one
-    in all.
+
+def frame_shapes(shapes: Sequence[Shape], placements: Sequence[Placement]) -> list[Shape]:
+    """Return the frames ``(F, H, W)`` of each substream of one picture, before padding.
+
+    ``shapes`` and ``placements`` are those of the tensors. Stacked tensors lie one below the other.
     """
-    layers = list(zip(shapes, grids, strict=True))
-    if arrangement == Arrangement.TILED:
-        height = sum(grid.rows * map_height for (_, map_height, _), grid in layers)
-        width = max(grid.columns * map_width for (_, _, map_width), grid in layers)
-        return [(1, height, width)]
-    return [
-        (channels // grid.maps, grid.rows * map_height, grid.columns * map_width)
-        for (channels, map_height, map_width), grid in layers
-    ]
+    found = []
+    for members in substream_members(placements):
+        own = [(*shapes[i], placements[i].grid) for i in members]
+        frames = own[0][0] // own[0][3].maps
+        found.append(
+            (frames, sum(grid.rows * h for _, h, _, grid in own), max(grid.columns * w for *_, w, grid in own))
+        )
+    return found
+
+
+def coded_size(inner_codec: InnerCodecId, height: int, width: int) -> tuple[int, int]:
+    """Height and width of a frame as the inner codec sees it: for video, even and at least 32."""
+    if inner_codec == InnerCodecId.LOSSLESS:
+        return height, width
+    return max(32, height + height % 2), max(32, width + width % 2)
+
+
+#: The inner bit depth of the video codecs.
+VIDEO_BIT_DEPTH = 10
+
+
+def inner_bit_depth(inner_codec: InnerCodecId, bit_depth: int) -> int:
+    """Bits of a sample in the inner codec: the feature's own for lossless, 10 for video."""
+    return bit_depth if inner_codec == InnerCodecId.LOSSLESS else VIDEO_BIT_DEPTH

@@ -184,12 +184,12 @@ class FfmpegDecoder:
         if bit_depth != 10:
             raise CodecError(f"{self._format}: frames of {bit_depth} bits cannot be decoded, only of 10")
         executable = find_ffmpeg()
-        inner = checked_inner_stream(self.codec_id, stream, count, *size)
-        planes = _COLOUR if colour else _FIRST if inner.parameters.chroma_format == _444 else _LUMA
+        checked, parameters = checked_inner_stream(self.codec_id, stream, count, *size)
+        planes = _COLOUR if colour else _FIRST if parameters.chroma_format == _444 else _LUMA
         output_bytes = _Y4M_HEADER_BYTES + count * (len(_FRAME) + 2 * samples)
         limits = ChildLimits(self.time_limit_s, output_bytes, self.memory_limit)
         try:
-            output = run_child(self._command(executable, planes), feed=[inner.data], limits=limits)
+            output = run_child(self._command(executable, planes), feed=[checked], limits=limits)
         except CodecError as error:
             if _offers(executable, "-decoders", self._format):
                 raise

@@ -82,7 +82,7 @@ class HevcEncoder:
 
     def describe(self) -> dict[str, str]:
         """Version of the executable and every option that shapes the stream."""
-        options = {mode.name: " ".join(self.options(mode)) for mode in Mode}
+        options = {mode.name: " ".join(self.options(mode)) for mode in (Mode.AI, Mode.RA)}
         return {"encoder": _ENCODER, "ffmpeg": ffmpeg_version(find_ffmpeg()), **options}
 
     def options(self, mode: Mode) -> list[str]:

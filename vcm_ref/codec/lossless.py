@@ -35,6 +35,9 @@ from ..bitstream.values import InnerCodecId, Mode
 from ..errors import CodecError
 from .frames import check_frames
 
+#: The 48 bits before a bzip2 stream's checksum.
+_END_OF_STREAM = 0x177245385090
+
 
 @dataclass(frozen=True)
 class LosslessCodec:
@@ -119,4 +122,13 @@ def _decompress(block: bytes, size: int) -> NDArray[np.uint8]:
         raise CodecError(f"lossless: the stream is damaged ({error})") from error
     if surplus or len(plane) != size or not decompressor.eof or decompressor.unused_data:
         raise CodecError(f"lossless: the stream does not hold exactly {size} samples")
+    if not _zero_padded(block):
+        raise CodecError("lossless: the bits that fill the last byte are not zero")
     return np.frombuffer(plane, np.uint8)
+
+
+def _zero_padded(block: bytes) -> bool:
+    """Whether only zero bits follow a bzip2 stream's end-of-stream marker and checksum, less than a byte of them."""
+    tail = int.from_bytes(block[-11:], "big")
+    padding = next(bits for bits in range(8) if tail >> (bits + 32) & (1 << 48) - 1 == _END_OF_STREAM)
+    return tail & (1 << padding) - 1 == 0

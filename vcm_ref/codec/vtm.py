@@ -113,7 +113,7 @@ class VtmEncoder:
         """Version of the executable and the command lines, for frames of unknown size and QP."""
         executable = _find(self.executable, "VCM_VTM_ENCODER", "VTM's EncoderApp")
         lines = {}
-        for mode in Mode:
+        for mode in (Mode.AI, Mode.RA):
             name = self._configuration(mode).name
             lines[mode.name] = " ".join(self._command("EncoderApp", name, (0, 0, 0), mode, 0))
         return {"encoder": _version(executable), **lines}
@@ -197,12 +197,12 @@ class VtmDecoder:
         if bit_depth != 10:
             raise CodecError(f"vtm: frames of {bit_depth} bits cannot be decoded, only of 10")
         executable = _find(self.executable, "VCM_VTM_DECODER", "VTM's DecoderApp")
-        inner = checked_inner_stream(self.codec_id, stream, count, height, width)
-        chroma = height * width * _CHROMA_SAMPLES[inner.parameters.chroma_format] // 2  # samples of a frame
+        checked, parameters = checked_inner_stream(self.codec_id, stream, count, height, width)
+        chroma = height * width * _CHROMA_SAMPLES[parameters.chroma_format] // 2  # samples of a frame
         largest = (1 << 20) + 2 * count * (height * width + chroma)
         limits = ChildLimits(self.time_limit_s, _LOG_BYTES, self.memory_limit, largest)
         with scratch_folder("vtm") as folder:
-            (folder / _STREAM).write_bytes(inner.data)
+            (folder / _STREAM).write_bytes(checked)
             run_child(decoder_command(executable), limits=limits, cwd=folder)
             _check_pictures(_read(folder / _PICTURES), count, height, width)
             return _read_luma(folder / _OUTPUT, count, height, width, chroma)

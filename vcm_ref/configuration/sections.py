@@ -89,6 +89,20 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Reduction:
+    """Reduction of the layers to the coded tensors (docs/bitstream.md, clause 8.9)."""
+
+    method: Literal["none", "resize"] = option("none", "`resize`: layers are coded at a fraction of their size")
+    factor: int | Mapping[str, int] | None = option(
+        None,
+        "the number that height and width of a layer are divided by: 1, 2 or 4",
+        by_layer=True,
+        values=(1, 2, 4),
+        only_with=("reduction.method", ("resize",)),
+    )
+
+
+@dataclass(frozen=True)
 class Quantisation:
     """Quantisation of the layers (docs/bitstream.md, clause 8.6)."""
 
@@ -187,6 +201,13 @@ class Coding:
     apply_exif_orientation: bool = option(True, "whether pictures are turned upright as their Exif orientation says")
     network: Network = section(Network, "the network for pictures")
     picture: Picture | None = section(Picture, "the picture itself is coded", optional=True)
+    level: int | None = option(
+        None,
+        "the level to declare (docs/bitstream.md, clause 9); by default the lowest that the first pictures need",
+        minimum=1,
+        maximum=4,
+    )
+    reduction: Reduction = section(Reduction, "reduction")
     quantisation: Quantisation = section(Quantisation, "quantisation")
     order: Order = section(Order, "order")
     arrangement: Arrangement = section(Arrangement, "arrangement")

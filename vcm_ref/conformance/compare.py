@@ -125,13 +125,15 @@ def _pairs(first: TensorFile, second: TensorFile, prefix: str) -> Iterator[Tenso
 
 def _vector_layouts(vector: Vector) -> Mapping[str, Layout]:
     """Names and shapes in each file that a decoder leaves of this vector."""
-    substreams, layers = [], []
+    substreams, tensors, layers = [], [], []
     for number, picture in enumerate(vector.pictures):
         for index, substream in enumerate(picture.substreams):
             substreams.append((f"picture {number}, substream{index}", substream.shape))
+        for tensor in picture.tensors:
+            tensors.append((f"picture {number}, {tensor.name}", tensor.shape))
         for layer in picture.layers:
             layers.append((f"picture {number}, {layer.name}", layer.shape))
-    return {T0: substreams, T1: layers, T2: layers}
+    return {T0: substreams, T1: tensors, T2: layers}
 
 
 def _add_block(

@@ -61,9 +61,12 @@ def _tensors(pictures: Sequence[PictureDigests], file: str) -> Iterator[_Tensor]
         if file == T0:
             for number, substream in enumerate(picture.substreams):
                 yield _Tensor(index, f"substream{number}", substream.shape, substream.t0)
+        elif file == T1:
+            for tensor in picture.tensors:
+                yield _Tensor(index, tensor.name, tensor.shape, tensor.t1)
         else:
             for layer in picture.layers:
-                yield _Tensor(index, layer.name, layer.shape, layer.t1 if file == T1 else layer.t2)
+                yield _Tensor(index, layer.name, layer.shape, layer.t2)
 
 
 def _difference(tensors: Sequence[_Tensor], path: Path, file: str) -> str | None:

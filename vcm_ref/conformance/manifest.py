@@ -36,12 +36,20 @@ class SubstreamDigest:
 
 
 @dataclass(frozen=True)
-class LayerDigest:
-    """One layer: ``shape`` is ``(C, H, W)``; ``t1`` and ``t2`` are the digests (8.7), uint16 and float32."""
+class TensorDigest:
+    """One coded tensor: ``shape`` is ``(C, H, W)``; ``t1`` is the digest (8.7) of its uint16 samples."""
 
     name: str
     shape: Shape
     t1: str
+
+
+@dataclass(frozen=True)
+class LayerDigest:
+    """One restored layer: ``shape`` is ``(C, H, W)``; ``t2`` is the digest (8.7) of its float32 values."""
+
+    name: str
+    shape: Shape
     t2: str
 
 
@@ -52,6 +60,7 @@ class PictureDigests:
     height: int
     width: int
     substreams: tuple[SubstreamDigest, ...]
+    tensors: tuple[TensorDigest, ...]
     layers: tuple[LayerDigest, ...]
 
 
@@ -217,7 +226,8 @@ def _picture(entry: Mapping[str, Any]) -> PictureDigests:
         height=entry["height"],
         width=entry["width"],
         substreams=tuple(SubstreamDigest(_shape(item), item["t0"]) for item in entry["substreams"]),
-        layers=tuple(LayerDigest(item["name"], _shape(item), item["t1"], item["t2"]) for item in entry["layers"]),
+        tensors=tuple(TensorDigest(item["name"], _shape(item), item["t1"]) for item in entry["tensors"]),
+        layers=tuple(LayerDigest(item["name"], _shape(item), item["t2"]) for item in entry["layers"]),
     )
 
 

@@ -16,15 +16,23 @@ HINTS = {
     "6.2": "no bitstream of this kind, or its first bytes are damaged",
     "6.3": "a wrong unit size sends the reader astray: see the unit before this place; sizes have no leading zero byte",
     "6.4": "a stream header of another version of the syntax, or a reserved code point",
-    "6.5": "channels are coded as the difference from the layer before; the grid has to divide them; names are ASCII",
-    "6.6": "a range measured on features that hold NaN or infinity, or its two ends exchanged",
-    "6.7": "sizes are coded as differences from half the layer before, rounded up",
-    "6.8": "a rank of C! or above: digits of the factorial number system taken in the wrong order",
-    "6.9": "the number of leading parameter sets does not fit what follows",
-    "6.10": "a parameter set coded from another base or with a shorter prefix than 7.10 asks, or with other templates",
-    "6.11": "start codes left in NAL units, a delimiter that should have been left out, or a size that is too large",
-    "6.12": "a header or the digest itself changed after the bitstream was written",
-    "6.13": "bits that align have to be zero; an element before this place has perhaps the wrong length",
+    "6.5": "channels are coded as the difference from the layer before; names are ASCII",
+    "6.6": "a stage's payload is not of the length that it says",
+    "6.7": "a stage RESIZE resizes something",
+    "6.8": "the grid has to divide the channels; what is as in the tensor before is coded by a flag",
+    "6.9": "bit depths above 10 are for the lossless inner codec",
+    "6.10": "a range measured on features that hold NaN or infinity, or its two ends exchanged",
+    "6.11": "sizes are coded as differences from half the layer before, rounded up",
+    "6.12": "ranges or orders that are as in the picture before are coded by a flag",
+    "6.13": "a rank of C! or above: digits of the factorial number system taken in the wrong order",
+    "6.14": "the number of leading parameter sets does not fit what follows",
+    "6.15": "a parameter set coded from another base or with a shorter prefix than 7.10 asks, or with other templates",
+    "6.16": "start codes left in NAL units, a delimiter that should have been left out, or a size that is too large",
+    "6.17": "a header, a model or the digest itself changed after the bitstream was written",
+    "6.21": "bits that align have to be zero; an element before this place has perhaps the wrong length",
+    "7.18": "a model is sent or referred to again though it is in force",
+    "8.3": "the inner stream has another number of pictures than the headers promise",
+    "8.4": "the inner stream has a profile, a chroma format or a picture size that is not allowed",
     "8.7": "the inner stream, a grid, an allocation or an order is damaged, or the decoder differs from the encoder's",
     "8.8": "the lossless stream is damaged, or was made for frames of another size, number or bit depth",
     "9": "the level or profile was set by hand; write the lowest that allows every picture",
@@ -69,7 +77,7 @@ def validate(
         try:
             for picture in Decoder(file, limits=limits, backend=backend, progress=progress).pictures():
                 pictures += 1
-                layers = len(picture.quantised)
+                layers = len(picture.features.layers)
                 digests = digests and picture.verified
         except BitstreamError as error:
             hint = HINTS.get(error.clause or "")

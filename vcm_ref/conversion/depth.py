@@ -20,7 +20,7 @@ def raise_depth(frames: NDArray[np.uint16], bit_depth: int, inner_bit_depth: int
 def lower_depth(frames: NDArray[np.uint16], bit_depth: int, inner_bit_depth: int) -> NDArray[np.uint16]:
     """Round samples of ``inner_bit_depth`` bits to ``bit_depth`` bits, which are no more.
 
-    Normative (docs/bitstream.md, Decoding process): ``Clip3(0, 2**n - 1, (s + (1 << (shift - 1))) >> shift)``
+    Normative (docs/bitstream.md, 8.3): ``Clip3(0, 2**n - 1, (s + (1 << (shift - 1))) >> shift)``
     with ``shift = inner_bit_depth - bit_depth``, and the identity where ``shift`` is 0. Works in the memory
     of ``frames`` ``(F, H, W)`` and returns it; frames that may not be written are left alone and new ones
     returned.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isqrt
 
-from vcm_ref.bitstream.values import Arrangement, Grid
+from vcm_ref.bitstream.values import Grid, Packing
 from vcm_ref.errors import ConfigError
 
 LONGEST_SIDE = 16384
@@ -21,7 +21,7 @@ def default_grid(channels: int) -> Grid:
 
 
 def frame_grid(shape: tuple[int, int, int]) -> Grid:
-    """Return the grid of a layer ``(C, H, W)`` with arrangement ``FRAMES`` where the configuration gives none.
+    """Return the grid of a layer ``(C, H, W)`` with packing ``FRAMES`` where the configuration gives none.
 
     It is the default grid of all maps. Where that frame had a side above `LONGEST_SIDE`, as the strip of a large prime
     number of maps has, it is the default grid of the most maps that divide C and stay within it, so that the layer
@@ -37,8 +37,8 @@ def _longest_side(grid: Grid, height: int, width: int) -> int:
     return max(grid.columns * width, grid.rows * height)
 
 
-def tiled_grids(shapes: Sequence[tuple[int, int, int]]) -> list[Grid]:
-    """Return a grid for each layer ``(C, H, W)`` of arrangement ``TILED``.
+def stacked_grids(shapes: Sequence[tuple[int, int, int]]) -> list[Grid]:
+    """Return a grid for each layer ``(C, H, W)`` of packing ``STACKED``.
 
     The first layer takes its default grid. Each further layer takes the most columns that divide its channels
     and keep it within the width of the first (one column where none do). A dyadic pyramid of 256 channels
@@ -54,19 +54,19 @@ def tiled_grids(shapes: Sequence[tuple[int, int, int]]) -> list[Grid]:
     return grids
 
 
-def check_grid(layer: str, channels: int, grid: Grid, arrangement: Arrangement = Arrangement.FRAMES) -> None:
-    """Check that ``grid`` holds the layer's ``channels`` maps in full frames; with ``TILED``, in one frame.
+def check_grid(layer: str, channels: int, grid: Grid, packing: Packing = Packing.FRAMES) -> None:
+    """Check that ``grid`` holds the layer's ``channels`` maps in full frames; with ``STACKED``, in one frame.
 
     Raises `ConfigError` that names the layer and lists grids that fit: for each number of frames the one
-    nearest to square; with ``TILED`` those of all maps. Where there are many, it lists the nearest to the one
+    nearest to square; with ``STACKED`` those of all maps. Where there are many, it lists the nearest to the one
     asked for.
     """
-    tiled = arrangement == Arrangement.TILED
+    stacked = packing == Packing.STACKED
     fits = grid.columns > 0 and grid.rows > 0 and channels % grid.maps == 0
-    if fits and (not tiled or grid.maps == channels):
+    if fits and (not stacked or grid.maps == channels):
         return
     divisors = [number for number in range(1, channels + 1) if channels % number == 0]
-    if tiled:
+    if stacked:
         fitting = [Grid(columns, channels // columns) for columns in divisors]
         fitting.sort(key=lambda fit: abs(fit.columns - grid.columns))
         listed = ", ".join(str(fit) for fit in sorted(fitting[:_SUGGESTIONS], key=lambda fit: fit.rows))

@@ -1,7 +1,7 @@
 """Channel order: which map takes which position before allocation, and its inverse.
 
-Seed 1, sections II.2 and III.1: maps are ordered by mean brightness, or chained from the brightest one by MSE
-or SSIM, so that neighbours resemble each other. Everything is measured on the quantised maps.
+Rhee, Lee, Kim 2022, sections II.2 and III.1: maps are ordered by mean brightness, or chained from the brightest
+one by MSE or SSIM, so that neighbours resemble each other. Everything is measured on the quantised maps.
 """
 
 from __future__ import annotations
@@ -64,13 +64,6 @@ def channel_order(
     top = highest_value(bit_depth)
     similarity = _mse_similarity(q, top) if method == "mse" else _ssim_similarity(q, top, threads)
     return _chain(similarity, int(sums.argmax()))
-
-
-def inverse_order(order: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return ``position`` ``(C,)``: channel ``c`` is found at position ``position[c]``."""
-    position = np.empty_like(order)
-    position[order] = np.arange(len(order))
-    return position
 
 
 def _chain(similarity: NDArray[np.float64], first: int) -> NDArray[np.intp]:

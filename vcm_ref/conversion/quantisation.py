@@ -1,7 +1,7 @@
 """Quantisation of feature tensors to ``n``-bit samples, and its inverse.
 
-Forward: measure a range, clamp to it, and spread it over ``0 … 2**n - 1`` (seed 1, sections III.1 and III.4;
-the named ranges are those of the MPEG-VCM feature anchor). Inverse: docs/bitstream.md, Decoding process.
+Forward: measure a range, clamp to it, and spread it over ``0 … 2**n - 1`` (Rhee, Lee, Kim 2022, sections III.1
+and III.4; the named ranges are those of the MPEG-VCM feature anchor). Inverse: docs/bitstream.md, 8.6.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vcm_ref.bitstream.values import RangeScope, ValueRange
+from vcm_ref.bitstream.values import RangeScope, Samples, ValueRange
 from vcm_ref.conversion.parallel import map_blocks, share_out
 from vcm_ref.errors import ConfigError, DatasetError
 
@@ -80,7 +80,7 @@ def measure_ranges(
     extremes = [_layer_extremes(name, tensor, threads) for name, tensor in layers.items()]
     if scope == RangeScope.CHANNEL:
         return [ValueRange(lows + np.float32(0), highs + np.float32(0)) for lows, highs in extremes]
-    if scope == RangeScope.LAYER:
+    if scope == RangeScope.TENSOR:
         return [_one_range(lows.min(), highs.max()) for lows, highs in extremes]
     if scope == RangeScope.PICTURE:
         low = min(lows.min() for lows, _ in extremes)
@@ -143,19 +143,17 @@ def quantise(
     return q, sums
 
 
-def dequantise(
-    q: NDArray[np.uint16], value_range: ValueRange, bit_depth: int, *, threads: int | None = None
-) -> NDArray[np.float32]:
-    """Turn samples ``(C, H, W)`` of ``bit_depth`` bits back into a float32 tensor ``(C, H, W)``.
+def dequantise(tensor: Samples, *, threads: int | None = None) -> NDArray[np.float32]:
+    """Turn integer samples ``(C, H, W)`` into the float32 values ``(C, H, W)`` that they stand for.
 
-    Normative (docs/bitstream.md, Decoding process): ``float32(lo + q * ((hi - lo) / (2**n - 1)))``, all in
-    float64 with each operation rounded once. Where ``lo`` equals ``hi``, every sample gives ``lo``.
+    Normative (docs/bitstream.md, 8.6): ``float32(lo + q * ((hi - lo) / top))``, all in float64 with each
+    operation rounded once. Where ``lo`` equals ``hi``, every sample gives ``lo``.
     """
-    top = highest_value(bit_depth)
+    q, value_range = tensor.samples, tensor.value_range
     lo = value_range.lo.astype(np.float64).reshape(-1, 1, 1)
-    step = (value_range.hi.astype(np.float64).reshape(-1, 1, 1) - lo) / top
+    step = (value_range.hi.astype(np.float64).reshape(-1, 1, 1) - lo) / tensor.top
     blocks = map_blocks(q.shape)
-    tensor = np.empty(q.shape, np.float32)
+    values = np.empty(q.shape, np.float32)
 
     # Each step is a call of its own, so no compiler can fuse multiplication and addition into one rounding.
     # In the cache, these four take less time than looking samples up in a table: NumPy widens indices to 64
@@ -168,10 +166,10 @@ def dequantise(
             np.copyto(x, samples)
             np.multiply(x, _of_block(step, block), out=x)
             np.add(x, _of_block(lo, block), out=x)
-            np.copyto(tensor[block], x, casting="same_kind")
+            np.copyto(values[block], x, casting="same_kind")
 
     share_out(work, blocks, threads)
-    return tensor
+    return values
 
 
 def _forward_parameters(value_range: ValueRange, top: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

@@ -54,7 +54,7 @@ _SAMPLES = 1001  # of a cubic, where it is looked at for falling
 class Comparison:
     """How ``test`` compares with ``anchor``, which are names of curves.
 
-    ``rate`` says which rate: ``bpp`` or ``seed_bpp``. ``rate_cubic`` and ``rate_pchip`` are BD-rates in percent,
+    ``rate`` says which rate: ``bpp`` or ``rhee2022_bpp``. ``rate_cubic`` and ``rate_pchip`` are BD-rates in percent,
     negative where the test needs fewer bits; ``accuracy_cubic`` and ``accuracy_pchip`` are BD-accuracies in points of
     100 times the metric, positive where the test is more accurate. None is a figure that there is not, and a note says
     why.
@@ -98,7 +98,7 @@ _RATE = _Figure("BD-rate", "accuracy", lambda front: front.accuracies, "bd_rate"
 _ACCURACY = _Figure("BD-accuracy", "rate", lambda front: np.log10(front.rates), "bd_psnr", 100)
 
 
-def compare(anchor: Curve, test: Curve, rate: Literal["bpp", "seed_bpp"] = "bpp") -> Comparison:
+def compare(anchor: Curve, test: Curve, rate: Literal["bpp", "rhee2022_bpp"] = "bpp") -> Comparison:
     """BD-rate and BD-accuracy of ``test`` against ``anchor`` at the rate ``rate``, under this module's policy.
 
     Raises :class:`~vcm_ref.errors.ConfigError` for curves of different metrics and where the package is not installed.
@@ -133,7 +133,7 @@ def _front(side: Literal["anchor", "test"], curve: Curve, rate: str, notes: list
 
     usable: list[Point] = []
     for point in curve.points:
-        value = point.bpp if rate == "bpp" else point.seed_bpp
+        value = point.bpp if rate == "bpp" else point.rhee2022_bpp
         if value is None:
             note(Kind.NO_RATE, point, rate=rate)
         elif not math.isfinite(value) or not math.isfinite(point.accuracy):

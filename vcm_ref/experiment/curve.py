@@ -20,14 +20,14 @@ from ..files.schema import packaged
 class Point:
     """One point of a curve.
 
-    ``bpp`` is bits over pixels of the original pictures, a ratio of sums, and ``seed_bpp`` the same in the first seed's
-    accounting; ``accuracy`` is from 0 to 1; ``failed`` counts the pictures that have no result.
+    ``bpp`` is bits over pixels of the original pictures, a ratio of sums, and ``rhee2022_bpp`` the same in the
+    accounting of Rhee et al.; ``accuracy`` is from 0 to 1; ``failed`` counts the pictures that have no result.
     """
 
     qp: int | None
     bpp: float
     accuracy: float
-    seed_bpp: float | None = None
+    rhee2022_bpp: float | None = None
     failed: int = 0
 
 
@@ -85,7 +85,7 @@ def _from_published(path: Path | str, document: Mapping[str, Any], metric: str |
         name=document["name"],
         metric=document["metric"],
         points=tuple(
-            Point(_qp(point), float(point["bpp"]), point["accuracy"] / scale, _seed_bpp(point))
+            Point(_qp(point), float(point["bpp"]), point["accuracy"] / scale, _rhee2022_bpp(point))
             for point in document["points"]
         ),
         uncompressed=None if uncompressed is None else uncompressed / scale,
@@ -111,7 +111,7 @@ def curve_of_anchor(what: Path | str, document: Mapping[str, Any], metric: str |
                 qp=_qp(point),
                 bpp=float(point["bpp"]),
                 accuracy=_accuracy(what, f"points.{number}", point["metrics"], metric),
-                seed_bpp=_seed_bpp(point),
+                rhee2022_bpp=_rhee2022_bpp(point),
                 failed=len(point.get("failed", ())),
             )
             for number, point in enumerate(document["points"])
@@ -133,5 +133,5 @@ def _qp(point: dict[str, Any]) -> int | None:
     return None if point.get("qp") is None else int(point["qp"])
 
 
-def _seed_bpp(point: dict[str, Any]) -> float | None:
-    return None if point.get("seed_bpp") is None else float(point["seed_bpp"])
+def _rhee2022_bpp(point: dict[str, Any]) -> float | None:
+    return None if point.get("rhee2022_bpp") is None else float(point["rhee2022_bpp"])

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from ..bitstream.join import can_join
-from ..bitstream.values import Arrangement, RangeScope
 from ..codec import make_encoder
 from ..codec.picture import PictureCoder
 from ..configuration import Configuration
 from ..decoder import Backend
 from ..errors import DatasetError, reason
 from ..provenance import file_digest
+from ..settings import PACKINGS, RANGE_SCOPES
 from ..task.dataset import ImageId, Item
 from .naming import json_digest, shaping, task_name
 from .records import Record
@@ -41,7 +41,7 @@ from .tasks import Ref, Task, Value
 from .usable import missing_pictures
 
 #: The parts of a configuration with which layers are coded independently of each other (:func:`_parts_of`).
-_BY_LAYER = {"quantisation", "order", "arrangement", "codec", "digest_length"}
+_BY_LAYER = {"level", "reduction", "quantisation", "order", "arrangement", "codec", "digest_length"}
 
 
 @dataclass(frozen=True)
@@ -332,9 +332,10 @@ def _parts_of(text: str, layers: tuple[str, ...], qp: int, threads: int) -> list
     """
     tree = json.loads(text)
     tree["codec"] = {"threads": threads, **tree["codec"], "qp": qp}
-    arrangement = Arrangement[tree["arrangement"]["method"].upper()]
-    scope = RangeScope[tree["quantisation"]["range"].upper()]
-    if not can_join(arrangement, scope) or shaping(tree).keys() - _BY_LAYER:
+    packing = PACKINGS[tree["arrangement"]["method"]]
+    scope = RANGE_SCOPES[tree["quantisation"]["range"]]
+    reduced = tree.get("reduction", {}).get("method", "none") != "none"
+    if reduced or not can_join(packing, scope) or shaping(tree).keys() - _BY_LAYER:
         return [_Part.of(layers, tree)]
     configuration = Configuration(tree)
     grids = configuration.per_layer("arrangement.grid", layers, None)

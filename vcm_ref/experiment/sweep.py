@@ -69,7 +69,7 @@ class Failure(NamedTuple):
 class Measured:
     """One point: metrics over the pictures in ``records``; those of ``failures`` are not in it.
 
-    A record has a picture's height, width, bytes, SHA-256 of the bitstream, bits by part, seed_bits, T1 digests,
+    A record has a picture's height, width, bytes, SHA-256 of the bitstream, bits by part, rhee2022_bits, T1 digests,
     SHA-256 of the network's result, and seconds by stage. ``results`` has what the network found.
     """
 

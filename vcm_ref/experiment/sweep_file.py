@@ -37,7 +37,7 @@ class Overrides(NamedTuple):
 
 
 class Combinations(NamedTuple):
-    """All combinations of grids over layers (the first seed's Equation 1): a method each."""
+    """All combinations of grids over layers (Rhee et al.'s Equation 1): a method each."""
 
     layers: tuple[str, ...]
     grids: tuple[str, ...]

@@ -6,9 +6,9 @@
               └─────────── part 1 with split c ─────────────┘ └─────────────────── part 2 with split c ─────────┘
               └────────────────── part 1 with split p ────────────────────────────┘ └── part 2 with split p ────┘
 
-The networks of the MPEG-VCM feature anchor (m58786) and of both seeds are among them. P6 is P5 at every second sample
-(``max_pool2d(P5, 1, 2)``), so it is not coded. Wu et al., "Detectron2", 2019; Lin et al., "Feature Pyramid Networks",
-2017; Xie et al., "ResNeXt" (X-101), 2017.
+The networks of the MPEG-VCM feature anchor (m58786) and of Rhee et al. and Han et al. are among them.
+P6 is P5 at every second sample (``max_pool2d(P5, 1, 2)``), so it is not coded. Wu et al.,
+"Detectron2", 2019; Lin et al., "Feature Pyramid Networks", 2017; Xie et al., "ResNeXt" (X-101), 2017.
 
 A plain copy of detectron2's source on PYTHONPATH is enough: these models need no compiled part of it.
 """

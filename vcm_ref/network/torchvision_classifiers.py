@@ -1,4 +1,4 @@
-"""Torchvision's ImageNet classifiers of the first seed's Table 1, split after one layer.
+"""Torchvision's ImageNet classifiers of Rhee et al.'s Table 1, split after one layer.
 
 The table repeats Suzuki et al., "Deep Feature Compression With Spatio-Temporal Arranging for Collaborative
 Intelligence", ICIP 2020: layers 8 and 11 of VGG-16, 13 and 15 of ResNet-18. ``docs/networks.md`` says how those

@@ -270,11 +270,11 @@ def _fault_of_area(area: float, box: list[float]) -> str | None:
     """Say what is wrong with an object's area in a ``box`` that has a width and a height, or None.
 
     ``AP_small``, ``AP_medium`` and ``AP_large`` go by the area, matching by the box; so both must be of one object, in
-    pixels.
+    pixels. A polygon of a few pixels may have no area at all.
     """
     width, height = box[2:]
-    if area <= 0:
-        return f"area is {shown(area)}; an object with the bbox {shown(box)} has more than 0"
+    if area < 0:
+        return f"area is {shown(area)}; the object's bbox is {shown(box)}"
     if area > _MOST_AREA * (width + 1) * (height + 1):
         return f"area is {shown(area)}, more than its bbox {shown(box)} can hold; one of them is not in pixels"
     if area < 1 and width * height >= 100:

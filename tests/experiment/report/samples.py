@@ -16,7 +16,7 @@ DIGEST = "ab" * 32
 
 
 def anchor(name: str, factor: float = 1.0, **changes: Any) -> dict[str, Any]:
-    """An anchor whose every rate is ``factor`` times the usual, and in the seed's accounting half of that.
+    """An anchor whose every rate is ``factor`` times the usual, and in Rhee et al.'s accounting half of that.
 
     ``changes`` replace members of the document.
     """
@@ -50,14 +50,14 @@ def point(qp: int, bpp: float, accuracy: float, failed: Sequence[int] = ()) -> d
         "bytes": bits // 16,
         "sha256": DIGEST,
         "bits": {"headers": bits // 20, "coded data": bits // 2 - bits // 20},
-        "seed_bits": bits // 4,
+        "rhee2022_bits": bits // 4,
         "t1": {"p2": DIGEST},
         "result_sha256": DIGEST,
     }
     return {
         "qp": qp,
         "bpp": bpp,
-        "seed_bpp": bpp / 2,
+        "rhee2022_bpp": bpp / 2,
         "bytes": bits // 8,
         "pixels": PIXELS,
         "bits": {"headers": bits // 10, "coded data": bits - bits // 10},
@@ -93,7 +93,7 @@ def combinations(
         for grid in of:
             factor *= grids[grid]
         for qp, bpp, accuracy in zip(QPS, BPPS, ACCURACIES, strict=True):
-            found = {"bpp": factor * bpp, "seed_bpp": factor * bpp / 2, "metrics": {"AP": accuracy, "AP50": 0.5}}
+            found = {"bpp": factor * bpp, "rhee2022_bpp": factor * bpp / 2, "metrics": {"AP": accuracy, "AP50": 0.5}}
             points.append({"grids": list(of), "qp": qp, **found, "pictures": 2, "failed": 0})
     return {
         "schema": 1,

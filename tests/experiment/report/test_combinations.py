@@ -64,13 +64,13 @@ def test_the_largest_grid_is_by_maps_not_by_name() -> None:
     assert found.reference.grids == ("16x16",)
 
 
-def test_the_seeds_best_is_placed() -> None:
+def test_the_published_best_is_placed() -> None:
     layers = ["p2", "p3", "p4", "p5"]
     seed = ("4x4", "4x4", "16x16", "16x16")
     document = combinations(layers, {"4x4": 1.1, "16x16": 1.0}, {seed: 0.5 / 1.21})
     text = text_of(document)
     assert "it needs 50.0 % fewer bits than {16x16, 16x16, 16x16, 16x16}" in text
-    assert "The first seed's choice for P2 to P5, {4x4, 4x4, 16x16, 16x16}, is number 1: BD-rate −50.00 %" in text
+    assert "Rhee et al.'s choice for P2 to P5, {4x4, 4x4, 16x16, 16x16}, is number 1: BD-rate −50.00 %" in text
     assert "Best is the lowest BD-rate (PCHIP, every byte) against the combination of the largest grids" in text
     assert "## The best 10" in text
 

@@ -56,7 +56,7 @@ def test_half_the_rate_is_half_the_bits_and_comes_first() -> None:
     assert table[3][1:3] == ["+25.00", "+25.00"]
     assert "half needs 50.0 % fewer bits than usual at the same AP (PCHIP; cubic −50.0 %)" in text
     assert "more needs 25.0 % more bits than usual" in text
-    assert "in the seed's own accounting −50.0 %" in text
+    assert "in Rhee et al.'s accounting −50.0 %" in text
     assert "No picture failed." in text
 
 
@@ -89,7 +89,7 @@ def test_every_figure_of_the_documents_is_in_the_csv(tmp_path: Path) -> None:
     for document in documents:
         for one in document["points"]:
             of = document["name"], str(one["qp"])
-            for name in ("bpp", "seed_bpp"):
+            for name in ("bpp", "rhee2022_bpp"):
                 assert float(found[(*of, name)][0]) == one[name]
             assert found[(*of, "bytes")] == (str(one["bytes"]), "byte")
             assert found[(*of, "bits: headers")] == (str(one["bits"]["headers"]), "bit")
@@ -109,7 +109,7 @@ def test_the_csv_of_pictures_and_of_comparisons(tmp_path: Path) -> None:
     assert {row["quantity"]: row["value"] for row in of} == {
         "pixels": "6400",
         "bytes": "800",
-        "seed_bits": "3200",
+        "rhee2022_bits": "3200",
         "bits: headers": "640",
         "bits: coded data": "5760",
     }
@@ -188,7 +188,7 @@ def test_a_dominated_point_is_in_the_notes_by_its_number() -> None:
     text = report(anchor("usual"), anchor("bumpy", points=points))
     assert line(text.split("### Notes")[0], "| bumpy").endswith("\\[1\\]   |")
     assert line(text.split("### Notes")[1], "1. bumpy: QP 42 (3 bpp, 20.00 %) left out")
-    assert "in the seed's own accounting likewise" in text
+    assert "in Rhee et al.'s accounting likewise" in text
     assert "hollow points" in text
 
 
@@ -233,7 +233,7 @@ def test_published_curves_among_themselves(tmp_path: Path) -> None:
     write_report(tmp_path / "report", paths)
     text = report(*paths)
     assert "other needs 50.0 % fewer bits than paper" in text
-    assert "the seed's own accounting:" not in text
+    assert "Rhee et al.'s accounting:" not in text
     assert "paper and other do not state their data and network by digest" in text
     assert "No result states its bits by part." in text
     assert sorted(path.name for path in (tmp_path / "report").iterdir()) == sorted(

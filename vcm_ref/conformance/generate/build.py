@@ -3,33 +3,47 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...bitstream.digest import LEVEL_POSITION, tensor_digest
-from ...bitstream.geometry import coded_size, inner_bit_depth
-from ...bitstream.levels import profile_for
-from ...bitstream.stream import BitstreamWriter, CodedPicture, locate_units
+from ...bitstream.digest import tensor_digest, tensors_digest
+from ...bitstream.geometry import SubstreamGeometry, layer_shapes, substream_geometries, tensor_shapes
+from ...bitstream.headers import (
+    GroupHeader,
+    Model,
+    PictureDigests,
+    PictureHeader,
+    StreamHeader,
+    Substream,
+    TensorFormat,
+    TensorHeader,
+    UserData,
+    has_choice,
+)
+from ...bitstream.levels import Level, level_for, needs_of, profile_for, together
+from ...bitstream.stream import BitstreamWriter, CodedGroup
 from ...bitstream.substreams import to_inner_stream, to_substream
-from ...bitstream.syntax import LayerHeader, LayerPicture, PictureHeader, StreamHeader, Substream
 from ...bitstream.values import (
     Allocation,
-    Arrangement,
     Grid,
     InnerCodecId,
+    Layer,
     Mode,
+    Packing,
     RangeScope,
     ReorderCoding,
     Shape,
+    ValueRange,
 )
 from ...codec import EncoderName, make_decoder, make_encoder
-from ...conversion.arrangement import arrange, restore
-from ...conversion.depth import lower_depth, raise_depth
+from ...conversion.chain import Chain, Side, to_picture_header
+from ...conversion.reduction import Stage
 from ...process.together import run_together
 
 Range = tuple[float, float]
@@ -38,38 +52,44 @@ CODECS: dict[InnerCodecId, EncoderName] = {
     InnerCodecId.HEVC: "hevc",
     InnerCodecId.VVC: "vvenc",
 }
-_LEVEL_SHIFT = 16 - LEVEL_POSITION - 4
 
 
 @dataclass(frozen=True)
-class Layer:
-    """One layer; ``qp`` is its own where it is given."""
+class Tensor:
+    """One layer of a plan and how it is coded; ``own`` replaces members of the plan for it alone."""
 
     name: str
     shape: Shape
     grid: Grid = field(default_factory=lambda: Grid(1, 1))
     mode: Mode = Mode.AI
     qp: int | None = None
+    own: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a bitstream is to hold. ``sizes`` are (height, width) of each picture and then of its layers, if not one
-    picture with the layers' own; ``ranges`` are used in turn; ``order`` is shuffled, identity or reversed.
+    """The content of a bitstream. ``sizes`` are (height, width) of each group and then of its layers, if not one group
+    with the layers' own; ``group`` is the number of pictures in each; ``ranges`` are used in turn; ``order`` is
+    shuffled, identity or reversed, and the same in each picture if ``same``; ``encode`` codes the frames of a substream
+    in place of ``encoder``."""
 
-    ``encode`` codes the frames of a substream in place of ``encoder``.
-    """
-
-    layers: Sequence[Layer]
+    layers: Sequence[Tensor]
     bit_depth: int = 8
     codec: InnerCodecId = InnerCodecId.LOSSLESS
-    arrangement: Arrangement = Arrangement.FRAMES
-    allocation: Allocation = Allocation.SPATIAL
-    scope: RangeScope = RangeScope.LAYER
+    packing: Packing = Packing.FRAMES
+    allocation: Allocation = Allocation.FRAME_MAJOR
+    scope: RangeScope = RangeScope.TENSOR
     ranges: Sequence[Range] = ((-1.5, 6.0), (0.0, 1.0), (-3.25, -0.5))
     reorder: ReorderCoding = ReorderCoding.NONE
     order: str = "shuffled"
     digest_length: int = 8
+    t2_digest: bool = False
+    stages: Sequence[Stage] = ()
+    group: int = 1
+    same: bool = False
+    models: Sequence[Model] = ()
+    user_data: UserData | None = None
+    extension: bytes = b""
     sizes: Sequence[Sequence[tuple[int, int]]] = ()
     picture_size: tuple[int, int] = (64, 96)
     encoder: EncoderName | None = None
@@ -83,86 +103,140 @@ class Plan:
 
 def build(plan: Plan) -> bytes:
     """The bitstream of a plan. Where it does not say a profile or level, they are the lowest that allow it."""
+    header = stream_header(plan)
+    own = [plan.picture_size, *(layer.shape[1:] for layer in plan.layers)]
+    groups = [
+        _group(plan, header, GroupHeader(*size, list(sizes), [], plan.extension), number)
+        for number, (size, *sizes) in enumerate(plan.sizes or [own])
+    ]
+    return written(header, groups, plan)
+
+
+def stream_header(plan: Plan) -> StreamHeader:
+    """The stream header of a plan, but for its level."""
+    layers = [Layer(layer.name, layer.shape[0]) for layer in plan.layers]
     header = StreamHeader(
-        profile=profile_for(plan.codec) if plan.profile is None else plan.profile,
-        bit_depth=plan.bit_depth,
-        inner_codec=plan.codec,
-        arrangement=plan.arrangement,
-        allocation=plan.allocation,
-        range_scope=plan.scope,
-        reorder_coding=plan.reorder,
         digest_length=plan.digest_length,
-        layers=[LayerHeader(layer.name, layer.shape[0], layer.grid, layer.mode) for layer in plan.layers],
-        fixed_range=plan.ranges[0] if plan.scope == RangeScope.FIXED else (0.0, 0.0),
+        t2_digest=plan.t2_digest and plan.digest_length > 0 and len(plan.stages) > 0,
+        layers=layers,
+        stages=list(plan.stages),
+        extension=plan.extension,
     )
+    header.tensors = [
+        _tensor(replace(plan, **layer.own), layer, tensor.channels)
+        for layer, tensor in zip(plan.layers, header.coded, strict=True)
+    ]
+    codecs = {tensor.format.inner_codec for tensor in header.tensors}
+    header.profile = (profile_for(codecs) or 0) if plan.profile is None else plan.profile
+    return header
+
+
+def _tensor(plan: Plan, layer: Tensor, channels: int) -> TensorHeader:
+    form = TensorFormat(
+        plan.bit_depth,
+        plan.codec,
+        plan.scope,
+        plan.reorder,
+        plan.packing,
+        plan.ranges[0] if plan.scope == RangeScope.FIXED else (0.0, 0.0),
+    )
+    allocation = plan.allocation if has_choice(layer.grid, channels) else Allocation.FRAME_MAJOR
+    return TensorHeader(form, layer.grid, allocation, Mode.AI if plan.codec == InnerCodecId.LOSSLESS else layer.mode)
+
+
+def written(header: StreamHeader, groups: Sequence[CodedGroup], plan: Plan | None = None) -> bytes:
+    """A bitstream of these groups; the models and user data of ``plan`` stand before the first."""
+    needs = Level(max_model_bytes=sum(len(model.data) for model in plan.models) if plan else 0)
+    for group in groups:
+        needs = together(needs, needs_of(header, group.header))
+    header.level = plan.level if plan and plan.level is not None else level_for(needs)
     file = io.BytesIO()
     writer = BitstreamWriter(file, header)
-    own = [plan.picture_size, *(layer.shape[1:] for layer in plan.layers)]
-    for number, (size, *layer_sizes) in enumerate(plan.sizes or [own]):
-        shapes = [(layer.shape[0], *size) for layer, size in zip(plan.layers, layer_sizes, strict=True)]
-        writer.write(_picture(plan, header, size, shapes, number))
+    for model in plan.models if plan else ():
+        writer.write_model(model)
+    if plan and plan.user_data is not None:
+        writer.write_user_data(plan.user_data)
+    for group in groups:
+        writer.write(group)
     writer.close()
-    return file.getvalue() if plan.level is None else with_level(file.getvalue(), plan.level)
+    return file.getvalue()
 
 
-def with_level(data: bytes, level: int) -> bytes:
-    """A bitstream that declares another level."""
-    place = next(unit.payload_offset for unit in locate_units(io.BytesIO(data)))
-    bits = int.from_bytes(data[place : place + 2], "big") & ~(15 << _LEVEL_SHIFT) | level << _LEVEL_SHIFT
-    return data[:place] + bits.to_bytes(2, "big") + data[place + 2 :]
-
-
-def _picture(
-    plan: Plan, header: StreamHeader, size: tuple[int, int], shapes: Sequence[Shape], number: int
-) -> CodedPicture:
+def _group(plan: Plan, header: StreamHeader, group: GroupHeader, number: int) -> CodedGroup:
+    chain = Chain(header)
+    group.pictures = [PictureHeader()] * plan.group
+    shapes = tensor_shapes(header, group)
+    first = number * plan.group
     tensors = [
-        np.zeros(shape, np.uint16) if plan.flat else samples(shape, plan.bit_depth, 3 * number + place)
-        for place, shape in enumerate(shapes)
+        [
+            np.zeros(shape, np.uint16) if plan.flat else samples(shape, tensor.format.bit_depth, 3 * picture + place)
+            for place, (shape, tensor) in enumerate(zip(shapes, header.tensors, strict=True))
+        ]
+        for picture in range(first, first + plan.group)
     ]
-    orders = [_order(plan, len(tensor), number) for tensor in tensors]
-    pairs = [plan.ranges[(number + place) % len(plan.ranges)] for place in range(sum(map(len, tensors)))]
-    layers = []
-    for place, ((channels, height, width), order) in enumerate(zip(shapes, orders, strict=True)):
-        own = {RangeScope.LAYER: pairs[place : place + 1], RangeScope.CHANNEL: pairs[:channels]}.get(plan.scope, [])
-        reordered = plan.reorder != ReorderCoding.NONE
-        layers.append(LayerPicture(height, width, list(own), order.tolist() if reordered else []))
-    shared = pairs[:1] if plan.scope == RangeScope.PICTURE else []
-    grids = [layer.grid for layer in plan.layers]
-    padded = partial(coded_size, plan.codec)
-    clips = arrange(tensors, orders, grids, plan.arrangement, plan.allocation, coded_size=padded)
-    depth = inner_bit_depth(plan.codec, plan.bit_depth)
-    jobs = [partial(_coded, plan, raise_depth(clip, plan.bit_depth, depth), place) for place, clip in enumerate(clips)]
+    sides = [_side(plan, header, 0 if plan.same else picture) for picture in range(first, first + plan.group)]
+    group.pictures = [to_picture_header(header, side) for side in sides]
+    frames = [chain.to_frames(own, side.orders) for own, side in zip(tensors, sides, strict=True)]
+    clips = [np.concatenate(own) for own in zip(*frames, strict=True)]
+    geometries = substream_geometries(header, group)
+    qps = [plan.layers[members[0]].qp for members in header.substreams]
+    jobs = [partial(_coded, plan, *job) for job in zip(clips, geometries, qps, strict=True)]
     coded = [result for result, _ in run_together(jobs)]
-    frames = [lower_depth(planes, plan.bit_depth, depth) for _, planes in coded]
-    decoded = restore(frames, shapes, orders, grids, plan.arrangement, plan.allocation)
-    digests = [tensor_digest(layer.name, q) for layer, q in zip(plan.layers, decoded, strict=True)]
-    return CodedPicture(
-        PictureHeader(*size, list(shared), layers),
-        [substream for substream, _ in coded],
-        [digest[: plan.digest_length] for digest in digests] if plan.digest_length else [],
-    )
+    digests = []
+    planes = [np.split(decoded, plan.group) for _, decoded in coded]
+    for own, side in zip(zip(*planes, strict=True), sides, strict=True):
+        found = chain.to_tensors(own, shapes, side.orders)
+        t1 = [tensor_digest(name, q)[: plan.digest_length] for name, q in found.items()]
+        t2 = b""
+        if header.t2_digest:
+            t2 = tensors_digest(chain.to_layers(found, side.ranges, layer_shapes(header, group)))[: plan.digest_length]
+        digests.append(PictureDigests(t1, t2))
+    return CodedGroup(group, [substream for substream, _ in coded], digests if plan.digest_length else [])
 
 
-def _coded(plan: Plan, clip: NDArray[np.uint16], place: int) -> tuple[Substream, NDArray[np.uint16]]:
+def _side(plan: Plan, header: StreamHeader, number: int) -> Side:
+    """Ranges taken in turn, and orders."""
+    ranges, orders = [], []
+    for place, (layer, tensor) in enumerate(zip(header.coded, header.tensors, strict=True)):
+        scope = tensor.format.range_scope
+        count, first = layer.channels if scope == RangeScope.CHANNEL else 1, number
+        if scope == RangeScope.TENSOR:
+            first += place
+        if scope == RangeScope.FIXED:
+            first = 0
+        pairs = np.array([plan.ranges[(first + at) % len(plan.ranges)] for at in range(count)], np.float32)
+        ranges.append(ValueRange(pairs[:, 0].copy(), pairs[:, 1].copy()))
+        reordered = tensor.format.reorder_coding != ReorderCoding.NONE
+        orders.append(_order(plan.order if reordered else "identity", layer.channels, number))
+    return Side(ranges, orders)
+
+
+def _coded(
+    plan: Plan, clip: NDArray[np.uint16], geometry: SubstreamGeometry, qp: int | None
+) -> tuple[Substream, NDArray[np.uint16]]:
     """One substream, and what a decoder makes of it."""
-    tiled = plan.arrangement == Arrangement.TILED
-    layer = plan.layers[place]
-    encoder = make_encoder(plan.encoder or CODECS[plan.codec], bit_depth=plan.bit_depth, preset=plan.preset)
-    qp = plan.qp if layer.qp is None else layer.qp
-    mode = Mode.AI if tiled else layer.mode
-    stored = to_substream(plan.codec, plan.encode(clip) if plan.encode else encoder.encode(clip, mode, qp))
+    form = geometry.tensor.format
+    name = CODECS[form.inner_codec]
+    preset = plan.preset if name == "vvenc" else None
+    if plan.encode:
+        coded = plan.encode(clip)
+    else:
+        encoder = make_encoder(plan.encoder or name, bit_depth=form.bit_depth, preset=preset)
+        mode = Mode.RA if geometry.tensor.mode == Mode.LD else geometry.tensor.mode
+        coded = encoder.encode(clip, mode, plan.qp if qp is None else qp)
+    stored = to_substream(form.inner_codec, coded)
     count, height, width = clip.shape
-    stream, depth = to_inner_stream(plan.codec, stored), inner_bit_depth(plan.codec, plan.bit_depth)
-    return stored, make_decoder(plan.codec).decode(stream, count, height, width, depth)
+    stream = to_inner_stream(form.inner_codec, stored)
+    return stored, make_decoder(form.inner_codec).decode(stream, count, height, width, form.inner_bit_depth)
 
 
-def _order(plan: Plan, channels: int, number: int) -> NDArray[np.intp]:
-    order = np.arange(channels)
-    if plan.reorder == ReorderCoding.NONE or plan.order == "identity":
-        return order
-    if plan.order == "reversed":
-        return order[::-1].copy()
-    return np.argsort((order * 7919 + 13 * number + 5) % 10007, kind="stable")
+def _order(order: str, channels: int, number: int) -> NDArray[np.intp]:
+    identity = np.arange(channels)
+    if order == "identity":
+        return identity
+    if order == "reversed":
+        return identity[::-1].copy()
+    return np.argsort((identity * (7919 + 1237 * number) + 5) % 10007, kind="stable")
 
 
 def samples(shape: Shape, bit_depth: int, seed: int) -> NDArray[np.uint16]:

@@ -95,6 +95,20 @@ def family(feature: str, *features: str, kind: Kind = "positive", error: str = "
 
 def all_cases() -> list[Case]:
     """Every declared vector, in the order of declaration."""
-    from . import core, damage, edges, inner, negative, pairs, payload, units, video  # noqa: F401  entering their families
+    from . import (  # noqa: F401  entering their families
+        core,
+        damage,
+        edges,
+        extensions,
+        inner,
+        negative,
+        pairs,
+        payload,
+        precise,
+        structure,
+        tensors,
+        units,
+        video,
+    )
 
     return [case for cases in FAMILIES for case in cases()]

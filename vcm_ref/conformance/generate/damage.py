@@ -6,17 +6,30 @@ import io
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 
+from ...bitstream import substream_syntax
+from ...bitstream.headers import Substream
 from ...bitstream.nal import is_access_unit_delimiter, is_parameter_set
-from ...bitstream.parameter_sets import BitString, ParameterSetCode, best_code, to_bit_string
-from ...bitstream.stream import BitstreamReader, parameter_set_bases
-from ...bitstream.syntax import Substream
+from ...bitstream.parameter_sets import BitString, ParameterSetCode, best_code, to_bit_string, to_nal_unit
+from ...bitstream.stream import Bases, BitstreamReader
 from ...bitstream.values import InnerCodecId, Mode, UnitType
-from .build import Layer, Plan, build
+from .build import Plan, Tensor, build
 from .case import Variant, family
-from .edit import RawUnit, bits_of, elements, flipped, joined, raw_units, with_elements, with_value
+from .edit import (
+    LaxWriter,
+    RawUnit,
+    bits_of,
+    elements,
+    flipped,
+    joined,
+    payload_of,
+    raw_units,
+    with_elements,
+    with_value,
+)
 from .negative import BROKEN
 from .video import clip
 
+Change = Callable[[Substream], Substream]
 #: A substream that counts no leading parameter sets, as far as its NAL units.
 NONE_LEADING = b"\x80"
 INNER = ("BitstreamError", "CodecError")
@@ -54,10 +67,18 @@ def bad_parameter_sets() -> Iterator[Variant]:
             ("middle", "more bits between than there are", "ps_middle_bits", 16384),
             ("middlehigh", "more bits between than a set has", "ps_middle_bits", 16385),
             ("count", "nine parameter sets", "num_parameter_sets", 9),
-            ("fewer", "fewer sets counted than there are", "num_parameter_sets", 1),
         ]:
             make = partial(_element, data, element, value)
             yield Variant(f"{name}_{label}", make, (codec.name, words))
+        changes: list[tuple[str, str, Change]] = [
+            ("fewer", "one set fewer counted than there are", _fewer),
+            ("foreign", "a set of layer 63", partial(_foreign, codec)),
+            ("slice_foreign", "a NAL unit of layer 63", partial(_foreign_filler, codec)),
+        ]
+        for label, words, change in changes:
+            yield Variant(f"{name}_{label}", partial(_stored, codec, change), (codec.name, words))
+        words = "a set among the NAL units that repeats the only one of its type"
+        yield Variant(f"{name}_repeated", partial(_stored, codec, _repeated), (codec.name, words), clauses=("8.4",))
         yield Variant(f"{name}_notbest", partial(_not_best, codec), (codec.name, "not the shortest code"))
         yield Variant(
             f"{name}_shortprefix", partial(_short_prefix, codec), (codec.name, "a prefix shorter than it can be")
@@ -71,11 +92,12 @@ def _element(data: Callable[[], bytes], name: str, value: int) -> bytes:
 
 def _sets(codec: InnerCodecId) -> list[BitString]:
     """The parameter sets of :func:`video`."""
-    return [to_bit_string(nal_unit) for nal_unit in _substream(codec).parameter_sets]
+    return [to_bit_string(nal_unit) for nal_unit in stored_substream(codec).parameter_sets]
 
 
-def _substream(codec: InnerCodecId) -> Substream:
-    return next(BitstreamReader(io.BytesIO(video(codec))).pictures()).substreams[0]
+def stored_substream(codec: InnerCodecId) -> Substream:
+    """The substream of :func:`video`."""
+    return next(BitstreamReader(io.BytesIO(video(codec))).groups()).substreams[0]
 
 
 def _recoded(codec: InnerCodecId, code: ParameterSetCode) -> bytes:
@@ -104,7 +126,7 @@ def _not_best(codec: InnerCodecId) -> bytes:
 
 def _short_prefix(codec: InnerCodecId) -> bytes:
     """The code that is used, with one bit of the prefix sent instead."""
-    bases = parameter_set_bases(codec)
+    bases = Bases().of(codec)
     code = best_code(bases, _sets(codec)[0])
     last = bases[code.base].value >> (bases[code.base].length - code.prefix_bits) & 1
     middle = last << code.middle_bits | code.middle
@@ -112,12 +134,50 @@ def _short_prefix(codec: InnerCodecId) -> bytes:
     return _recoded(codec, changed)
 
 
+def stored_instead(data: bytes, codec: InnerCodecId, substream: Substream) -> bytes:
+    """A bitstream with another first substream, stored as the syntax has it, whether or not that is allowed."""
+    writer = LaxWriter()
+    substream_syntax.substream(writer, codec, substream, Bases().of(codec))
+    return with_payload(data, lambda payload: payload_of(writer))
+
+
+def _stored(codec: InnerCodecId, change: Change) -> bytes:
+    return stored_instead(video(codec), codec, change(stored_substream(codec)))
+
+
+def _fewer(substream: Substream) -> Substream:
+    *sets, last = substream.parameter_sets
+    return Substream(sets, [last, *substream.nal_units])
+
+
+def _none_counted(substream: Substream) -> Substream:
+    return Substream([], [*substream.parameter_sets, *substream.nal_units])
+
+
+def _repeated(substream: Substream) -> Substream:
+    *others, last = substream.nal_units
+    return Substream(substream.parameter_sets, [*others, substream.parameter_sets[-1], last])
+
+
+def _foreign(codec: InnerCodecId, substream: Substream) -> Substream:
+    """With a parameter set of ``nuh_layer_id`` 63, which decoders of the base layer ignore (H.265, 7.4.2.2)."""
+    head = 34 << 9 | 63 << 3 | 1 if codec == InnerCodecId.HEVC else 63 << 8 | 16 << 3 | 1
+    return Substream(
+        [*substream.parameter_sets, to_nal_unit(BitString(head << 24 | 0xABCDEF, 40))], substream.nal_units
+    )
+
+
+def _foreign_filler(codec: InnerCodecId, substream: Substream) -> Substream:
+    head = 38 << 9 | 63 << 3 | 1 if codec == InnerCodecId.HEVC else 63 << 8 | 25 << 3 | 1
+    filler = head.to_bytes(2, "big") + b"\xff\x80"
+    return Substream(substream.parameter_sets, [*substream.nal_units, filler])
+
+
 def _other_type(codec: InnerCodecId) -> bytes:
-    """The bits of the first set, but for its type: that of a prefix SEI message (VVC 23, HEVC 39)."""
-    value, length = _sets(codec)[0]
-    head = bytes([39 << 1, 1]) if codec == InnerCodecId.HEVC else bytes([0, 23 << 3 | 1])
-    changed = int.from_bytes(head, "big") << (length - 16) | value & ((1 << (length - 16)) - 1)
-    return _recoded(codec, best_code(parameter_set_bases(codec), BitString(changed, length)))
+    """One set more, of the type of filler data, which decoders discard."""
+    head = 38 << 9 | 1 if codec == InnerCodecId.HEVC else 25 << 3 | 1
+    more = to_nal_unit(BitString(head << 16 | 0xFFFF, 32))
+    return _stored(codec, lambda own: Substream([*own.parameter_sets, more], own.nal_units))
 
 
 @family("BADNALUNIT", "NAL units", kind="negative", error=BROKEN)
@@ -162,9 +222,8 @@ def _appended(codec: InnerCodecId, record: bytes) -> bytes:
 
 
 def _set_first(codec: InnerCodecId) -> bytes:
-    """No leading parameter sets counted, and then one as it is."""
-    one = _substream(codec).parameter_sets[0]
-    return with_payload(video(codec), lambda payload: NONE_LEADING + bytes([len(one)]) + one)
+    """No leading parameter sets counted, and all of them as they are."""
+    return _stored(codec, _none_counted)
 
 
 @family("INNERSTREAM", "inner codec", kind="negative")
@@ -190,7 +249,7 @@ def inner_streams() -> Iterator[Variant]:
         yield _spoiled(f"{name}_other", partial(_as_other, codec, other_codec), codec, words, "8.3")
 
 
-def _exchanged(codec: InnerCodecId, declared: Layer, other: Layer) -> bytes:
+def _exchanged(codec: InnerCodecId, declared: Tensor, other: Tensor) -> bytes:
     given = [unit for unit in raw_units(build(Plan([other], codec=codec))) if unit.unit_type == UnitType.SUBSTREAM]
     return with_payload(build(Plan([declared], codec=codec, digest_length=0)), lambda payload: given[0].payload)
 
@@ -203,7 +262,7 @@ def _as_other(codec: InnerCodecId, other: InnerCodecId) -> bytes:
     """NAL units of another codec, none of which this one takes for a parameter set."""
     records = b"".join(
         bytes([len(unit)]) + unit
-        for unit in _substream(other).nal_units
+        for unit in stored_substream(other).nal_units
         if len(unit) < 128 and not is_parameter_set(codec, unit) and not is_access_unit_delimiter(codec, unit)
     )
     assert records

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import bz2
-import io
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 
+from ...bitstream.headers import (
+    GroupHeader,
+    PictureHeader,
+    StreamHeader,
+    Substream,
+    TensorFormat,
+    TensorHeader,
+    TensorPicture,
+)
 from ...bitstream.levels import levels
-from ...bitstream.stream import BitstreamWriter, CodedPicture
-from ...bitstream.syntax import LayerHeader, LayerPicture, PictureHeader, StreamHeader, Substream
-from ...bitstream.values import Arrangement, Grid
-from .build import Layer, with_level
+from ...bitstream.stream import CodedGroup
+from ...bitstream.values import Grid, Layer, Packing
+from .build import Plan, Tensor, written
 from .case import Variant, family
 from .core import built, plain, pyramid
+from .structure import in_unit
 
 #: Frames of more samples make a decoder slow rather than test it.
 _MOST_SAMPLES = 2**25
@@ -34,35 +42,44 @@ def level_edges() -> Iterator[Variant]:
     """
     for level in levels():
         number = level.level_idc
-        wide = Layer("p2", (1, 1, level.max_side))
-        many = Layer("p2", (level.max_frames, 1, 1))
-        deep = Layer("p2", (level.max_channels, 1, 1), Grid(level.max_channels // 64, 64))
+        wide = Tensor("p2", (1, 1, level.max_side))
+        deep = Tensor("p2", (level.max_channels, 1, 1), Grid(level.max_channels // 64, 64))
         stack = [plain(f"p{place}", 1, 1, 1, (1, 1)) for place in range(level.max_layers)]
         for label, what, made in [
             ("layers", "layers", stack),
             ("channels", "channels", [deep]),
             ("side", "samples of a side", [wide]),
-            ("frames", "frames", [many]),
         ]:
             count = getattr(level, f"max_{label}")
             yield Variant(f"{number}_{label}", built(made, level=number), (count, what, number))
-        samples = level.max_frame_samples
+        group = level.max_frames // level.max_channels
+        many = [Tensor("p2", (level.max_channels, 1, 1))]
+        words = (level.max_frames, "frames", number)
+        yield Variant(f"{number}_frames", built(many, level=number, group=group, same=True), words)
+        samples, side = level.max_frame_samples, level.max_side
         if samples <= _MOST_SAMPLES:
-            side = level.max_side
-            one = Layer("p2", (1, samples // side, side))
-            two = [Layer("p2", (1, samples // side // 2, side)), Layer("p3", (2, samples // side // 4, side))]
-            for label, what, made in [
-                ("framesamples", "samples of a frame", [one]),
-                ("picturesamples", "samples of a picture", two),
-            ]:
-                yield Variant(f"{number}_{label}", built(made, level=number, flat=True), (samples, what, number))
+            made = [Tensor("p2", (1, samples // side, side))]
+            yield Variant(
+                f"{number}_framesamples",
+                built(made, level=number, flat=True),
+                (samples, "samples of a frame", number),
+            )
+        samples = level.max_group_samples
+        if samples <= _MOST_SAMPLES:
+            made = [Tensor("p2", (1, samples // side // 4, side)), Tensor("p3", (1, samples // side // 4, side))]
+            options = {"level": number, "flat": True, "group": 2, "same": True}
+            yield Variant(f"{number}_groupsamples", built(made, **options), (samples, "samples of a group", number))
+    first = levels()[0]
+    data = first.max_model_bytes
+    given = [in_unit(0, bytes(data // 2)), in_unit(1, bytes(data // 2), 1)]
+    yield Variant("1_modelbytes", built([plain()], models=given, level=1), (data, "bytes of models", 1))
 
 
 @family("DECLAREDLEVEL", "level")
 def declared_levels() -> Iterator[Variant]:
     """Level {}, which is higher than needed.
 
-    Any level that allows all pictures may be declared, and digests do not depend on it.
+    Any level that allows all pictures may be declared.
     """
     for number in range(1, 5):
         yield Variant(str(number), built(pyramid(2), level=number), (number,))
@@ -75,39 +92,41 @@ def limits() -> Iterator[Variant]:
     A decoder allocates before it looks, or takes a conformant bitstream for a damaged one.
     """
     side, over = 16384, 16385
-    layer = LayerHeader("p2", 1)
-    yield Variant("frame", partial(_huge, [layer], [[(side, over)]]), ("one layer",))
-    last = [LayerHeader("p2", 1), LayerHeader("p3", 1)]
-    yield Variant("lastlayer", partial(_huge, last, [[(1, 1), (side, over)]]), ("the last layer only",))
-    yield Variant("secondpicture", partial(_huge, [layer], [[(1, 1)], [(side, over)]]), ("the second picture only",))
-    grid = [LayerHeader("p2", 16, Grid(4, 4))]
-    yield Variant("grid", partial(_huge, grid, [[(4096, 4097)]]), ("by its grid",))
-    tiled = [LayerHeader("p2", 1), LayerHeader("p3", 1)]
+    one, two = [Layer("p2", 1)], [Layer("p2", 1), Layer("p3", 1)]
+    yield Variant("frame", partial(huge, one, [[(side, over)]]), ("one layer",))
+    yield Variant("lasttensor", partial(huge, two, [[(1, 1), (side, over)]]), ("the last layer only",))
+    yield Variant("secondgroup", partial(huge, one, [[(1, 1)], [(side, over)]]), ("the second group only",))
+    grid = [Layer("p2", 16)]
+    yield Variant("grid", partial(huge, grid, [[(4096, 4097)]], grid=Grid(4, 4)), ("by its grid",))
     sizes = [[(side // 2, side), (side // 2 + 1, side)]]
-    yield Variant("tiled", partial(_huge, tiled, sizes, Arrangement.TILED), ("by two layers, tiled",))
-    yield Variant("16bits", partial(_huge, [layer], [[(side, over)]], bit_depth=16), ("16-bit samples",))
+    yield Variant("stacked", partial(huge, two, sizes, packing=Packing.STACKED), ("by two layers, stacked",))
+    yield Variant("16bits", partial(huge, one, [[(side, over)]], bit_depth=16), ("16-bit samples",))
 
 
-def _huge(
-    layers: Sequence[LayerHeader],
+def huge(
+    layers: Sequence[Layer],
     sizes: Sequence[Sequence[tuple[int, int]]],
-    arrangement: Arrangement = Arrangement.FRAMES,
+    *,
+    packing: Packing = Packing.FRAMES,
     bit_depth: int = 8,
+    grid: Grid | None = None,
+    level: int = 4,
+    group: int = 1,
 ) -> bytes:
     """Frames whose every symbol is 0, without ever having one in memory."""
-    header = StreamHeader(bit_depth=bit_depth, layers=list(layers), arrangement=arrangement)
-    file = io.BytesIO()
-    writer = BitstreamWriter(file, header)
-    for picture in sizes:
-        dims = [LayerPicture(height, width, [(0.0, 1.0)]) for height, width in picture]
-        counts = [layer.channels * height * width for layer, (height, width) in zip(layers, picture, strict=True)]
-        counts = [sum(counts)] if arrangement == Arrangement.TILED else counts
-        substreams = [Substream(lossless_data=_zero_samples(count, bit_depth)) for count in counts]
-        writer.write(CodedPicture(PictureHeader(64, 64, [], dims), substreams))
-    writer.close()
-    return with_level(file.getvalue(), 4)
+    form = TensorFormat(bit_depth, packing=packing)
+    header = StreamHeader(layers=list(layers), tensors=[TensorHeader(form, grid or Grid(1, 1))] * len(layers))
+    groups = []
+    for one in sizes:
+        picture = PictureHeader([], [TensorPicture([(0.0, 1.0)]) for _ in layers])
+        counts = [layer.channels * height * width for layer, (height, width) in zip(layers, one, strict=True)]
+        counts = [sum(counts)] if packing == Packing.STACKED else counts
+        substreams = [Substream(lossless_data=_zero_samples(group * count, bit_depth)) for count in counts]
+        groups.append(CodedGroup(GroupHeader(64, 64, list(one), [picture] * group), substreams))
+    return written(header, groups, Plan([], level=level))
 
 
+@cache
 def _zero_samples(count: int, bit_depth: int) -> bytes:
     part = zeros(count)
     return part if bit_depth <= 8 else len(part).to_bytes(4, "big") + part + part

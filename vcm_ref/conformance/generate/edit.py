@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 from ...bitstream.coder import TracedElement, Writer, leb_bytes
 from ...bitstream.elements import ELEMENTS, SIGNATURE, Part
-from ...bitstream.stream import BitstreamReader, locate_units
-from ...bitstream.syntax import Unit, unit_header
+from ...bitstream.headers import Unit
+from ...bitstream.stream import BitstreamReader, BitstreamWriter
+from ...bitstream.syntax import unit_header
+from ...bitstream.units import locate_units
 from ...bitstream.values import UnitType
 
 SIGNATURE_BYTES = SIGNATURE.to_bytes(4, "big")
@@ -19,8 +21,13 @@ SIGNATURE_BYTES = SIGNATURE.to_bytes(4, "big")
 class RawUnit(NamedTuple):
     """A unit's type and payload."""
 
-    unit_type: UnitType
+    unit_type: int
     payload: bytes
+
+    @property
+    def name(self) -> str:
+        """Its type in words."""
+        return UnitType(self.unit_type).name
 
     def coded(self) -> bytes:
         """With its header."""
@@ -45,7 +52,7 @@ def joined(units: Sequence[RawUnit]) -> bytes:
 def elements(data: bytes) -> list[TracedElement]:
     """All elements of a conformant bitstream."""
     found: list[TracedElement] = []
-    for _ in BitstreamReader(io.BytesIO(data), trace=found.append).pictures():
+    for _ in BitstreamReader(io.BytesIO(data), trace=found.append).groups():
         pass
     return found
 
@@ -68,12 +75,13 @@ def with_elements(data: bytes, changes: Sequence[tuple[str, int, str]]) -> bytes
         inside = {place: bits for place, bits in places if begin <= traced[place].bit_offset < end}
         if not inside:
             continue
-        pieces = [
-            inside.get(place, texts[number][element.bit_offset - begin : traced[place + 1].bit_offset - begin])
-            for place, element in enumerate(traced)
-            if begin <= element.bit_offset < end and element.name != "alignment_zero_bit"
-        ]
-        text = "".join(pieces)
+        text = ""
+        for place, element in enumerate(traced):
+            if not begin <= element.bit_offset < end or element.name == "alignment_zero_bit":
+                continue
+            if element.name == "nal_unit_size":  # the one element before which a unit is aligned
+                text += "0" * (-len(text) % 8)
+            text += inside.get(place, texts[number][element.bit_offset - begin : traced[place + 1].bit_offset - begin])
         texts[number] = text + "0" * (-len(text) % 8)
     return joined(
         [
@@ -120,6 +128,22 @@ def flipped(data: bytes, place: int, mask: int = 1) -> bytes:
     changed = bytearray(data)
     changed[place] ^= mask
     return bytes(changed)
+
+
+class LaxWriter(Writer):
+    """A writer that minds neither constraints nor ranges."""
+
+    def require(self, condition: bool, message: str) -> None:
+        """Nothing is required."""
+
+    def _check_range(self, *of: object) -> None:
+        pass
+
+
+class LaxBitstreamWriter(BitstreamWriter):
+    """Writes whole bitstreams that break rules."""
+
+    make_writer = LaxWriter
 
 
 def payload_of(writer: Writer) -> bytes:

@@ -7,25 +7,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache, partial
 
-from ...bitstream import syntax
-from ...bitstream.coder import Writer
 from ...bitstream.levels import levels
-from ...bitstream.syntax import LayerHeader, LayerPicture, PictureHeader, StreamHeader
-from ...bitstream.values import Arrangement, Grid, InnerCodecId, Mode, RangeScope, ReorderCoding, UnitType
-from .build import Layer, Plan, build, with_level
+from ...bitstream.values import Grid, InnerCodecId, Layer, Mode, Packing, RangeScope, ReorderCoding
+from ...conversion.reduction import Resize
+from .build import Plan, Tensor, build
 from .case import Variant, family
 from .core import plain
+from .edges import huge
 from .edit import (
-    RawUnit,
     bits_of,
     elements,
     flipped,
-    joined,
-    payload_of,
     with_element,
     with_elements,
     with_value,
 )
+from .structure import in_unit
 
 BROKEN = "BitstreamError"
 #: What most are made from: without digests, so that nothing but the broken rule tells.
@@ -83,10 +80,19 @@ def versions() -> Iterator[Variant]:
 
     Another version is not supported, whatever follows; version 0 is none.
     """
-    for number in (0, 1, 3, 15):
+    for number in (0, 1, 2, 4, 15):
         error = BROKEN if number == 0 else "UnsupportedError"
         make = partial(_with_value, "version", number)
         yield Variant(str(number), make, (number,), errors=(error,), clauses=("7.4",), base="BASE_PLAIN")
+    for cut in (7, 8):
+        make = partial(_next_version, cut)
+        words = (f"4, of which there are the first {cut} bytes",)
+        yield Variant(f"4_cut_{cut}", make, words, errors=("UnsupportedError",), clauses=("4.1",), base="BASE_PLAIN")
+
+
+def _next_version(cut: int) -> bytes:
+    """Cut after the version, or a byte later, so that the first unit is not complete."""
+    return with_value(base(), "version", 4)[:cut]
 
 
 def _with_value(name: str, value: float | bytes, occurrence: int = 0, plan: str = "plain") -> bytes:
@@ -104,24 +110,30 @@ def reserved() -> Iterator[Variant]:
     A reserved code point is taken for another, or ignored.
     """
     for name, values in {
-        "unit_type": (0, 6, 15),
-        "profile_idc": (3, 7),
-        "level_idc": (0, 5, 15),
         "bit_depth_minus1": (0,),
-        "inner_codec_idc": (3, 7),
-        "arrangement_idc": (3,),
+        "packing_idc": (3,),
         "reorder_coding_idc": (3,),
         "digest_length": (33, 63),
     }.items():
         for value in values:
-            make = partial(_unit_type, value) if name == "unit_type" else partial(_with_value, name, value)
+            make = partial(_with_value, name, value)
             yield broken(make, name, value, label=f"{name.replace('_', '')}_{value}")
+    yield broken(_reserved_mode, "mode_idc", 3, label="modeidc_3", base=None)
+    yield broken(_reserved_shift, "resize_shift", 3, label="resizeshift_3", base=None)
 
 
-def _unit_type(value: int) -> bytes:
-    data = bytearray(base())
-    data[4] = value << 4 | data[4] & 15
-    return bytes(data)
+def _reserved_mode() -> bytes:
+    return with_value(build(Plan([Tensor("p2", (2, 32, 32))], codec=InnerCodecId.VVC, digest_length=0)), "mode_idc", 3)
+
+
+def _reserved_shift() -> bytes:
+    return with_value(resized(), "resize_shift", 3)
+
+
+@cache
+def resized() -> bytes:
+    """A bitstream with a reduction stage."""
+    return build(Plan([plain()], stages=[Resize([1])], digest_length=0))
 
 
 @family("OUTOFRANGE", "ranges of elements", kind="negative", error=BROKEN)
@@ -132,20 +144,25 @@ def out_of_range() -> Iterator[Variant]:
     """
     for name, value in [
         ("num_layers_minus1", 64),
+        ("num_stages", 5),
         ("layer_name_length_minus1", 32),
         ("channels_delta", 0),
         ("channels_delta", -1),
         ("channels_delta", 8193),
         ("grid_columns_minus1", 8192),
         ("grid_rows_minus1", 8192),
+        ("num_pictures_minus1", 1024),
         ("picture_height_minus1", 65536),
         ("picture_width_minus1", 65536),
-        ("layer_height_delta", 0),
+        ("layer_height_minus1", 65536),
+        ("layer_width_minus1", 65536),
+        ("layer_height_delta", -3),
         ("layer_height_delta", -5),
-        ("layer_height_delta", 65537),
-        ("layer_width_delta", 0),
+        ("layer_height_delta", 65536),
+        ("layer_width_delta", -4),
         ("layer_width_delta", -5),
-        ("layer_width_delta", 65537),
+        ("layer_width_delta", 65536),
+        ("extension_size", 4096),
     ]:
         label = f"{name.replace('_', '')}_{'minus' if value < 0 else ''}{abs(value)}"
         yield broken(partial(_with_value, name, value), name, value, label=label)
@@ -194,7 +211,8 @@ def grid_misfits() -> Iterator[Variant]:
     yield broken(partial(_with_value, "grid_columns_minus1", 2), "of 3x2 maps for 4 channels", label="remainder")
     yield broken(partial(_with_value, "grid_rows_minus1", 3), "of 2x4 maps for 4 channels", label="larger")
     yield broken(_largest_grid, "of 8192x8192 maps", label="product")
-    yield broken(_tiled_misfit, "that does not hold all maps of a tiled layer", label="tiled")
+    yield broken(_stacked_misfit, "whose columns do not divide the channels of a stacked tensor", label="stacked")
+    yield broken(_stacked_wide, "of more columns than a stacked tensor has channels", label="stackedwide")
 
 
 def _largest_grid() -> bytes:
@@ -202,9 +220,14 @@ def _largest_grid() -> bytes:
     return with_elements(base(), changes)
 
 
-def _tiled_misfit() -> bytes:
-    data = build(Plan([plain("p2")], digest_length=0, arrangement=Arrangement.TILED))
-    return with_value(data, "grid_rows_minus1", 0)
+def _stacked_misfit() -> bytes:
+    data = build(Plan([plain("p2")], digest_length=0, packing=Packing.STACKED))
+    return with_value(data, "grid_columns_minus1", 2)
+
+
+def _stacked_wide() -> bytes:
+    data = build(Plan([plain("p2")], digest_length=0, packing=Packing.STACKED))
+    return with_value(data, "grid_columns_minus1", 7)
 
 
 @family("VALUERANGE", "range", kind="negative", error=BROKEN)
@@ -218,6 +241,7 @@ def value_ranges() -> Iterator[Variant]:
             yield broken(partial(_with_value, name, value), name, label, label=f"{name.replace('_', '')}_{label}")
         bits = "0" + "1" * 8 + "0" * 22 + "1"
         yield broken(partial(_with_bits, name, bits), name, "a signalling NaN", label=f"{name.replace('_', '')}_snan")
+        yield broken(partial(_with_bits, name, "1" + "0" * 31), name, "-0", label=f"{name.replace('_', '')}_minuszero")
     yield broken(partial(_with_value, "range_min", 6.5), "range_min", "above range_max", label="inverted")
     for scope in (RangeScope.FIXED, RangeScope.PICTURE, RangeScope.CHANNEL):
         make = partial(_scoped, scope)
@@ -250,7 +274,7 @@ def _fixed(place: int, value: int) -> bytes:
 
 
 def _large_rank() -> bytes:
-    layer = Layer("p2", (256, 1, 1), Grid(16, 16))
+    layer = Tensor("p2", (256, 1, 1), Grid(16, 16))
     data = build(Plan([layer], digest_length=0, reorder=ReorderCoding.EXACT))
     return with_value(data, "reorder_index", math.factorial(256))
 
@@ -261,7 +285,7 @@ def alignments() -> Iterator[Variant]:
 
     Two bitstreams would have the same content.
     """
-    layer = Layer("p2", (2, 32, 32))
+    layer = Tensor("p2", (2, 32, 32))
     for label, words, plan in [
         ("stream", "the stream header", PLAIN),
         ("picture", "the picture header", replace(PLAIN, picture_size=(64, 128))),
@@ -279,46 +303,44 @@ def _unaligned(plan: Plan) -> bytes:
 
 @family("LEVELEXCEEDED", "level", kind="negative", error=BROKEN)
 def levels_exceeded() -> Iterator[Variant]:
-    """Level {} is declared, and {} is {}, one more than it allows.
+    """Level {} is declared, and what {} bounds is {}: more than it allows.
 
-    A level is a promise to the decoder; bounds are inclusive.
+    A level is a promise to the decoder; bounds are inclusive. The samples themselves are as they should be.
     """
-    for level in levels():
+    for level in levels()[:-1]:
         number = level.level_idc
-        top = number == len(levels())
-        wide = [Layer("p2", (1, 1, level.max_side + 1))]
-        many = [Layer("p2", (level.max_frames + 1, 1, 1))]
+        wide = [Tensor("p2", (1, 1, level.max_side + 1))]
         stack = [plain(f"p{place}", 1, 1, 1, (1, 1)) for place in range(level.max_layers + 1)]
-        deep = [Layer("p2", (level.max_channels + 2, 1, 1), Grid(level.max_channels // 2 + 1, 2))]
-        for label, plan in [("layers", stack), ("channels", deep), ("side", wide), ("frames", many)]:
-            if top:
-                continue  # the syntax does not have more
-            make = partial(_declared, plan, number)
+        deep = [Tensor("p2", (level.max_channels + 2, 1, 1), Grid(level.max_channels // 2 + 1, 2))]
+        for label, layers in [("layers", stack), ("channels", deep), ("side", wide)]:
             count = getattr(level, f"max_{label}") + (2 if label == "channels" else 1)
-            yield Variant(f"{number}_{label}", make, (number, f"max_{label}", count))
-        samples, side = level.max_frame_samples, min(level.max_side, 2**15)
-        sizes = {"framesamples": [(samples // side + 1, side)], "picturesamples": [(samples // side, side), (1, 1)]}
-        for label, dims in sizes.items():
-            errors = (BROKEN, "LimitError") if samples >= 2**28 else (BROKEN,)
-            constraint = "max_frame_samples" if label == "framesamples" else "max_picture_samples"
-            make = partial(_headers_only, dims, number)
-            yield Variant(f"{number}_{label}", make, (number, constraint, "more"), errors=errors)
-
-
-def _declared(layers: list[Layer], level: int) -> bytes:
-    return with_level(build(Plan(layers)), level)
-
-
-def _headers_only(sizes: list[tuple[int, int]], level: int) -> bytes:
-    """Substreams that hold nothing: a decoder that looks at them at all has not looked at the level."""
-    stream = StreamHeader(level=level, bit_depth=8, layers=[LayerHeader(f"p{place}", 1) for place in range(len(sizes))])
-    picture = PictureHeader(64, 64, [], [LayerPicture(*size, [(0.0, 1.0)]) for size in sizes])
-    first, second = Writer(), Writer()
-    syntax.stream_header(first, stream)
-    syntax.picture_header(second, stream, picture)
-    units = [RawUnit(UnitType.STREAM_HEADER, payload_of(first)), RawUnit(UnitType.PICTURE_HEADER, payload_of(second))]
-    units += [RawUnit(UnitType.SUBSTREAM, b"BZh91AY")] * len(sizes)
-    return joined([*units, RawUnit(UnitType.END, b"")])
+            yield Variant(
+                f"{number}_{label}", partial(build, Plan(layers, level=number)), (number, f"max_{label}", count)
+            )
+        group = level.max_frames // level.max_channels + 1
+        many = Plan([Tensor("p2", (level.max_channels, 1, 1))], level=number, group=group, same=True)
+        words = (number, "max_frames", group * level.max_channels)
+        yield Variant(f"{number}_frames", partial(build, many), words)
+        samples, side = level.max_frame_samples, level.max_side
+        one = [Layer("p2", 1)]
+        make = partial(huge, one, [[(samples // side + 1, side)]], level=number)
+        words = (number, "max_frame_samples", samples + side)
+        yield Variant(f"{number}_framesamples", make, words, errors=(BROKEN, "LimitError"))
+        make = partial(huge, one, [[(samples // side, side)]], level=number, group=3)
+        words = (number, "max_group_samples", 3 * samples)
+        yield Variant(f"{number}_groupsamples", make, words, errors=(BROKEN, "LimitError"))
+    first = levels()[0]
+    tiny, most = [Layer("p2", 1)], first.max_pictures // 1024
+    make = partial(huge, tiny, [[(1, 1)]] * (most + 1), level=1, group=1024)
+    yield Variant("1_pictures", make, (1, "max_pictures", (most + 1) * 1024))
+    groups = first.max_total_samples // first.max_group_samples + 1
+    size = (first.max_frame_samples // first.max_side, first.max_side)
+    make = partial(huge, tiny, [[size]] * groups, level=1, group=2)
+    words = (1, "max_total_samples", groups * first.max_group_samples)
+    yield Variant("1_totalsamples", make, words, errors=(BROKEN, "LimitError"))
+    given = [in_unit(0, bytes(first.max_model_bytes)), in_unit(1, b"x")]
+    make = partial(build, replace(PLAIN, models=given, level=1))
+    yield Variant("1_modelbytes", make, (1, "max_model_bytes", first.max_model_bytes + 1), base="BASE_PLAIN")
 
 
 @family("WRONGPROFILE", "profile", kind="negative", error=BROKEN)
@@ -333,7 +355,7 @@ def wrong_profiles() -> Iterator[Variant]:
         (InnerCodecId.VVC, 1, "HEVC"),
         (InnerCodecId.HEVC, 2, "VVC"),
     ]:
-        layer = Layer("p2", (2, 32, 32), Grid(1, 1), Mode.AI)
+        layer = Tensor("p2", (2, 32, 32), Grid(1, 1), Mode.AI)
         make = partial(build, Plan([layer], codec=codec, profile=number))
         yield Variant(f"{codec.name.lower()}_{name.lower()}", make, (codec.name, name))
 
@@ -351,5 +373,5 @@ def wrong_depths() -> Iterator[Variant]:
 
 
 def _deeper(codec: InnerCodecId, bits: int) -> bytes:
-    layer = Layer("p2", (2, 32, 32), Grid(1, 1), Mode.AI)
+    layer = Tensor("p2", (2, 32, 32), Grid(1, 1), Mode.AI)
     return with_value(build(Plan([layer], codec=codec, digest_length=0)), "bit_depth_minus1", bits - 1)

@@ -7,20 +7,22 @@ from dataclasses import replace
 from itertools import combinations, product
 from typing import Any
 
-from ...bitstream.values import Allocation, Arrangement, Grid, InnerCodecId, Mode, RangeScope, ReorderCoding
+from ...bitstream.values import Allocation, Grid, InnerCodecId, Mode, Packing, RangeScope, ReorderCoding
 from .case import Variant, family
 from .core import built, plain
 
 TOOLS: dict[str, Sequence[Any]] = {
     "codec": tuple(InnerCodecId),
-    "arrangement": tuple(Arrangement),
+    "packing": tuple(Packing),
     "allocation": tuple(Allocation),
     "scope": tuple(RangeScope),
     "reorder": tuple(ReorderCoding),
     "mode": tuple(Mode),
     "digest_length": (0, 32),
     "bit_depth": (4, 10, 13),
-    "pictures": (1, 2),
+    "groups": (1, 2),
+    "group": (1, 2),
+    "t2_digest": (False, True),
     "layers": (1, 3),
 }
 Choice = Mapping[str, Any]
@@ -28,10 +30,9 @@ Choice = Mapping[str, Any]
 
 def possible(choice: Choice) -> bool:
     """Whether a bitstream can have these values together."""
-    tiled = choice.get("arrangement") == Arrangement.TILED
+    stacked = choice.get("packing") == Packing.STACKED
     return not (
-        (tiled and choice.get("allocation") == Allocation.TEMPORAL)
-        or (tiled and choice.get("mode") == Mode.RA)
+        (stacked and choice.get("allocation") == Allocation.INTERLEAVED)
         or (choice.get("bit_depth", 0) > 10 and choice.get("codec", InnerCodecId.LOSSLESS) != InnerCodecId.LOSSLESS)
     )
 
@@ -77,12 +78,12 @@ def combined() -> Iterator[Variant]:
     """
     for number, choice in enumerate(pairwise(), 1):
         options = dict(choice)
-        mode, pictures, count = options.pop("mode"), options.pop("pictures"), options.pop("layers")
-        grid = Grid(3, 2) if choice["arrangement"] == Arrangement.TILED else Grid(3, 1)
+        mode, groups, count = options.pop("mode"), options.pop("groups"), options.pop("layers")
+        grid = Grid(3, 2) if choice["packing"] == Packing.STACKED else Grid(3, 1)
         layers = [
             replace(plain(f"p{place}", 6, 14 >> place, 20 >> place), grid=grid, mode=mode) for place in range(count)
         ]
         own = [layer.shape[1:] for layer in layers]
-        options["sizes"] = [[(48 + picture, 64), *own] for picture in range(pictures)]
+        options["sizes"] = [[(48 + picture, 64), *own] for picture in range(groups)]
         told = ", ".join(f"{tool} {getattr(value, 'name', value)}" for tool, value in choice.items())
         yield Variant(str(number), built(layers, **options), (told,))

@@ -88,7 +88,7 @@ def wrong_digests() -> Iterator[Variant]:
 
     Digests are there and are not compared, or only in part.
     """
-    for name in ("header_digest", "t1_digest"):
+    for name in ("header_digest", "t1_digest", "t2_digest"):
         count = sum(element.name == name for element in elements(base("digested")))
         for occurrence in range(count):
             for place, which in ((0, "first"), (7, "last")):
@@ -100,7 +100,8 @@ def wrong_digests() -> Iterator[Variant]:
         ("picture_width_minus1", 9, "The picture's width"),
         ("reorder_index", 6, "A channel order"),
         ("layer_name", b"p9", "A layer's name"),
-        ("mode_idc", 1, "A mode"),
+        ("layer_height_minus1", 5, "The first layer's height"),
+        ("level_idc", 3, "The level"),
     ]
     for name, value, words in changes:
         words = f"{words} has another value, and digests are as they were"

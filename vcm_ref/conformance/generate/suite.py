@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from ... import __version__
 from ...atomic import atomic_file
+from ...bitstream.coder import ALIGNMENT_CLAUSE
 from ...bitstream.digest import tensor_digest
 from ...bitstream.elements import VERSION
+from ...bitstream.headers import StreamHeader
 from ...bitstream.levels import profiles
 from ...bitstream.stream import BitstreamReader
-from ...bitstream.syntax import StreamHeader
-from ...bitstream.values import InnerCodecId, ReorderCoding
+from ...bitstream.units import locate_units
+from ...bitstream.values import FIRST_ANCILLARY, InnerCodecId, ReorderCoding
 from ...codec import make_encoder
 from ...decoder import DecodedPicture, Decoder
 from ...errors import BitstreamError, ConfigError, VcmError
@@ -34,6 +36,7 @@ from ..manifest import (
     Specification,
     SubstreamDigest,
     Suite,
+    TensorDigest,
     Vector,
     VectorLimits,
     load_suite,
@@ -44,7 +47,7 @@ from .case import Case, UnavailableError, all_cases
 from .edit import elements
 
 NAME = "vcm_ref conformance suite"
-VERSION_OF_SUITE = "1.0"
+VERSION_OF_SUITE = "2.0"
 #: Larger files are stored compressed.
 _PLAIN_BYTES = 1 << 17
 _XZ_PRESET = 6
@@ -130,7 +133,7 @@ def _vector(folder: Path, case: Case, data: bytes, others: dict[str, Vector]) ->
         case.kind,
         profiles()[header.profile][0] if header else None,
         header.level if header else None,
-        header.inner_codec.name if header else None,
+        _codecs(header) if header else None,
         tuple(sorted(set(case.features))),
         tuple(sorted(clauses, key=_number)),
         case.purpose,
@@ -141,6 +144,11 @@ def _vector(folder: Path, case: Case, data: bytes, others: dict[str, Vector]) ->
         case.errors,
         VectorLimits(_SECONDS_OF_LARGE, _MEMORY_OF_LARGE) if large else VectorLimits(_SECONDS, _MEMORY),
     )
+
+
+def _codecs(header: StreamHeader) -> str:
+    """The names of the inner codecs, as the manifest has them: the video codec, where there is one."""
+    return max(tensor.format.inner_codec for tensor in header.tensors).name
 
 
 def _number(clause: str) -> list[int]:
@@ -162,19 +170,16 @@ def _decode(case: Case, data: bytes) -> tuple[list[PictureDigests], bytes]:
 def _digests(picture: DecodedPicture) -> PictureDigests:
     features = picture.features
     planes = {f"substream{number}": plane for number, plane in enumerate(picture.planes)}
-    layers = [(name, q, features.layers[name]) for name, q in picture.quantised.items()]
     return PictureDigests(
         features.height,
         features.width,
         tuple(SubstreamDigest(_shape(t0), tensor_digest(name, t0).hex()) for name, t0 in planes.items()),
-        tuple(
-            LayerDigest(name, _shape(t1), tensor_digest(name, t1).hex(), tensor_digest(name, t2).hex())
-            for name, t1, t2 in layers
-        ),
+        tuple(TensorDigest(name, _shape(q), tensor_digest(name, q).hex()) for name, q in picture.quantised.items()),
+        tuple(LayerDigest(name, _shape(t2), tensor_digest(name, t2).hex()) for name, t2 in features.layers.items()),
     )
 
 
-def _shape(tensor: NDArray[np.uint16]) -> tuple[int, int, int]:
+def _shape(tensor: NDArray[np.uint16] | NDArray[np.float32]) -> tuple[int, int, int]:
     first, second, third = tensor.shape
     return first, second, third
 
@@ -183,13 +188,17 @@ def _clauses(data: bytes) -> set[str]:
     """The clauses that a conformant bitstream exercises."""
     header = BitstreamReader(io.BytesIO(data)).header
     tables = {element.clause for element in elements(data)}
-    found = {"5", "8.1", "8.3", "8.5", "8.6", "9", *tables}
-    found |= {f"7.{clause.partition('.')[2]}" for clause in tables if clause not in ("6.13",)}
-    if header.reorder_coding != ReorderCoding.NONE:
-        found.add("8.2")
-    found.add("8.8" if header.inner_codec == InnerCodecId.LOSSLESS else "8.4")
+    found = {"4.1", "5", "8.1", "8.3", "8.5", "8.6", "9", *tables}
+    found |= {f"7.{clause.partition('.')[2]}" for clause in tables if clause != ALIGNMENT_CLAUSE}
+    for form in (tensor.format for tensor in header.tensors):
+        found |= {"8.2"} if form.reorder_coding != ReorderCoding.NONE else set()
+        found.add("8.8" if form.inner_codec == InnerCodecId.LOSSLESS else "8.4")
     if header.digest_length:
         found.add("8.7")
+    if header.stages:
+        found.add("8.9")
+    if header.extension or any(unit.unit_type >= FIRST_ANCILLARY for unit in locate_units(io.BytesIO(data))):
+        found.add("4.2")
     return found
 
 
@@ -202,7 +211,7 @@ def _refused(case: Case, data: bytes) -> set[str]:
         if type(error).__name__ not in case.errors:
             raise SuiteError(f"{case.id}: our decoder says {type(error).__name__}: {error}") from error
         clause = error.clause if isinstance(error, BitstreamError) else None
-        table = clause if clause and clause.startswith("6.") and clause != "6.13" else None
+        table = clause if clause and clause.startswith("6.") and clause != ALIGNMENT_CLAUSE else None
         return {one for one in (clause, f"7.{table.partition('.')[2]}" if table else None) if one}
     raise SuiteError(f"{case.id}: our decoder takes it")
 

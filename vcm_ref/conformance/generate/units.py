@@ -20,7 +20,7 @@ def truncations() -> Iterator[Variant]:
     """
     offset = 4
     for number, unit in enumerate(raw_units(base("digested"))):
-        kind = unit.unit_type.name.lower().replace("_", "")
+        kind = unit.name.lower().replace("_", "")
         head = len(unit.coded()) - len(unit.payload)
         for label, words, cut in [
             ("before", "before", offset),
@@ -30,7 +30,7 @@ def truncations() -> Iterator[Variant]:
         ]:
             inside = {"header": head > 1, "start": bool(unit.payload), "end": len(unit.payload) > 1}.get(label, True)
             if inside:
-                told = f"{words} unit {number}, {unit.unit_type.name}"
+                told = f"{words} unit {number}, {unit.name}"
                 make = partial(beginning, "digested", cut)
                 yield broken(make, told, label=f"{number}_{kind}_{label}", base="BASE_DIGESTED")
         offset += len(unit.coded())
@@ -44,16 +44,15 @@ def unit_sizes() -> Iterator[Variant]:
     """
     units = raw_units(base())
     for number, unit in enumerate(units[:-1]):
-        kind = unit.unit_type.name.lower().replace("_", "")
+        kind = unit.name.lower().replace("_", "")
         size = len(unit.payload)
-        for label, words, wrong in [
-            ("more", "one more than", size + 1),
-            ("less", "one less than", size - 1),
-        ]:
-            make = partial(_resized, number, wrong)
-            yield broken(make, f"{words} what {unit.unit_type.name} {number} has", label=f"{number}_{kind}_{label}")
-        words = f"a zero byte after what {unit.unit_type.name} {number} holds"
+        # bytes within a substream are the inner codec's: without it, one too few or too many may not tell
         given = None if unit.unit_type == UnitType.SUBSTREAM else "BASE_PLAIN"
+        words = f"what {unit.name} {number} has"
+        yield broken(partial(_resized, number, size + 1), f"one more than {words}", label=f"{number}_{kind}_more")
+        less = partial(_resized, number, size - 1)
+        yield broken(less, f"one less than {words}", label=f"{number}_{kind}_less", base=given)
+        words = f"a zero byte after what {unit.name} {number} holds"
         yield broken(partial(_padded, number), words, label=f"{number}_{kind}_padded", base=given)
     yield broken(partial(_resized, 2, 2**32 - 1), "4 GiB", label="largest")
     yield broken(partial(_long_size, 2), "with a leading zero byte", label="leadingzero")
@@ -94,7 +93,7 @@ def unit_orders() -> Iterator[Variant]:
     A decoder takes units as they come.
     """
     units = raw_units(base("digested"))
-    names = [unit.unit_type.name for unit in units]
+    names = [unit.name for unit in units]
     orders: list[tuple[str, str, list[RawUnit]]] = []
     for name in dict.fromkeys(names):
         number, kind = names.index(name), name.lower().replace("_", "")

@@ -7,14 +7,13 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 
+from ...bitstream.headers import Substream
 from ...bitstream.nal import escape
-from ...bitstream.parameter_sets import BitString, to_bit_string, to_nal_unit
-from ...bitstream.stream import BitstreamReader, BitstreamWriter, CodedPicture
-from ...bitstream.syntax import Substream
-from ...bitstream.values import Arrangement, Grid, InnerCodecId, Mode, RangeScope, ReorderCoding
-from .build import Layer, Plan, build, pseudo_random
+from ...bitstream.parameter_sets import to_bit_string, to_nal_unit
+from ...bitstream.stream import BitstreamReader, CodedGroup
+from ...bitstream.values import Grid, InnerCodecId, Mode, Packing, RangeScope, ReorderCoding
+from .build import Plan, Tensor, build, written
 from .case import UnavailableError, Variant, family
 from .core import built, pyramid
 
@@ -22,9 +21,9 @@ VIDEO = (InnerCodecId.HEVC, InnerCodecId.VVC)
 _HEVC_FILLER_HEADER = bytes([38 << 1, 1])
 
 
-def clip(frames: int, mode: Mode = Mode.AI, height: int = 32, width: int = 32, name: str = "p2") -> Layer:
+def clip(frames: int, mode: Mode = Mode.AI, height: int = 32, width: int = 32, name: str = "p2") -> Tensor:
     """A layer of one map a frame."""
-    return Layer(name, (frames, height, width), Grid(1, 1), mode)
+    return Tensor(name, (frames, height, width), Grid(1, 1), mode)
 
 
 @family("VIDEO", "inner codec", "mode")
@@ -122,10 +121,10 @@ def several() -> Iterator[Variant]:
         yield Variant(f"{name}_qps", built(qps, codec=codec), (codec.name, "at a QP each"))
         options = {"codec": codec, "sizes": [[(160, 240), *own]] * 3, "scope": RangeScope.CHANNEL}
         yield Variant(f"{name}_pictures", built(made, **options), (codec.name, "in three pictures"))
-        tiled = [replace(layer, grid=Grid(4, 2), mode=Mode.AI) for layer in made]
-        options = {"codec": codec, "arrangement": Arrangement.TILED, "reorder": ReorderCoding.EXACT}
-        yield Variant(f"{name}_tiled", built(tiled, **options), (codec.name, "tiled in one frame"))
-        options = {"codec": codec, "arrangement": Arrangement.QUILTED}
+        stacked = [replace(layer, grid=Grid(4, 2), mode=Mode.AI) for layer in made]
+        options = {"codec": codec, "packing": Packing.STACKED, "reorder": ReorderCoding.EXACT}
+        yield Variant(f"{name}_stacked", built(stacked, **options), (codec.name, "stacked in one frame"))
+        options = {"codec": codec, "packing": Packing.QUILTED}
         yield Variant(f"{name}_quilted", built(made, **options), (codec.name, "quilted"))
 
 
@@ -135,13 +134,11 @@ Change = Callable[[Substream], Substream]
 def changed(plan: Plan, change: Change) -> bytes:
     """The bitstream of a plan, its substreams changed in what does not matter to the inner decoder."""
     reader = BitstreamReader(io.BytesIO(build(plan)))
-    file = io.BytesIO()
-    writer = BitstreamWriter(file, reader.header)
-    for picture in reader.pictures():
-        substreams = [change(substream) for substream in picture.substreams]
-        writer.write(CodedPicture(picture.header, substreams, picture.digests))
-    writer.close()
-    return file.getvalue()
+    groups = [
+        CodedGroup(group.header, [change(substream) for substream in group.substreams], group.digests)
+        for group in reader.groups()
+    ]
+    return written(reader.header, groups)
 
 
 @family("PARAMETERSETS", "parameter sets")
@@ -157,8 +154,6 @@ def parameter_sets() -> Iterator[Variant]:
         words = f"{count} leading parameter sets"
         yield Variant(str(count), partial(changed, hevc, partial(_leading, count=count)), (words,))
     yield Variant("8_vvc", partial(changed, vvc, partial(_leading, count=8)), ("8 leading parameter sets of VVC",))
-    words = "A parameter set of another layer of the inner stream, which resembles no base"
-    yield Variant("foreign", partial(changed, hevc, _foreign), (words,))
     yield Variant("longest", partial(changed, two, _longest), ("A parameter set of 16384 bits, and again",))
     yield Variant("later", partial(changed, hevc, _later), ("A parameter set after the first picture",))
     yield Variant("escaped", partial(changed, hevc, _escaped), ("A parameter set with emulation prevention bytes",))
@@ -173,17 +168,10 @@ def _leading(substream: Substream, count: int) -> Substream:
     return Substream([*sets, *[sets[-1]] * (count - len(sets))], substream.nal_units)
 
 
-def _foreign(substream: Substream) -> Substream:
-    """With a picture parameter set of nuh_layer_id 63, which decoders of the base layer ignore (H.265, 7.4.2.2)."""
-    value, bits = 34 << 9 | 63 << 3 | 1, 100
-    for number in islice(pseudo_random(1), bits - 16):
-        value = value << 1 | number >> 20 & 1
-    return Substream([*substream.parameter_sets, to_nal_unit(BitString(value, bits))], substream.nal_units)
-
-
 def _later(substream: Substream) -> Substream:
     *others, last = substream.nal_units
-    return Substream(substream.parameter_sets, [*others, substream.parameter_sets[-1], last])
+    longer = _with_extension(substream.parameter_sets[-1], 96, 0b10110101)
+    return Substream(substream.parameter_sets, [*others, longer, last])
 
 
 def _with_extension(pps: bytes, bits: int, pattern: int) -> bytes:

@@ -13,7 +13,7 @@ from .inputs import Expected
 from .outcomes import Outcomes
 
 _LONGEST = 160  # of what an inner codec says for itself
-_NAMES = {"seed_bits": "bits in the seed's accounting"}
+_NAMES = {"rhee2022_bits": "bits in Rhee et al.'s accounting"}
 GivenAt = Callable[[int, ImageId], Given]
 
 
@@ -39,7 +39,7 @@ def compare_decoded(expected: Expected, given: GivenAt, measured: Mapping[int, M
 
 def compare_encoded(expected: Expected, measured: Mapping[int, Measured]) -> Section:
     """What was coded again, and what was decoded of that."""
-    comparison = _Comparison("encode", expected, ("bits", "seed_bits"), "cannot be coded again")
+    comparison = _Comparison("encode", expected, ("bits", "rhee2022_bits"), "cannot be coded again")
     return comparison.of(measured, lambda qp, picture, record: None if record is None else _again_told(picture, record))
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...bitstream.coder import TracedElement
 from ...bitstream.stream import BitstreamReader, BitstreamWriter
-from ...bitstream.values import Arrangement, UnitType
+from ...bitstream.values import Packing, UnitType
 from ...codec.picture import PictureCoder
 from ...decoder import Backend, Decoder
 from ...errors import VcmError
@@ -138,7 +138,7 @@ def _trace(bitstream: bytes) -> tuple[list[TracedElement], str]:
     """The elements of a bitstream, and why it cannot be parsed to its end, if so."""
     elements: list[TracedElement] = []
     try:
-        for _ in BitstreamReader(io.BytesIO(bitstream), trace=elements.append).pictures():
+        for _ in BitstreamReader(io.BytesIO(bitstream), trace=elements.append).groups():
             pass
     except VcmError as error:
         return elements, str(error)
@@ -176,23 +176,24 @@ def _layer(before: Sequence[TracedElement]) -> Record:
     """The layer of the substream that comes after ``before``, where it is in one, and that is of one layer."""
     names = [element.value for element in before if element.name == "layer_name"]
     units = [element.value for element in before if element.name == "unit_type"]
-    tiled = any(element.name == "arrangement_idc" and element.value == Arrangement.TILED for element in before)
-    if tiled or not units or units[-1] != UnitType.SUBSTREAM:
+    stacked = any(element.name == "packing_idc" and element.value == Packing.STACKED for element in before)
+    if stacked or not units or units[-1] != UnitType.SUBSTREAM:
         return {}
-    number = units[::-1].index(UnitType.PICTURE_HEADER) - 1 if UnitType.PICTURE_HEADER in units else 0
+    number = units[::-1].index(UnitType.GROUP_HEADER) - 1 if UnitType.GROUP_HEADER in units else 0
     name = names[number] if number < len(names) else None
     return {"layer": name.decode("ascii", "backslashreplace")} if isinstance(name, bytes) else {}
 
 
 def _without_digests(bitstream: bytes) -> bytes:
-    """The same pictures without T1 digests, so that a decoder gives what it would refuse."""
+    """The same pictures without digests, so that a decoder gives what it would refuse."""
     reader = BitstreamReader(io.BytesIO(bitstream))
-    pictures = list(reader.pictures())
+    groups = list(reader.groups())
     file = io.BytesIO()
-    reader.header.digest_length = 0
+    reader.header.digest_length, reader.header.t2_digest = 0, False
     writer = BitstreamWriter(file, reader.header)
-    for picture in pictures:
-        picture.digests.clear()
-        writer.write(picture)
+    for group in groups:
+        group.digests.clear()
+        group.substream_bytes.clear()
+        writer.write(group)
     writer.close()
     return file.getvalue()

@@ -19,7 +19,7 @@ from .findings import Aspect, Difference, counted, short
 _NOT_IDENTITY = ("name", "options", "network", "weights", "layers")
 
 
-_SUMS = ("bytes", "pixels", "bits", "bpp", "seed_bpp")
+_SUMS = ("bytes", "pixels", "bits", "bpp", "rhee2022_bpp")
 _SUM_ERROR = 1e-9  # relative, of a quotient that was written as decimal digits
 
 

@@ -1,4 +1,4 @@
-"""All combinations of grids over layers, the first seed's Equation 1: their curves, the Pareto front, the best one.
+"""All combinations of grids over layers, Rhee et al.'s Equation 1: their curves, the Pareto front, the best one.
 
 The best combination is the one with the lowest BD-rate (PCHIP, every byte counted) against the *reference*, the
 combination of the largest grids, among those that are comparable with it: measured at the same QPs, over as many
@@ -19,8 +19,8 @@ from ..bjontegaard_delta import LITTLE_OVERLAP, Comparison, compare
 from ..curve import Curve, Point, pareto_front
 from .method import check
 
-SEED_BEST = ("4x4", "4x4", "16x16", "16x16")
-"""What the first seed found for P2 to P5."""
+PUBLISHED_BEST = ("4x4", "4x4", "16x16", "16x16")
+"""What Rhee et al. found for P2 to P5."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Combination:
 
     @property
     def name(self) -> str:
-        """As the seed writes it: {4x4, 4x4, 16x16, 16x16}."""
+        """As Rhee et al. write it: {4x4, 4x4, 16x16, 16x16}."""
         return f"{{{', '.join(self.grids)}}}"
 
     @property
@@ -134,7 +134,7 @@ def _by_grids(document: Mapping[str, Any]) -> dict[tuple[str, ...], list[Mapping
 def _curve(grids: tuple[str, ...], points: Sequence[Mapping[str, Any]], metric: str) -> Curve:
     """Points without the metric, or with one that is no finite number, have no place in a curve."""
     usable = tuple(
-        Point(point["qp"], float(point["bpp"]), float(value), point.get("seed_bpp"), point.get("failed", 0))
+        Point(point["qp"], float(point["bpp"]), float(value), point.get("rhee2022_bpp"), point.get("failed", 0))
         for point in points
         if (value := point["metrics"].get(metric)) is not None and math.isfinite(value)
     )

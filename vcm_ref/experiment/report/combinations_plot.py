@@ -1,11 +1,11 @@
-"""The plot of the first seed's Figure 7: accuracy over rate for all combinations of grids."""
+"""The plot of Rhee et al.'s Figure 7: accuracy over rate for all combinations of grids."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from ...printable import printable
-from .combinations import SEED_BEST, Combination, Combinations
+from .combinations import PUBLISHED_BEST, Combination, Combinations
 from .drawing import GREY, MARKERS, bpp_axis, house_style, new_figure, saved
 from .numbers import signed
 
@@ -50,13 +50,13 @@ def combinations_plot(found: Combinations) -> dict[str, bytes]:
         labels.append(f"Pareto front ({len(front)})")
         handles += _curve(axes, found.best, color=_BEST, marker="o", markersize=5, linewidth=3.2, zorder=5)
         labels.append(f"best: {signed(found.best.rate, 1)} % BD-rate\n{_name(found.best)}")
-        seed = found.found(SEED_BEST)
+        seed = found.found(PUBLISHED_BEST)
         if seed is not None:
             look = {"color": _SEED, "markeredgecolor": "black", "markeredgewidth": 0.5}
             handles += _curve(
                 axes, seed, marker="*", markersize=8, linestyle=(0, (4, 2)), linewidth=1.4, zorder=6, **look
             )
-            labels.append(f"the seed's best\n{_name(seed)}")
+            labels.append(f"Rhee et al.'s best\n{_name(seed)}")
         if found.uncompressed is not None:
             handles.append(axes.axhline(found.uncompressed, color=GREY, linestyle=(0, (5, 3)), linewidth=1.2, zorder=1))
             labels.append("uncompressed")

@@ -1,4 +1,4 @@
-"""The report over all combinations of grids: the plot of the seed's Figure 7, the Pareto front, the best one."""
+"""The report over all combinations of grids: the plot of Rhee et al.'s Figure 7, the Pareto front, the best one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .blocks import Block, Document, Folded, Heading, Items, Paragraph, Picture, Table
-from .combinations import SEED_BEST, Combination, Combinations, read_combinations
+from .combinations import PUBLISHED_BEST, Combination, Combinations, read_combinations
 from .html import html
 from .long_csv import Row, written
 from .markdown import markdown
@@ -51,7 +51,7 @@ def csv_columns(found: Combinations) -> Row:
     """The grid of each layer, the point, and what became of its combination."""
     grids = [f"grid_{layer}" for layer in found.document["layers"]]
     rest = ("pictures", "failed", "pareto", "comparable", "bd_rate_pchip", "bd_rate_cubic", "overlap")
-    return (*grids, "qp", "bpp", "seed_bpp", *_metrics(found), *rest)
+    return (*grids, "qp", "bpp", "rhee2022_bpp", *_metrics(found), *rest)
 
 
 def csv_rows(found: Combinations) -> Iterator[Row]:
@@ -62,7 +62,7 @@ def csv_rows(found: Combinations) -> Iterator[Row]:
         figures = one.comparison
         for point in one.points:
             yield (
-                *(*one.grids, point["qp"], point["bpp"], point.get("seed_bpp")),
+                *(*one.grids, point["qp"], point["bpp"], point.get("rhee2022_bpp")),
                 *(point["metrics"].get(name) for name in metrics),
                 *(point.get("pictures"), point.get("failed", 0), int((one.grids, point["qp"]) in front)),
                 *(int(not one.why_not), one.rate, figures.rate_cubic if figures else one.rate),
@@ -126,7 +126,7 @@ def combinations_document(found: Combinations, title: str) -> Document:
 
 def _caption(found: Combinations) -> str:
     text = (
-        f"{found.metric} over bpp (logarithmic), as the first seed's Figure 7: each dot is a combination at a QP; the "
+        f"{found.metric} over bpp (logarithmic), as Rhee et al.'s Figure 7: each dot is a combination at a QP; the "
         "uniform combinations are curves through their QPs; the black line is the Pareto front over all dots"
     )
     return f"{text}; the thick curve is the best combination."
@@ -151,10 +151,10 @@ def _left_out(found: Combinations) -> list[Block]:
 
 
 def _seed(found: Combinations) -> list[Block]:
-    one = found.found(SEED_BEST)
+    one = found.found(PUBLISHED_BEST)
     if one is None:
         return []
-    told = f"The first seed's choice for P2 to P5, {one.name}, "
+    told = f"Rhee et al.'s choice for P2 to P5, {one.name}, "
     if one.why_not:
         return [Paragraph(f"{told}is not ranked: {one.why_not}.")]
     return [Paragraph(f"{told}is number {found.ranked.index(one) + 1}: BD-rate {signed(one.rate)} % (PCHIP).")]
@@ -172,10 +172,10 @@ def _points_table(combinations: list[Combination], found: Combinations) -> Table
 def _front_table(found: Combinations) -> Table:
     layers = found.document["layers"]
     rows = [
-        (*one.grids, _qp(point.qp), fixed(point.bpp), fixed(point.seed_bpp), fixed(point.accuracy))
+        (*one.grids, _qp(point.qp), fixed(point.bpp), fixed(point.rhee2022_bpp), fixed(point.accuracy))
         for one, point in found.front
     ]
-    return Table((*layers, "QP", "bpp", "seed's bpp", found.metric), rows, "r" * (len(layers) + 4))
+    return Table((*layers, "QP", "bpp", "bpp (Rhee et al.)", found.metric), rows, "r" * (len(layers) + 4))
 
 
 def _metrics(found: Combinations) -> list[str]:

@@ -55,12 +55,12 @@ def report_document(title: str, standings: Sequence[Standing], methods: Sequence
 
 def ranking_table(standings: Sequence[Standing], anchor: Method, accountings: int = 2) -> Table:
     """The methods in order, with figures in both accountings or one, failures and the numbers of their notes."""
-    accountings = accountings if any(standing.seed for standing in standings) else 1
+    accountings = accountings if any(standing.rhee2022 for standing in standings) else 1
     noted = list(footnotes(standings))
     rows = []
     for standing in standings:
         cells = [standing.method.name if standing.full else f"{standing.method.name} (anchor)"]
-        for comparison in (standing.full, standing.seed)[:accountings]:
+        for comparison in (standing.full, standing.rhee2022)[:accountings]:
             cells += _figures(comparison) if standing.full else [signed(0.0)] * 4
         name = standing.method.name
         reference = f"[{noted.index(name) + 1}]" if name in noted else ""
@@ -70,7 +70,7 @@ def ranking_table(standings: Sequence[Standing], anchor: Method, accountings: in
         ("method", *figures * accountings, "failed", "notes"),
         rows,
         "l" + "rrrr" * accountings + "rl",
-        (("", 1), *(("every byte", 4), ("the seed's own accounting", 4))[:accountings], ("", 2)),
+        (("", 1), *(("every byte", 4), ("Rhee et al.'s accounting", 4))[:accountings], ("", 2)),
     )
 
 
@@ -111,12 +111,12 @@ def _ranking(standings: Sequence[Standing], anchor: Method) -> list[Block]:
     explained = (
         f"Best first, by BD-rate with PCHIP. BD-rate is the mean difference of bits at the same {anchor.curve.metric}, "
         f"negative where fewer; BD-accuracy that of {anchor.curve.metric} at the same bits, in hundredths "
-        "(points). The seed's own accounting counts substreams and 8 bits for each channel's index."
+        "(points). Rhee et al.'s accounting counts substreams and 8 bits for each channel's index."
     )
     others = [sentence(standing, anchor) for standing in standings if standing.full]
     blocks: list[Block] = [Heading("Which method is ahead"), ranking_table(standings, anchor)]
     blocks += [Items(others)] if others else []
-    silent = [standing.method.name for standing in standings if not standing.method.has_seed_rate]
+    silent = [standing.method.name for standing in standings if not standing.method.has_rhee2022_rate]
     if silent:
         explained += f" Not stated in it: {', '.join(silent)}."
     blocks.append(Paragraph(explained))
@@ -189,7 +189,7 @@ def _points(method: Method) -> list[Block]:
         accuracies = [_metric(method.uncompressed.get(name)) for name in metrics]
         rows.insert(0, ["uncompressed", "", "", "", *accuracies, *[""] * len(steps)])
     groups = [("", 4), ("accuracy", len(metrics))] + ([("seconds", len(steps))] if steps else [])
-    headers = ("QP", "bpp", "seed's bpp", "failed", *metrics, *steps)
+    headers = ("QP", "bpp", "bpp (Rhee et al.)", "failed", *metrics, *steps)
     blocks: list[Block] = [Heading(method.name, 3), Table(headers, rows, "r" * len(headers), groups)]
     left_out = len(method.metrics) - len(metrics)
     if left_out:
@@ -202,7 +202,7 @@ def _point(point: dict[str, Any], metrics: Sequence[str], steps: Sequence[str]) 
     return [
         _qp(point.get("qp")),
         fixed(point["bpp"]),
-        fixed(point.get("seed_bpp")),
+        fixed(point.get("rhee2022_bpp")),
         str(len(point.get("failed") or ())),
         *(_metric(point["metrics"].get(name)) for name in metrics),
         *(fixed(seconds.get(step), 1) for step in steps),

@@ -66,7 +66,7 @@ def picture_rows(methods: Iterable[Method]) -> Iterator[Row]:
 def comparison_rows(standings: Iterable[Standing], metric: str) -> Iterator[Row]:
     """BD-rate and BD-accuracy, and the share of the accuracies that both curves cover; empty where there is none."""
     for standing in standings:
-        for accounting, comparison in (("every byte", standing.full), ("seed", standing.seed)):
+        for accounting, comparison in (("every byte", standing.full), ("rhee2022", standing.rhee2022)):
             if comparison is None:
                 continue
             who = (comparison.test, comparison.anchor, metric, accounting)
@@ -79,8 +79,8 @@ def comparison_rows(standings: Iterable[Standing], metric: str) -> Iterator[Row]
 
 def _quantities(point: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
     yield "bpp", point["bpp"], "bit/pixel"
-    if point.get("seed_bpp") is not None:
-        yield "seed_bpp", point["seed_bpp"], "bit/pixel"
+    if point.get("rhee2022_bpp") is not None:
+        yield "rhee2022_bpp", point["rhee2022_bpp"], "bit/pixel"
     for name, unit in (("bytes", "byte"), ("pixels", "pixel")):
         if name in point:
             yield name, point[name], unit
@@ -97,7 +97,7 @@ def _quantities(point: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
 def _coded(picture: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
     if "bytes" in picture:
         yield "bytes", picture["bytes"], "byte"
-    if picture.get("seed_bits") is not None:
-        yield "seed_bits", picture["seed_bits"], "bit"
+    if picture.get("rhee2022_bits") is not None:
+        yield "rhee2022_bits", picture["rhee2022_bits"], "bit"
     for name, bits in ordered_parts(picture.get("bits") or {}).items():
         yield f"bits: {name}", bits, "bit"

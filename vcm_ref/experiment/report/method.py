@@ -52,7 +52,12 @@ class Method:
         else:
             metric = self.curve.metric
             points = [
-                {"qp": point.qp, "bpp": point.bpp, "seed_bpp": point.seed_bpp, "metrics": {metric: point.accuracy}}
+                {
+                    "qp": point.qp,
+                    "bpp": point.bpp,
+                    "rhee2022_bpp": point.rhee2022_bpp,
+                    "metrics": {metric: point.accuracy},
+                }
                 for point in self.curve.points
             ]
         return sorted(points, key=lambda point: (point.get("qp") is None, point.get("qp") or 0))
@@ -83,9 +88,9 @@ class Method:
         return [(at["qp"], failed["id"], failed["error"]) for at in (without, *points) for failed in at["failed"]]
 
     @property
-    def has_seed_rate(self) -> bool:
-        """Whether any point states its bpp in the seed's own accounting."""
-        return any(point.seed_bpp is not None for point in self.curve.points)
+    def has_rhee2022_rate(self) -> bool:
+        """Whether any point states its bpp in Rhee et al.'s accounting."""
+        return any(point.rhee2022_bpp is not None for point in self.curve.points)
 
 
 def read_methods(results: Sequence[Path | Anchor], metric: str | None = None) -> list[Method]:

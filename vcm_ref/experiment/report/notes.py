@@ -13,17 +13,17 @@ from .standing import Standing
 def footnotes(standings: Sequence[Standing]) -> dict[str, str]:
     """Give the note of each method that has one, by name and in the order of the table.
 
-    What was done to the anchor's own points is said once, as the anchor's note. What happened in the seed's own
+    What was done to the anchor's own points is said once, as the anchor's note. What happened in Rhee et al.'s own
     accounting as well, if with other numbers, is not repeated, but said to be so.
     """
     notes = {}
     for standing in standings:
         if standing.full is None:
             full = _of_anchor(other.full for other in standings)
-            seed = _of_anchor(other.seed for other in standings)
+            rhee2022 = _of_anchor(other.rhee2022 for other in standings)
         else:
-            full, seed = _of_test(standing.full), _of_test(standing.seed)
-        if text := _text(standing.method.name, full, seed):
+            full, rhee2022 = _of_test(standing.full), _of_test(standing.rhee2022)
+        if text := _text(standing.method.name, full, rhee2022):
             notes[standing.method.name] = text
     return notes
 
@@ -55,19 +55,19 @@ def _sentences(notes: Sequence[Note]) -> list[str]:
     return sentences
 
 
-def _text(name: str, full: Sequence[Note], seed: Sequence[Note]) -> str:
+def _text(name: str, full: Sequence[Note], rhee2022: Sequence[Note]) -> str:
     known = Counter(map(_alike, full))
     further = []
-    for note in seed:
+    for note in rhee2022:
         if known[_alike(note)]:
             known[_alike(note)] -= 1
         else:
             further.append(note)
     told = _sentences(full)
-    if len(further) < len(seed):
-        told.append("in the seed's own accounting likewise")
+    if len(further) < len(rhee2022):
+        told.append("in Rhee et al.'s accounting likewise")
     if further:
-        told.append(f"in the seed's own accounting {'also ' if full else ''}{'; '.join(_sentences(further))}")
+        told.append(f"in Rhee et al.'s accounting {'also ' if full else ''}{'; '.join(_sentences(further))}")
     return f"{name}: {'; '.join(told)}." if told else ""
 
 

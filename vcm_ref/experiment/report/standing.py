@@ -13,14 +13,14 @@ from .numbers import signed
 
 @dataclass(frozen=True)
 class Standing:
-    """A method against the anchor: ``full`` counts every byte, ``seed`` is the first seed's own accounting.
+    """A method against the anchor: ``full`` counts every byte, ``rhee2022`` is Rhee et al.'s own accounting.
 
-    Both are None for the anchor itself, and ``seed`` where one of the two does not state it.
+    Both are None for the anchor itself, and ``rhee2022`` where one of the two does not state it.
     """
 
     method: Method
     full: Comparison | None
-    seed: Comparison | None
+    rhee2022: Comparison | None
 
     @property
     def rate(self) -> float | None:
@@ -44,8 +44,10 @@ def _comparisons(method: Method, anchor: Method) -> tuple[Comparison | None, Com
     if method is anchor:
         return None, None
     test = replace(method.curve, metric=anchor.curve.metric)
-    seed = compare(anchor.curve, test, "seed_bpp") if anchor.has_seed_rate and method.has_seed_rate else None
-    return compare(anchor.curve, test), seed
+    rhee2022 = (
+        compare(anchor.curve, test, "rhee2022_bpp") if anchor.has_rhee2022_rate and method.has_rhee2022_rate else None
+    )
+    return compare(anchor.curve, test), rhee2022
 
 
 def sentence(standing: Standing, anchor: Method) -> str:
@@ -63,8 +65,8 @@ def sentence(standing: Standing, anchor: Method) -> str:
     if full.accuracy_pchip is not None:
         more = "more" if full.accuracy_pchip >= 0 else "less"
         told += f", or has {abs(full.accuracy_pchip):.2f} points {more} {metric} at the same bits"
-    if standing.seed is not None and standing.seed.rate_pchip is not None:
-        told += f"; in the seed's own accounting {_percent(standing.seed.rate_pchip)}"
+    if standing.rhee2022 is not None and standing.rhee2022.rate_pchip is not None:
+        told += f"; in Rhee et al.'s accounting {_percent(standing.rhee2022.rate_pchip)}"
     if full.rate_pchip is not None and full.rate_cubic is not None and full.rate_pchip * full.rate_cubic < 0:
         told += ". The two interpolations disagree on which is ahead"
     return f"{told}."

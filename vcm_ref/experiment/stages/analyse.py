@@ -7,7 +7,6 @@ import io
 import json
 import time
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from .values import Coded, Decoded, Extracted, NetworkSpec, Picture, Place, stag
 
 _SIZE_REMEDY = "save its layers as .safetensors or .npz with picture_height and picture_width"
 #: The coded form of a result without a bitstream.
-_NO_BITS: Record = {"bytes": 0, "sha256": "", "bits": {}, "seed_bits": 0, "t1": {}}
+_NO_BITS: Record = {"bytes": 0, "sha256": "", "bits": {}, "rhee2022_bits": 0, "t1": {}}
 
 
 @stage
@@ -47,22 +46,28 @@ def decode_place(place: Place, backend: Backend) -> Decoded:
 
 
 class _Reading:
-    """A bitstream that is read picture by picture. Pictures that are passed over are parsed, not decoded."""
+    """A bitstream that is read group by group. Groups that are passed over are parsed, not decoded.
+
+    ``first`` is the number of the first picture of the group that was read last.
+    """
 
     def __init__(self, file: Path, backend: Backend) -> None:
         self.source = file, backend
-        self.next = 0
+        self.first = 0
         self._decoder = Decoder(file.open("rb"), backend=backend)
+        self._groups = self._decoder.reader.groups()
+        self._behind = 0
+        self._pictures: list[DecodedPicture] = []
 
     def picture(self, number: int) -> DecodedPicture:
-        """The picture of a number from 0, which must not lie before the last one."""
-        for _ in islice(self._decoder.reader.pictures(), number - self.next):
-            pass
-        decoded = next(self._decoder.pictures(), None)
-        if decoded is None:
-            raise DatasetError(f"{self.source[0]}: has fewer pictures than its record says")
-        self.next = number + 1
-        return decoded
+        """The picture of a number from 0, which must not lie before ``first``."""
+        while number >= self._behind:
+            coded = next(self._groups, None)
+            if coded is None:
+                raise DatasetError(f"{self.source[0]}: has fewer pictures than its record says")
+            self.first, self._behind = self._behind, self._behind + len(coded.header.pictures)
+            self._pictures = list(self._decoder.decode(coded)) if number < self._behind else []
+        return self._pictures[number - self.first]
 
 
 _reading: _Reading | None = None
@@ -71,7 +76,7 @@ _reading: _Reading | None = None
 def _picture_at(place: Place, backend: Backend) -> DecodedPicture:
     """One picture of a bitstream, read on from the last one where that is possible."""
     global _reading
-    if _reading is None or _reading.source != (place.file, backend) or place.number < _reading.next:
+    if _reading is None or _reading.source != (place.file, backend) or place.number < _reading.first:
         _reading = _Reading(place.file, backend)
     return _reading.picture(place.number)
 
@@ -90,7 +95,7 @@ def analyse(spec: NetworkSpec, coded: Sequence[Coded], decoded: Sequence[Decoded
         "bytes": len(bitstream),
         "sha256": hashlib.sha256(bitstream).hexdigest(),
         "bits": bits,
-        "seed_bits": sum(part.seed_bits for part in coded),
+        "rhee2022_bits": sum(part.rhee2022_bits for part in coded),
         "t1": {name: digest for part in decoded for name, digest in part.t1.items()},
     }
     seconds = {"encode": sum(part.seconds for part in coded), "decode": sum(part.seconds for part in decoded)}
@@ -147,7 +152,7 @@ def analyse_picture(spec: NetworkSpec, coder: PictureCoder, coded: Coded, pictur
         "bytes": len(coded.bitstream),
         "sha256": hashlib.sha256(coded.bitstream).hexdigest(),
         "bits": {"coded data": 8 * len(coded.bitstream)},
-        "seed_bits": coded.seed_bits,
+        "rhee2022_bits": coded.rhee2022_bits,
         "t1": {"picture": hashlib.sha256(image.tobytes()).hexdigest()},
     }
     return _stored(height, width, result, record, seconds)

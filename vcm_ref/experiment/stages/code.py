@@ -23,8 +23,8 @@ def code(extracted: Extracted, layers: tuple[str, ...], tree: Record) -> Coded:
     encoder = Encoder(Configuration(tree), file)
     report = encoder.encode(some)
     encoder.close()
-    assert report.seed_bits is not None
-    return Coded(file.getvalue(), report.seed_bits, time.perf_counter() - start)
+    assert report.rhee2022_bits is not None
+    return Coded(file.getvalue(), report.rhee2022_bits, time.perf_counter() - start)
 
 
 @stage

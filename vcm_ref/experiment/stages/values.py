@@ -60,20 +60,20 @@ class Extracted(NamedTuple):
 
 
 class Coded(NamedTuple):
-    """A bitstream, the bits it has in the first seed's own accounting, and the seconds it took."""
+    """A bitstream, the bits it has in Rhee et al.'s own accounting, and the seconds it took."""
 
     bitstream: bytes
-    seed_bits: int
+    rhee2022_bits: int
     seconds: float
 
     def stored(self) -> Stored:
         """The form in which the store keeps it."""
-        return Stored({"seed_bits": self.seed_bits, "seconds": self.seconds}, self.bitstream)
+        return Stored({"rhee2022_bits": self.rhee2022_bits, "seconds": self.seconds}, self.bitstream)
 
     @classmethod
     def from_store(cls, record: Record, data: bytes) -> Coded:
         """The inverse of :meth:`stored`."""
-        return cls(data, record["seed_bits"], record["seconds"])
+        return cls(data, record["rhee2022_bits"], record["seconds"])
 
 
 class Decoded(NamedTuple):

@@ -1,0 +1,37 @@
+"""Models are found by the SHA-256 of their bytes, in a folder of the user's or as shipped."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from vcm_ref.errors import UnsupportedError
+from vcm_ref.models import VARIABLE, find
+
+DATA = b"numbers"
+DIGEST = hashlib.sha256(DATA).digest()
+
+
+def test_a_model_is_found_in_the_folder_that_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / DIGEST.hex()).write_bytes(DATA)
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    assert find(DIGEST) == DATA
+
+
+@pytest.mark.parametrize("folder", [None, "", "nowhere"])
+def test_a_model_that_is_not_there_is_named(folder: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    if folder is not None:
+        monkeypatch.setenv(VARIABLE, folder)
+    with pytest.raises(UnsupportedError, match=DIGEST.hex()) as caught:
+        find(DIGEST)
+    assert caught.value.exit_code == 11
+
+
+def test_a_damaged_model_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / DIGEST.hex()).write_bytes(DATA + b"!")
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    with pytest.raises(UnsupportedError, match="damaged"):
+        find(DIGEST)

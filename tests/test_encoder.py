@@ -1,0 +1,147 @@
+"""The encoder's own rules: groups, the declared level, reduction, conversion alone, output that is a pipe."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import CONFIGURATIONS, make_features
+
+from vcm_ref.configuration import Configuration, load_configuration
+from vcm_ref.decoder import DecodedPicture, Decoder
+from vcm_ref.encoder import Encoder
+from vcm_ref.errors import ConfigError, DatasetError
+from vcm_ref.feature_set import FeatureSet
+
+LOSSLESS = ["codec.name=lossless", "arrangement.grid=2x2", "order.method=mean"]
+
+
+def configured(*settings: str, name: str = "base") -> Configuration:
+    """A shipped configuration with some settings."""
+    return load_configuration([CONFIGURATIONS / f"{name}.yaml"], [*LOSSLESS, *settings])
+
+
+def coded(configuration: Configuration, *groups: tuple[FeatureSet, ...]) -> bytes:
+    """The bitstream of some groups."""
+    file = io.BytesIO()
+    encoder = Encoder(configuration, file)
+    for group in groups:
+        encoder.encode(*group)
+    encoder.close()
+    return file.getvalue()
+
+
+def decoded(data: bytes) -> list[DecodedPicture]:
+    """All pictures of a bitstream."""
+    return list(Decoder(io.BytesIO(data)).pictures())
+
+
+def test_conversion_alone_writes_nothing() -> None:
+    file = io.BytesIO()
+    encoder = Encoder(configured(), file)
+    encoder.convert(make_features(16, 8, 12))
+    assert file.getvalue() == b""
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("codec", ["lossless", "hevc"])
+def test_a_group_decodes_as_its_pictures_do(codec: str) -> None:
+    """Tensors of pictures coded together are those of pictures coded one by one; lossless, to the last sample."""
+    pictures = tuple(make_features(16, 20, 24, seed=seed) for seed in range(3))
+    mode = [] if codec == "lossless" else ["codec.mode=RA"]
+    configuration = configured(f"codec.name={codec}", *mode)
+    together = decoded(coded(configuration, pictures[:2], pictures[2:]))
+    alone = decoded(coded(configuration, *((picture,) for picture in pictures)))
+    assert [picture.verified for picture in together] == [True] * 3
+    for one, other in zip(together, alone, strict=True):
+        assert list(one.quantised) == list(other.quantised)
+        for name, tensor in one.quantised.items():
+            assert tensor.shape == other.quantised[name].shape
+            if codec == "lossless":
+                np.testing.assert_array_equal(tensor, other.quantised[name])
+                np.testing.assert_array_equal(one.features.layers[name], other.features.layers[name])
+
+
+def test_the_report_of_a_group_is_on_all_its_pictures() -> None:
+    file = io.BytesIO()
+    encoder = Encoder(configured(), file)
+    features = make_features(16, 8, 12)
+    report = encoder.encode(features, features)
+    encoder.close()
+    assert report.pixels == 2 * features.height * features.width
+    assert report.later_t1_digests == [report.t1_digests]
+    assert sum(encoder.writer.part_bits.values()) == 8 * len(file.getvalue())
+
+
+def test_pictures_of_other_sizes_are_other_groups() -> None:
+    with pytest.raises(DatasetError, match="one group must have the same size"):
+        coded(configured(), (make_features(16, 8, 12), make_features(16, 8, 14)))
+    assert len(decoded(coded(configured(), (make_features(16, 8, 12),), (make_features(16, 8, 14),)))) == 2
+
+
+def test_a_later_group_above_the_level_names_the_key() -> None:
+    """p2 of 16 maps: 16 * 1100 * 1000 samples are more than level 1 allows."""
+    small = FeatureSet(8, 8, {"p2": np.zeros((16, 1, 1), np.float32)})
+    large = FeatureSet(8, 8, {"p2": np.zeros((16, 1100, 1000), np.float32)})
+    with pytest.raises(ConfigError, match=r"^level: level 1 allows max_group_samples .* declare a higher level"):
+        coded(configured("digest_length=0"), (small,), (large,))
+    data = coded(configured("level=3"), (small,))
+    assert Decoder(io.BytesIO(data)).header.level == 3
+
+
+def test_a_declared_level_that_is_too_low_is_refused() -> None:
+    wide = FeatureSet(8, 8, {"p2": np.zeros((4, 1, 9000), np.float32)})
+    with pytest.raises(ConfigError, match="level: level 1 allows max_side 8192, and 18000 are needed"):
+        coded(configured("level=1"), (wide,))
+
+
+@pytest.mark.parametrize("factor", ["2", "4", "{p2: 4, p3: 2, default: 1}"])
+def test_resized_layers_come_back_at_their_size(factor: str) -> None:
+    """Smooth layers, within the noise that was averaged away; the T2 digest is in the bitstream."""
+    features = make_features(16, 24, 36)
+    data = coded(configured("reduction.method=resize", f"reduction.factor={factor}"), (features,))
+    (picture,) = decoded(data)
+    assert picture.verified
+    assert Decoder(io.BytesIO(data)).header.t2_digest
+    for name, layer in features.layers.items():
+        found = picture.features.layers[name]
+        assert found.shape == layer.shape
+        assert np.abs(found - layer).mean() < 0.6
+    assert picture.quantised["p2"].shape[1:] == {"2": (12, 18)}.get(factor, (6, 9))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["reduction.method=resize"], "reduction.factor: resizes no layer"),
+        (["reduction.method=resize", "reduction.factor=1"], "reduction.factor: resizes no layer"),
+        (["reduction.method=none", "reduction.factor=2"], "has no effect"),
+        (["reduction.method=resize", "reduction.factor=3"], "reduction.factor"),
+        (["reduction.method=resize", "reduction.factor={p9: 2}"], "there is no layer p9"),
+        (["level=5"], "level"),
+    ],
+)
+def test_settings_that_do_not_fit(settings: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        coded(configured(*settings), (make_features(16, 8, 12),))
+
+
+def test_the_output_may_be_a_pipe(tmp_path: Path) -> None:
+    class Pipe(io.RawIOBase):
+        data = b""
+
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: Any) -> int:
+            self.data += bytes(data)
+            return len(data)
+
+    pipe = Pipe()
+    encoder = Encoder(configured(), pipe)  # type: ignore[arg-type]
+    encoder.encode(make_features(16, 8, 12))
+    encoder.close()
+    assert pipe.data == coded(configured(), (make_features(16, 8, 12),))

@@ -1,0 +1,162 @@
+"""The chain of stages between restored layers and frames, written once: encoder, decoder, digests, suite call it.
+
+Forward: reduction, quantisation, channel order, packing, depth. Inverse: the same in reverse order (docs/bitstream.md,
+8.1). Conversion writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bitstream.headers import Pair, PictureHeader, StreamHeader, TensorPicture, names
+from ..bitstream.values import RangeScope, ReorderCoding, Samples, Shape, ValueRange, coded_size
+from .depth import lower_depth, raise_depth
+from .order import OrderMethod, channel_order
+from .packing import pack, unpack
+from .quantisation import Rounding, dequantise, highest_value, measure_ranges, quantise
+
+
+class Choices(NamedTuple):
+    """The encoder's own choices, which a decoder need not know."""
+
+    rounding: Rounding = "nearest"
+    order_method: OrderMethod = "none"
+
+
+class Side(NamedTuple):
+    """The range and the channel order of each coded tensor of one picture."""
+
+    ranges: list[ValueRange]
+    orders: list[NDArray[np.intp]]
+
+
+@dataclass
+class ConvertedPicture:
+    """One picture after conversion: side information, and the frames of each substream.
+
+    Frames are uint16 ``(F, H, W)`` of the inner bit depth, at their coded size.
+    """
+
+    side: Side
+    frames: list[NDArray[np.uint16]]
+
+
+class Chain:
+    """The stages as a stream header sets them."""
+
+    def __init__(self, header: StreamHeader) -> None:
+        self.header = header
+        self._members = header.substreams
+        self._formats = [tensor.format for tensor in header.tensors]
+
+    def forward(self, layers: Mapping[str, NDArray[np.float32]], choices: Choices) -> ConvertedPicture:
+        """Turn float32 layers ``(C, H, W)`` into frames."""
+        tensors = list(layers.values())
+        for stage in self.header.stages:
+            tensors = stage.forward(tensors)
+        ranges = self._ranges(tensors)
+        quantised = [
+            quantise(tensor, value_range, form.bit_depth, choices.rounding)
+            for tensor, value_range, form in zip(tensors, ranges, self._formats, strict=True)
+        ]
+        orders = [
+            channel_order(q, choices.order_method, bit_depth=form.bit_depth, sums=sums)
+            for (q, sums), form in zip(quantised, self._formats, strict=True)
+        ]
+        return ConvertedPicture(Side(ranges, orders), self.to_frames([q for q, _ in quantised], orders))
+
+    def to_frames(
+        self, tensors: Sequence[NDArray[np.uint16]], orders: Sequence[NDArray[np.intp]]
+    ) -> list[NDArray[np.uint16]]:
+        """Turn integer tensors ``(C, H, W)`` into frames ``(F, H, W)`` of the inner bit depth at their coded size."""
+
+        def size(number: int, height: int, width: int) -> tuple[int, int]:
+            return coded_size(self._formats[self._members[number][0]].inner_codec, height, width)
+
+        frames = pack(tensors, orders, self.header.placements, coded_size=size)
+        return [
+            raise_depth(clip, self._formats[members[0]].bit_depth, self._formats[members[0]].inner_bit_depth)
+            for clip, members in zip(frames, self._members, strict=True)
+        ]
+
+    def to_tensors(
+        self, planes: Sequence[NDArray[np.uint16]], shapes: Sequence[Shape], orders: Sequence[NDArray[np.intp]]
+    ) -> dict[str, NDArray[np.uint16]]:
+        """Turn decoded planes (tier T0), which stay as they are, into integer tensors of ``shapes`` (tier T1)."""
+        frames = []
+        for plane, members in zip(planes, self._members, strict=True):
+            form = self._formats[members[0]]
+            same = form.bit_depth == form.inner_bit_depth
+            frames.append(plane if same else lower_depth(plane.copy(), form.bit_depth, form.inner_bit_depth))
+        tensors = unpack(frames, shapes, orders, self.header.placements)
+        return dict(zip(names(self.header.coded), tensors, strict=True))
+
+    def to_layers(
+        self, tensors: Mapping[str, NDArray[np.uint16]], ranges: Sequence[ValueRange], shapes: Sequence[Shape]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Turn integer tensors (tier T1) into float32 layers of ``shapes`` (tier T2)."""
+        samples = [
+            Samples(q, value_range, highest_value(form.bit_depth))
+            for q, value_range, form in zip(tensors.values(), ranges, self._formats, strict=True)
+        ]
+        before, current = [], list(shapes)
+        for stage in self.header.stages:
+            before.append(current)
+            current = stage.shapes(current)
+        for stage, wanted in zip(reversed(self.header.stages), reversed(before), strict=True):
+            samples = stage.inverse(samples, wanted)
+        return {layer.name: dequantise(tensor) for layer, tensor in zip(self.header.layers, samples, strict=True)}
+
+    def _ranges(self, tensors: Sequence[NDArray[np.float32]]) -> list[ValueRange]:
+        """The range of each tensor; those of scope ``PICTURE`` have one together."""
+        named = dict(zip(names(self.header.coded), tensors, strict=True))
+        shared = {
+            name: tensor
+            for (name, tensor), form in zip(named.items(), self._formats, strict=True)
+            if form.range_scope == RangeScope.PICTURE
+        }
+        whole = measure_ranges(shared, RangeScope.PICTURE)[0] if shared else None
+        return [
+            whole
+            if whole is not None and name in shared
+            else measure_ranges({name: tensor}, form.range_scope, form.fixed_range)[0]
+            for (name, tensor), form in zip(named.items(), self._formats, strict=True)
+        ]
+
+
+def to_picture_header(header: StreamHeader, side: Side) -> PictureHeader:
+    """The picture's table: ranges as ``range_scope_idc`` spreads them, channel orders where they are coded."""
+    tensors, shared = [], []
+    for tensor, value_range, order in zip(header.tensors, side.ranges, side.orders, strict=True):
+        scope = tensor.format.range_scope
+        own = _pairs(value_range) if scope in (RangeScope.TENSOR, RangeScope.CHANNEL) else []
+        reordered = tensor.format.reorder_coding != ReorderCoding.NONE
+        tensors.append(TensorPicture(own, order.tolist() if reordered else []))
+        if scope == RangeScope.PICTURE:
+            shared = _pairs(value_range)
+    return PictureHeader(shared, tensors)
+
+
+def side_of(header: StreamHeader, picture: PictureHeader) -> Side:
+    """The range and the channel order of each tensor; the inverse of :func:`to_picture_header`."""
+    ranges, orders = [], []
+    for layer, tensor, own in zip(header.coded, header.tensors, picture.tensors, strict=True):
+        fixed = tensor.format.range_scope == RangeScope.FIXED
+        ranges.append(_from_pairs(own.ranges or ([tensor.format.fixed_range] if fixed else picture.ranges)))
+        reordered = tensor.format.reorder_coding != ReorderCoding.NONE
+        orders.append(np.array(own.order, np.intp) if reordered else np.arange(layer.channels))
+    return Side(ranges, orders)
+
+
+def _pairs(value_range: ValueRange) -> list[Pair]:
+    return list(zip(value_range.lo.tolist(), value_range.hi.tolist(), strict=True))
+
+
+def _from_pairs(pairs: Sequence[Pair]) -> ValueRange:
+    lo, hi = np.array(pairs, np.float32).T
+    return ValueRange(lo.copy(), hi.copy())

@@ -1,0 +1,11 @@
+"""Reduction: stages between the restored layers and the coded tensors. A new stage is one file and one entry here."""
+
+from __future__ import annotations
+
+from .resize import Resize
+from .stage import Stage
+
+#: The stages by their code points (``stage_idc``).
+STAGES: dict[int, type[Stage]] = {Resize.idc: Resize}
+
+__all__ = ["STAGES", "Resize", "Stage"]

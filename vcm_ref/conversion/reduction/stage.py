@@ -1,0 +1,41 @@
+"""The interface of a reduction stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...bitstream.coder import Coder
+from ...bitstream.values import Layer, Samples, Shape
+
+
+class Stage(Protocol):
+    """One reduction stage with its parameters: forward and inverse, shapes, and its syntax table.
+
+    Made without arguments, its parameters are those that ``syntax`` is about to read.
+    """
+
+    idc: ClassVar[int]
+
+    def layers(self, layers: Sequence[Layer]) -> list[Layer]:
+        """Name and channels of the tensors after the stage, from those before it."""
+        ...
+
+    def shapes(self, shapes: Sequence[Shape]) -> list[Shape]:
+        """The shapes ``(C, H, W)`` after the stage, from those before it: geometry, levels and limits use them."""
+        ...
+
+    def forward(self, tensors: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """Reduce float32 tensors ``(C, H, W)``. Not normative, and the same on every machine."""
+        ...
+
+    def inverse(self, tensors: Sequence[Samples], shapes: Sequence[Shape]) -> list[Samples]:
+        """Restore integer tensors of ``shapes``. Normative, in exact integer arithmetic."""
+        ...
+
+    def syntax(self, s: Coder, layers: Sequence[Layer]) -> None:
+        """Code the stage's parameters; ``layers`` are the tensors that go into it."""
+        ...

@@ -1,0 +1,35 @@
+"""Models: numbers that a reduction stage needs and that are known by the SHA-256 of their bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from importlib.resources import files
+from pathlib import Path
+
+from ..errors import UnsupportedError
+
+#: Names a folder of models; each file is named by the SHA-256 of its bytes, in hexadecimal.
+VARIABLE = "VCM_MODELS"
+#: The models that are shipped.
+SHIPPED = "data"
+
+
+def find(digest: bytes) -> bytes:
+    """Return the bytes of the model with this SHA-256, from the folder that ``VCM_MODELS`` names or as shipped.
+
+    Raises :class:`UnsupportedError`, which names the digest, where the model is in neither or its file is damaged.
+    """
+    name = digest.hex()
+    shipped = files(__package__).joinpath(SHIPPED, name)
+    folder = os.environ.get(VARIABLE)
+    for place in (Path(folder, name) if folder else None, shipped):
+        if place is None or not place.is_file():
+            continue
+        data = place.read_bytes()
+        if hashlib.sha256(data).digest() != digest:
+            raise UnsupportedError(f"the file of model {name} is damaged: its SHA-256 is another")
+        return data
+    raise UnsupportedError(
+        f"the bitstream needs model {name}, which is not here; put it into a folder named by {VARIABLE}"
+    )
