@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
@@ -137,7 +136,7 @@ def check_new_folder(path: Path) -> None:
 
 def _temporary_name(target: Path) -> Path:
     """A hidden name beside ``target``. It is known before the file is made, so that it can be removed at any moment."""
-    return target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}")
+    return target.with_name(f".{target.name[:40]}.{os.urandom(4).hex()}")
 
 
 def _mode(path: Path, target: Path, new: int) -> int:

@@ -6,7 +6,6 @@ import hashlib
 import os
 import platform
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -44,6 +43,8 @@ def content_digest(file: BinaryIO) -> str:
 
 def versions() -> dict[str, str]:
     """This package, Python, the machine's kind, and each package involved that is installed."""
+    from importlib.metadata import PackageNotFoundError, version  # takes milliseconds, which a decoder can do without
+
     found = {"vcm_ref": __version__, "python": platform.python_version(), "machine": platform.machine()}
     found["system"] = sys.platform
     for package in _PACKAGES:
