@@ -22,7 +22,7 @@ from .bitstream.stream import BitstreamReader, CodedGroup
 from .bitstream.substreams import to_inner_stream
 from .bitstream.values import InnerCodecId
 from .codec import InnerDecoder, make_decoder
-from .conversion.chain import Chain, side_of
+from .conversion.chain import Chain, side_of, split_pictures
 from .errors import BitstreamError, CodecError
 from .feature_set import FeatureSet
 from .planes_file import GivenPlanes
@@ -97,8 +97,8 @@ class Decoder:
         decoded = self._decode_substreams(coded)
         reports = substream_reports(header, coded, [None] * len(decoded), [seconds for _, seconds in decoded])
         tensors_shapes, layers_shapes = tensor_shapes(header, group), layer_shapes(header, group)
-        for number, picture in enumerate(group.pictures):
-            planes = [_part(plane, number, len(group.pictures)) for plane, _ in decoded]
+        pictures = split_pictures([planes for planes, _ in decoded], len(group.pictures))
+        for number, (picture, planes) in enumerate(zip(group.pictures, pictures, strict=True)):
             side = side_of(header, picture)
             tensors = chain.to_tensors(planes, tensors_shapes, side.orders)
             digests = _verify_t1(tensors, coded.digests[number] if coded.digests else None)
@@ -135,12 +135,6 @@ class Decoder:
             return planes
 
         return run_together([partial(decode, *job) for job in zip(coded.substreams, geometries, strict=True)])
-
-
-def _part(planes: NDArray[np.uint16], number: int, pictures: int) -> NDArray[np.uint16]:
-    """The frames of one picture of a group."""
-    frames = len(planes) // pictures
-    return planes[number * frames : (number + 1) * frames]
 
 
 def _verify_t1(tensors: dict[str, NDArray[np.uint16]], expected: PictureDigests | None) -> dict[str, str]:

@@ -17,7 +17,7 @@ from .bitstream.stream import BitstreamWriter, CodedGroup
 from .bitstream.substreams import to_inner_stream, to_substream
 from .bitstream.values import ReorderCoding
 from .configuration import Configuration
-from .conversion.chain import Chain, ConvertedPicture, to_picture_header
+from .conversion.chain import Chain, ConvertedPicture, split_pictures, to_picture_header
 from .errors import DatasetError
 from .feature_set import FeatureSet
 from .process.together import run_together
@@ -166,12 +166,6 @@ class Encoder:
             restored = chain.to_layers(tensors, picture.side.ranges, layers) if header.t2_digest else {}
             found.append(PictureDigests(t1, tensors_digest(restored) if header.t2_digest else b""))
         return found
-
-
-def split_pictures(planes: Sequence[NDArray[np.uint16]], pictures: int) -> list[list[NDArray[np.uint16]]]:
-    """The frames of each picture, out of those of a group's substreams, in which picture follows picture."""
-    parts = [np.split(clip, pictures) for clip in planes]
-    return [list(own) for own in zip(*parts, strict=True)]
 
 
 def _joined(converted: list[ConvertedPicture]) -> list[NDArray[np.uint16]]:

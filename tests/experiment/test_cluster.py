@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,24 +21,12 @@ import vcm_ref
 from vcm_ref.errors import ConfigError
 from vcm_ref.experiment import cluster as cluster_module
 from vcm_ref.experiment.cluster import Certificates, cluster_workers
-from vcm_ref.experiment.tasks import Batch, Ref, RunBatches, Task, TaskError, Value
+from vcm_ref.experiment.tasks import Ref, Task, Value
 
 from . import jobs
+from .batches import kept, results
 
 TESTS = str(Path(__file__).parents[1])
-
-
-def results(run: RunBatches, *batches: Batch) -> dict[str, Any]:
-    """All that comes back, each once; errors as exit code and message."""
-    found = {}
-    for name, _, result in run(iter(batches)):
-        assert name not in found
-        found[name] = (result.exit_code, result.message) if isinstance(result, TaskError) else result
-    return found
-
-
-def kept(name: str, function: Any, *arguments: Any) -> Task:
-    return Task(name, function, arguments, "x")
 
 
 def start(folder: Path, role: str, first_on_path: str | Path, *options: str) -> subprocess.Popen[bytes]:

@@ -21,9 +21,10 @@ import pytest
 from vcm_ref.errors import ConfigError, LimitError
 from vcm_ref.experiment import pool
 from vcm_ref.experiment.pool import local_workers
-from vcm_ref.experiment.tasks import Batch, Ref, RunBatches, Task, TaskError, Value
+from vcm_ref.experiment.tasks import Batch, Ref, RunBatches, Task, Value
 
 from . import jobs
+from .batches import kept, results
 
 LATEST_S = 60
 
@@ -33,19 +34,6 @@ def run() -> Iterator[RunBatches]:
     """Two workers."""
     with local_workers(2, 1) as made:
         yield made
-
-
-def results(run: RunBatches, *batches: Batch) -> dict[str, Any]:
-    """All that comes back, each once; errors as exit code and message."""
-    found = {}
-    for name, _, result in run(iter(batches)):
-        assert name not in found
-        found[name] = (result.exit_code, result.message) if isinstance(result, TaskError) else result
-    return found
-
-
-def kept(name: str, function: Any, *arguments: Any) -> Task:
-    return Task(name, function, arguments, "x")
 
 
 def notes(folder: Path) -> list[str]:

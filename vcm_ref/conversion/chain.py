@@ -129,6 +129,12 @@ class Chain:
         ]
 
 
+def split_pictures(planes: Sequence[NDArray[np.uint16]], pictures: int) -> list[list[NDArray[np.uint16]]]:
+    """The frames of each picture, out of a group's substreams, in which picture follows picture (clause 8.3)."""
+    parts = [np.split(clip, pictures) for clip in planes]
+    return [list(own) for own in zip(*parts, strict=True)]
+
+
 def to_picture_header(header: StreamHeader, side: Side) -> PictureHeader:
     """The picture's table: ranges as ``range_scope_idc`` spreads them, channel orders where they are coded."""
     tensors, shared = [], []
