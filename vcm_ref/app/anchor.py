@@ -15,7 +15,7 @@ from ..experiment.sweep import Sweep
 from ..experiment.sweep_file import DEFAULT_QPS, check_names, check_qps, labels_path
 from ..experiment.usable import usable_pictures
 from ..task.dataset import dataset_files, load_dataset
-from .arguments import whole_number
+from .arguments import add_layers, whole_number
 from .command import argument_parser, run
 from .experiment import (
     add_machine_arguments,
@@ -31,18 +31,7 @@ from .experiment import (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``vcm_anchor``; returns the exit code."""
     parser = argument_parser("vcm_anchor", "Make an anchor: rate and accuracy of a method over a data set.")
-    parser.add_argument(
-        "-c",
-        "--config",
-        type=Path,
-        action="append",
-        required=True,
-        metavar="FILE",
-        help="a configuration in YAML; may be repeated, later files win",
-    )
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="as in codec.preset=fast; wins over files"
-    )
+    add_layers(parser)
     parser.add_argument(
         "--data", required=True, type=Path, metavar="DATA", help="COCO JSON, ImageNet folder or list, or YAML"
     )

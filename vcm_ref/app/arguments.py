@@ -8,6 +8,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from ..errors import ConfigError
@@ -81,6 +82,27 @@ def _unknown(argument: str, known: Sequence[str]) -> str:
     words = {option.lstrip("-"): option for option in known}
     similar = difflib.get_close_matches(name.lstrip("-"), words, n=1)
     return f"there is no option {name}" + (f"; did you mean {words[similar[0]]}?" if similar else "")
+
+
+def add_layers(parser: argparse.ArgumentParser, required: bool = True, kind: str = "a configuration in YAML") -> None:
+    """The options whose files and values are laid over each other; ``kind`` names the content of the files."""
+    parser.add_argument(
+        "-c",
+        "--config",
+        type=Path,
+        action="append",
+        required=required,
+        default=None if required else [],
+        metavar="FILE",
+        help=f"{kind}; may be repeated, later files win",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="one value of the configuration, as in codec.preset=fast; may be repeated, wins over files",
+    )
 
 
 def whole_number(least: int | None = None, most: int | None = None) -> Callable[[str], int]:

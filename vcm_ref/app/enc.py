@@ -24,7 +24,7 @@ from ..network import Network, load_network
 from ..provenance import content_digest, file_digest, versions
 from ..report import PictureReport, picture_table, totals_table
 from ..source import Source
-from .arguments import whole_number
+from .arguments import add_layers, whole_number
 from .command import argument_parser, check_needed, progress_bar, run
 from .inputs import STANDARD_STREAM, Inputs, existing, find_inputs
 
@@ -48,22 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def add_configuration_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that make up a configuration, and the inputs."""
-    parser.add_argument(
-        "-c",
-        "--config",
-        type=Path,
-        action="append",
-        required=True,
-        metavar="FILE",
-        help="a configuration in YAML; may be repeated, later files win",
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="one value of the configuration, as in codec.preset=fast; may be repeated, wins over files",
-    )
+    add_layers(parser)
     parser.add_argument(
         "-i",
         "--input",

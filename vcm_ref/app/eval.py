@@ -22,7 +22,7 @@ from ..experiment.store import Store
 from ..feature_file import READ_SUFFIXES
 from ..files.document import parse
 from ..task.dataset import Dataset, dataset_files, load_dataset
-from .arguments import real_number, whole_number
+from .arguments import add_layers, real_number, whole_number
 from .command import DRAWN_SCORE, argument_parser, check_needed, run
 from .experiment import MOST_WORKERS, add_missing_argument, check_results, note_orientation, results_progress
 
@@ -97,22 +97,7 @@ def _add_source_arguments(group: argparse._MutuallyExclusiveGroup) -> None:
 
 
 def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "-c",
-        "--config",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="a configuration in YAML, or without --encode one of the network alone; may be repeated, later files win",
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="one value of the configuration, as in codec.preset=fast; may be repeated, wins over files",
-    )
+    add_layers(parser, required=False, kind="a configuration in YAML, or without --encode one of the network alone")
     parser.add_argument(
         "--qp",
         type=whole_number(),
