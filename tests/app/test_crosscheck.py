@@ -28,7 +28,7 @@ from vcm_ref.app.command import INTERRUPTED
 from vcm_ref.app.crosscheck import main as vcm_crosscheck
 
 COMMAND = ["lossless.json", "--data", "data.json", "--weights", "small.onnx"]
-PROGRAM = "import sys; from vcm_ref.app.crosscheck import main; sys.exit(main(sys.argv[1:]))"
+PROGRAM = "import sys; from vcm_ref.app.entry import crosscheck; sys.exit(crosscheck())"
 
 
 @pytest.fixture

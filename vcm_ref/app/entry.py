@@ -20,8 +20,7 @@ def start(name: str) -> int:
         import_module("..process.orphans", __package__).own_process()
         signal.signal(signal.SIGINT, handler)
         code: int = main()
-        if code > 128:  # a signal has ended the work; another one shall not change the exit code while Python ends
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the work has ended: Ctrl-C shall not change the exit code now
         return code
     except (KeyboardInterrupt, MemoryError) as error:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
