@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from vcm_ref.errors import ConfigError, DatasetError
-from vcm_ref.feature_file import SUFFIXES, load_feature_file
+from vcm_ref.feature_file import load_feature_file
 from vcm_ref.feature_layers import looks_channels_last
 from vcm_ref.feature_set import FeatureSet
+from vcm_ref.files.kind import FEATURE_SUFFIXES as SUFFIXES
 
 SIZE = {"picture_height": "12", "picture_width": "34"}
 MAPS = np.arange(24, dtype=np.float32).reshape(2, 3, 4)

@@ -96,10 +96,21 @@ def loaded_by(statement: str) -> set[str]:
 @pytest.mark.integration
 def test_the_decoder_needs_neither_encoder_nor_torch() -> None:
     """Nor what only checks configurations or draws."""
-    loaded = loaded_by("import vcm_ref.decoder, vcm_ref.app.dec")
+    loaded = loaded_by("import vcm_ref.app.decoding")
     assert "vcm_ref.decoder" in loaded
     unwanted = {"vcm_ref.encoder", "torch", "torchvision", "jsonschema", "matplotlib", "yaml", "PIL", "vcm_ref.network"}
     assert loaded & unwanted == set()
+
+
+@pytest.mark.integration
+def test_the_help_of_vcm_dec_needs_no_decoder() -> None:
+    """Nor NumPy, which takes most of the time of a start."""
+    help_text = (
+        "from contextlib import suppress\nfrom vcm_ref.app import dec\nwith suppress(SystemExit): dec.main(['--help'])"
+    )
+    loaded = loaded_by(f"exec({help_text!r})")
+    assert "vcm_ref.app.dec" in loaded
+    assert loaded & {"numpy", "vcm_ref.decoder", "vcm_ref.bitstream", "logging", "difflib"} == set()
 
 
 @pytest.mark.integration

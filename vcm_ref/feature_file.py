@@ -27,9 +27,6 @@ from .feature_layers import as_layer, whole_number
 from .feature_set import FeatureSet
 from .files.kind import check_kind
 
-#: The formats that are read and written, and all that are read.
-SUFFIXES = (".safetensors", ".npz")
-READ_SUFFIXES = (*SUFFIXES, ".npy", ".pt")
 _SIZE_KEYS = ("picture_height", "picture_width")
 _SIZE_OPTION = "give it with --picture-size WIDTHxHEIGHT"
 _METADATA = "__metadata__"

@@ -30,7 +30,6 @@ from .errors import ConfigError, DatasetError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 #: Pillow's names of the formats that are opened.
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM")
 #: The environment variable that raises the limit on the pixels of one picture.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -43,6 +42,8 @@ def save_planes(path: Path, tier: str, picture: DecodedPicture) -> None:
             "picture_width": picture.features.width,
             "tensors": entries,
         }
+        import json
+
         description_file.write(json.dumps(description, indent=1).encode() + b"\n")
         description_file.flush()  # where the disk is full, neither file appears
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 from . import feature_file
 from .feature_set import FeatureSet
-from .picture_file import PICTURE_SUFFIXES, picture_size, read_picture
+from .files.kind import READ_FEATURE_SUFFIXES
+from .picture_file import picture_size, read_picture
 
 if TYPE_CHECKING:
     from .network import Network
 
-__all__ = ["SUFFIXES", "Source", "picture_size", "read_picture"]
-
-SUFFIXES = (*PICTURE_SUFFIXES, *feature_file.READ_SUFFIXES)
+__all__ = ["Source", "picture_size", "read_picture"]
 
 
 class Source:
@@ -46,7 +45,7 @@ class Source:
 
         Raises :class:`~vcm_ref.errors.DatasetError` or :class:`~vcm_ref.errors.NetworkError`.
         """
-        if path.suffix.lower() in feature_file.READ_SUFFIXES:
+        if path.suffix.lower() in READ_FEATURE_SUFFIXES:
             return feature_file.load_feature_file(path, self._picture_size)
         picture = read_picture(path, apply_orientation=self._apply_orientation)
         if self._network is None:

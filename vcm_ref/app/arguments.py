@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import math
 import re
 import sys
@@ -80,6 +79,8 @@ def _unknown(argument: str, known: Sequence[str]) -> str:
     if name in known:
         return f"option {name} does not belong to this command"
     words = {option.lstrip("-"): option for option in known}
+    import difflib
+
     similar = difflib.get_close_matches(name.lstrip("-"), words, n=1)
     return f"there is no option {name}" + (f"; did you mean {words[similar[0]]}?" if similar else "")
 

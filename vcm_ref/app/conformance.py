@@ -255,7 +255,7 @@ def _verify(arguments: argparse.Namespace) -> None:
 
 def _validate(arguments: argparse.Namespace) -> None:
     from ..conformance.validate import validate
-    from .dec import decoder_limits
+    from .decoding import decoder_limits
     from .inputs import check_regular
 
     limits = decoder_limits(arguments.limit)

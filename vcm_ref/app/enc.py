@@ -14,12 +14,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .. import feature_file
 from ..atomic import atomic_file, check_outputs, companion
 from ..configuration import NO_PATHS, Configuration, load_configuration, parse_size
 from ..encoder import Encoder
 from ..errors import ConfigError, VcmError
 from ..feature_layers import looks_channels_last
+from ..files.kind import READ_FEATURE_SUFFIXES
 from ..network import Network, load_network
 from ..provenance import content_digest, file_digest, versions
 from ..report import PictureReport, picture_table, totals_table
@@ -86,7 +86,7 @@ def source_for(arguments: argparse.Namespace, configuration: Configuration) -> t
     if given == [None]:
         raise ConfigError("there is no input; name it with -i")
     inputs = find_inputs(given)
-    if all(path.suffix.lower() not in feature_file.READ_SUFFIXES for path in inputs.paths):
+    if all(path.suffix.lower() not in READ_FEATURE_SUFFIXES for path in inputs.paths):
         check_needed(arguments, ("--picture-size",), "feature files as inputs")
 
     def make_network() -> Network:

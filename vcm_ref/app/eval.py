@@ -19,8 +19,8 @@ from ..experiment.machines import machines
 from ..experiment.method import Method, Uncompressed, Whole, method_of
 from ..experiment.results import LABELS
 from ..experiment.store import Store
-from ..feature_file import READ_SUFFIXES
 from ..files.document import parse
+from ..files.kind import READ_FEATURE_SUFFIXES
 from ..task.dataset import Dataset, dataset_files, load_dataset
 from .arguments import add_layers, real_number, whole_number
 from .command import DRAWN_SCORE, argument_parser, check_needed, run
@@ -84,7 +84,7 @@ def _add_source_arguments(group: argparse._MutuallyExclusiveGroup) -> None:
         "--features",
         type=Path,
         metavar="FOLDER",
-        help=f"a folder of feature files ({', '.join(READ_SUFFIXES)}) that are named as the pictures",
+        help=f"a folder of feature files ({', '.join(READ_FEATURE_SUFFIXES)}) that are named as the pictures",
     )
     group.add_argument(
         "--bitstreams",

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from ..errors import ConfigError, DatasetError, reason
-from ..files.kind import check_kind
-from ..source import SUFFIXES
+from ..files.kind import INPUT_SUFFIXES, check_kind
 
 STANDARD_STREAM = "-"
 _SHOWN_SKIPPED = 5
@@ -59,8 +56,8 @@ def _found(text: str) -> tuple[list[Path], list[Path]]:
     path = Path(text)
     if not text or (path.exists() and not path.is_dir()):
         check_regular(path if text else Path("''"))
-        if path.suffix.lower() not in SUFFIXES:
-            raise DatasetError(f"{text}: unsupported kind of input; supported are {', '.join(SUFFIXES)}")
+        if path.suffix.lower() not in INPUT_SUFFIXES:
+            raise DatasetError(f"{text}: unsupported kind of input; supported are {', '.join(INPUT_SUFFIXES)}")
         return [path], []
     if path.is_dir():
         try:
@@ -68,10 +65,12 @@ def _found(text: str) -> tuple[list[Path], list[Path]]:
         except OSError as error:
             raise DatasetError(f"{text}: cannot be read: {reason(error)}") from error
     else:  # glob, not Path.glob: the pattern may be absolute
+        import glob
+
         candidates = [Path(found) for found in glob.glob(text, recursive=True)]
         nothing = "no such file, and no file matches it as a pattern"
     files = sorted(path for path in candidates if not path.is_dir())
-    found = [path for path in files if path.suffix.lower() in SUFFIXES and path.is_file()]
+    found = [path for path in files if path.suffix.lower() in INPUT_SUFFIXES and path.is_file()]
     if not found:
         raise DatasetError(f"{text}: {nothing}")
     return found, [path for path in files if path not in set(found)]
@@ -106,6 +105,8 @@ def open_input(path: Path, may_be_stream: bool = False) -> BinaryIO:
 def _standard_input() -> BinaryIO:
     if sys.stdin.isatty():
         raise ConfigError("-: standard input is a terminal; pipe a bitstream into it")
+    import tempfile
+
     file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115
     try:
         shutil.copyfileobj(sys.stdin.buffer, file)

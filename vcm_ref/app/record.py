@@ -8,8 +8,6 @@ from typing import Any, BinaryIO
 
 from ..atomic import companion
 from ..errors import ConfigError
-from ..files.document import load
-from ..provenance import content_digest
 
 _MAX_NAME_BYTES = 200  # leaves room for a suffix in the 255 bytes that file systems have
 
@@ -67,6 +65,9 @@ def read_record(bitstream: Path, file: BinaryIO) -> Record | None:
     path = companion(bitstream)
     if not path.is_file():
         return None
+    from ..files.document import load
+    from ..provenance import content_digest
+
     document = load(path, "json", error=RecordError).value
     noted = document.get("bitstream") if isinstance(document, dict) else None
     if not isinstance(noted, dict) or "sha256" not in noted:

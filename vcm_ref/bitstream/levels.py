@@ -9,7 +9,7 @@ import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 from ..errors import BitstreamError, LimitError
 from .geometry import substream_geometries
@@ -47,7 +47,7 @@ _TOTALS = ("max_pictures", "max_total_samples")
 
 
 def _rows(table: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(files(__package__).joinpath(table).read_text().splitlines()))
+    return list(csv.DictReader(Path(__file__).with_name(table).read_text(encoding="utf-8").splitlines()))
 
 
 @cache

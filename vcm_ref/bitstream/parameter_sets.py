@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import CodecError
@@ -69,7 +69,7 @@ def to_nal_unit(bits: BitString) -> bytes:
 @cache
 def templates(codec: InnerCodecId) -> tuple[BitString, ...]:
     """The template parameter sets of Annex A for ``codec``."""
-    listed = json.loads(files(__package__).joinpath("templates.json").read_text())
+    listed = json.loads(Path(__file__).with_name("templates.json").read_text(encoding="utf-8"))
     return tuple(to_bit_string(bytes.fromhex(entry["nal_unit"])) for entry in listed[codec.name.lower()])
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple, cast
 
@@ -53,6 +51,9 @@ def seekable(file: BinaryIO) -> BinaryIO:
     """``file``, or its bytes in a temporary file where it is a pipe."""
     if file.seekable():
         return file
+    import shutil
+    import tempfile
+
     spool = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115  closed with the reader
     shutil.copyfileobj(file, spool)
     spool.seek(0)

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError
-from ..feature_file import SUFFIXES as FEATURE_SUFFIXES
 from ..feature_file import load_feature_file
 from ..files.document import load
+from ..files.kind import FEATURE_SUFFIXES
 from ..files.schema import packaged
 from .decoded_files import FILES, T2, sample_type
 

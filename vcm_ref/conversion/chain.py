@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from ..bitstream.headers import Pair, PictureHeader, StreamHeader, TensorPicture, names
 from ..bitstream.values import RangeScope, ReorderCoding, Samples, Shape, ValueRange, coded_size
 from .depth import lower_depth, raise_depth
-from .order import OrderMethod, channel_order
 from .packing import pack, unpack
 from .quantisation import Rounding, dequantise, highest_value, measure_ranges, quantise
+
+if TYPE_CHECKING:
+    from .order import OrderMethod
 
 
 class Choices(NamedTuple):
@@ -64,6 +66,8 @@ class Chain:
             quantise(tensor, value_range, form.bit_depth, choices.rounding)
             for tensor, value_range, form in zip(tensors, ranges, self._formats, strict=True)
         ]
+        from .order import channel_order  # a decoder does not need it
+
         orders = [
             channel_order(q, choices.order_method, bit_depth=form.bit_depth, sums=sums)
             for (q, sums), form in zip(quantised, self._formats, strict=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -52,6 +51,8 @@ def share_out(work: Callable[[Iterator[Item]], None], items: Sequence[Item], thr
     if count <= 1:
         work(shared)
         return
+    from concurrent.futures import ThreadPoolExecutor  # with logging, which takes as long as a small picture
+
     with ThreadPoolExecutor(count - 1) as pool:
         others = [pool.submit(work, shared) for _ in range(count - 1)]
         work(shared)

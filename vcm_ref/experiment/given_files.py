@@ -10,9 +10,9 @@ from typing import Any
 
 from ..decoder import Backend, Decoder
 from ..errors import DatasetError, reason
-from ..feature_file import READ_SUFFIXES, SUFFIXES, layer_name
+from ..feature_file import layer_name
 from ..files.document import load
-from ..files.kind import check_kind
+from ..files.kind import FEATURE_SUFFIXES, READ_FEATURE_SUFFIXES, check_kind
 from ..files.schema import packaged
 from ..provenance import file_digest
 from ..task.dataset import ImageId, Item
@@ -26,7 +26,7 @@ from .tasks import Ref, Task, Value
 
 RECORD_SCHEMA = "record.schema.json"
 BITSTREAM_SUFFIXES = (".bin", ".vcm")
-_NAME_A_LAYER = tuple(suffix for suffix in READ_SUFFIXES if suffix not in SUFFIXES)
+_NAME_A_LAYER = tuple(suffix for suffix in READ_FEATURE_SUFFIXES if suffix not in FEATURE_SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class GivenFeatures(WithoutCoding):
 
     @cached_property
     def _files(self) -> dict[ImageId, Path]:
-        return _matched(self.folder, READ_SUFFIXES, self.items)
+        return _matched(self.folder, READ_FEATURE_SUFFIXES, self.items)
 
     @cached_property
     def _digests(self) -> dict[ImageId, str]:

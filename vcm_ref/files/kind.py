@@ -1,4 +1,7 @@
-"""The kind of a file: only regular files are read by name. A pipe would keep us waiting, a device has no end."""
+"""The kind of a file: by its suffix a picture or features; and whether it is a regular one.
+
+Only regular files are read by name. A pipe would keep us waiting, a device has no end.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,11 @@ from pathlib import Path
 
 from ..errors import DatasetError, VcmError
 
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+#: The formats of features that are read and written, and all that are read.
+FEATURE_SUFFIXES = (".safetensors", ".npz")
+READ_FEATURE_SUFFIXES = (*FEATURE_SUFFIXES, ".npy", ".pt")
+INPUT_SUFFIXES = (*PICTURE_SUFFIXES, *READ_FEATURE_SUFFIXES)
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a pipe"),

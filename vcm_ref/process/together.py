@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from .child import ChildGroup
@@ -27,6 +26,8 @@ def run_together(jobs: Sequence[Callable[[], T]]) -> list[tuple[T, float]]:
 
     if len(jobs) == 1:
         return [timed(jobs[0])]
+    from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         futures = []
         try:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from vcm_ref.errors import DatasetError
-from vcm_ref.picture_file import PICTURE_SUFFIXES
+from vcm_ref.files.kind import PICTURE_SUFFIXES
 from vcm_ref.task.dataset import read_text
 from vcm_ref.task.faults import can_name_file, shown
 
