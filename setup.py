@@ -1,5 +1,6 @@
-"""The packages of a wheel: those in ``vcm_ref``, and the folder ``cfg`` as ``vcm_ref.cfg``."""
+"""The packages of a wheel: ``vcm_ref``, the folder ``cfg`` as ``vcm_ref.cfg``, the suite as ``vcm_ref.suite``."""
 
 from setuptools import find_packages, setup
 
-setup(packages=[*find_packages(include=["vcm_ref*"]), "vcm_ref.cfg"], package_dir={"vcm_ref.cfg": "cfg"})
+FOLDERS = {"vcm_ref.cfg": "cfg", "vcm_ref.suite": "conformance"}
+setup(packages=[*find_packages(include=["vcm_ref*"]), *FOLDERS], package_dir=FOLDERS)

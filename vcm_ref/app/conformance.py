@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..atomic import OutputError, check_output, check_outputs
 from ..conformance.errors import HarnessError, NothingRunError, NotPassedError
+from ..conformance.shipped import HERE, adaptors, find_adaptor, find_suite
 from ..conversion.parallel import core_count
 from ..errors import ConfigError, VcmError
 from .arguments import whole_number
@@ -90,15 +91,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.add_argument(
             "--suite",
             type=Path,
-            default=Path("conformance"),
+            default=HERE if command is generate_command else find_suite(),
             metavar="FOLDER",
-            help="where the suite is (default: conformance)",
+            help="where the suite is (default: the folder conformance"
+            + (")" if command is generate_command else " if there is one, else the suite that comes with the package)"),
         )
     return run(parser, lambda arguments: arguments.work(arguments), argv)
 
 
 def _add_decoder_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("adaptor", type=Path, metavar="ADAPTOR", help="the YAML file that says how the decoder is run")
+    parser.add_argument(
+        "adaptor",
+        nargs="?",
+        type=find_adaptor,
+        default="vcm_dec",
+        metavar="ADAPTOR",
+        help=f"the YAML file that says how the decoder is run, or one of {', '.join(adaptors())} (default: vcm_dec)",
+    )
     parser.add_argument(
         "-j", "--jobs", type=whole_number(), metavar="N", help="decoders at a time (default: one for each core)"
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "vcm_enc": (
-        "vcm_enc -c cfg/fframe.yaml -i photo.jpg --qp 37 -b photo.bin",
-        "vcm_enc -c cfg/fframe.yaml -i photos/*.jpg -b photos.bin",
-        "vcm_enc -c cfg/feature_anchor.yaml -c cfg/networks/yolox_nano.yaml --set network.weights=yolox_nano.onnx "
+        "vcm_enc -c fframe -i photo.jpg --qp 37 -b photo.bin",
+        "vcm_enc -c fframe -i photos/*.jpg -b photos.bin",
+        "vcm_enc -c feature_anchor -c networks/yolox_nano --set network.weights=yolox_nano.onnx "
         "-i photo.jpg -b photo.bin",
-        "vcm_enc -c cfg/lossless.yaml -i features.npz --picture-size 640x480 -b - | vcm_dec - -o decoded.npz",
+        "vcm_enc -c lossless -i features.npz --picture-size 640x480 -b - | vcm_dec - -o decoded.npz",
     ),
     "vcm_dec": (
         "vcm_dec photo.bin -o photo.npz",
@@ -18,17 +18,17 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "vcm_dec photo.bin --trace",
     ),
     "vcm_render": (
-        "vcm_render -c cfg/fframe.yaml -i photo.jpg -o frames",
-        "vcm_render -c cfg/feature_anchor.yaml -i photo.jpg --qp 42 --stretch -o frames42",
+        "vcm_render -c fframe -i photo.jpg -o frames",
+        "vcm_render -c feature_anchor -i photo.jpg --qp 42 --stretch -o frames42",
     ),
     "vcm_eval": (
         "vcm_eval --data instances.json",
-        "vcm_eval --data instances.json -c cfg/fframe.yaml --encode --qp 37 -o coded.json",
+        "vcm_eval --data instances.json -c fframe --encode --qp 37 -o coded.json",
         "vcm_eval --data instances.json --features decoded -o decoded.json",
     ),
     "vcm_anchor": (
-        "vcm_anchor -c cfg/feature_anchor.yaml --data instances.json --qp 22 27 32 37 42 -o anchor.json",
-        "vcm_anchor -c cfg/image_anchor.yaml --data instances.json --pictures 100 --bitstreams -o image.json",
+        "vcm_anchor -c feature_anchor --data instances.json --qp 22 27 32 37 42 -o anchor.json",
+        "vcm_anchor -c image_anchor --data instances.json --pictures 100 --bitstreams -o image.json",
     ),
     "vcm_sweep": (
         "vcm_sweep sweep.yaml -o results",
@@ -43,7 +43,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "vcm_crosscheck anchor.json --data instances.json --depth decode --bitstreams theirs --pictures 10",
     ),
     "vcm_conformance": (
-        "vcm_conformance run conformance/decoders/vcm_dec.yaml",
+        "vcm_conformance run",
         "vcm_conformance run theirs.yaml --feature grid -o report.md -o report.xml",
         "vcm_conformance validate photo.bin",
         "vcm_conformance compare mine.raw theirs.raw",
