@@ -87,7 +87,7 @@ def _unknown(argument: str, known: Sequence[str]) -> str:
 
 def add_layers(parser: argparse.ArgumentParser, required: bool = True, kind: str = "a configuration in YAML") -> None:
     """The options whose files and values are laid over each other; ``kind`` names the content of the files."""
-    parser.add_argument(
+    configuration = parser.add_argument(
         "-c",
         "--config",
         type=Path,
@@ -95,8 +95,9 @@ def add_layers(parser: argparse.ArgumentParser, required: bool = True, kind: str
         required=required,
         default=None if required else [],
         metavar="FILE",
-        help=f"{kind}; may be repeated, later files win",
+        help=f"{kind}, or the name of a shipped one, as in fframe; may be repeated, later ones win",
     )
+    configuration.completer = _configurations  # type: ignore[attr-defined]  # for argcomplete
     parser.add_argument(
         "--set",
         action="append",
@@ -104,6 +105,15 @@ def add_layers(parser: argparse.ArgumentParser, required: bool = True, kind: str
         metavar="KEY=VALUE",
         help="one value of the configuration, as in codec.preset=fast; may be repeated, wins over files",
     )
+
+
+def _configurations(prefix: str, **_: Any) -> list[str]:
+    """The shipped configurations and the YAML files that begin with ``prefix``."""
+    import glob
+
+    from ..configuration.shipped import configs
+
+    return [*configs(), *(name for name in glob.glob(f"{glob.escape(prefix)}*") if name.endswith((".yaml", ".yml")))]
 
 
 def whole_number(least: int | None = None, most: int | None = None) -> Callable[[str], int]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import errno
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from .. import __version__
 from ..errors import ConfigError, LimitError, VcmError
@@ -37,6 +38,8 @@ def run(parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace], No
 
     ``--help``, ``--version`` and a wrong command line raise :class:`SystemExit`.
     """
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks how the line could go on
+        _complete(parser)
     with safe_streams(), ending_signals() as received:
         arguments = argparse.Namespace(debug=False)
         done = False
@@ -51,6 +54,14 @@ def run(parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace], No
             return 0 if done else PIPE_CLOSED
         except (Exception, KeyboardInterrupt, Terminated) as error:
             return _told(parser.prog, received.error or error, arguments.debug)
+
+
+def _complete(parser: argparse.ArgumentParser) -> None:
+    """Answer a shell that asks by ``register-python-argcomplete``, and end; without argcomplete do nothing."""
+    with suppress(ImportError):
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
 
 
 def _told(name: str, error: BaseException, debug: bool) -> int:
