@@ -227,11 +227,15 @@ def test_validate(
             "--feature god: the suite has none of it; it has bad, good, la",
         ),
         (["run", "adaptor.yaml", "--profile", "core"], 2, "--profile core: the suite has none of it; it has Core, VVC"),
-        (["run", "adaptor.yaml", "--id", "GRID*"], 2, "GRID*: is no id of the suite's, nor a pattern of one"),
+        (
+            ["run", "adaptor.yaml", "--id", "GRID*"],
+            2,
+            "GRID*: no vector of the suite has this id, or fits this pattern",
+        ),
         (["run", "adaptor.yaml", "--kind", "limit", "--level", "2"], 5, "no vector is selected, of 5 in the suite"),
         (["run", "adaptor.yaml", "--mode", "a", "--kind", "limit"], 5, "nothing was run of 1 vectors: mode A does not"),
         (["list", "--kind", "limit", "--level", "2"], 5, "no vector is selected"),
-        (["compare", "none", "none"], 2, "none: is no output that can be compared"),
+        (["compare", "none", "none"], 2, "none: cannot be compared"),
         (
             ["compare", "x.raw", "x.raw", "--vector", "NONE_A_1"],
             2,

@@ -66,7 +66,7 @@ def test_combinations(capsys: pytest.CaptureFixture[str]) -> None:
         (["r", "."], "text.json, line 1: is not JSON"),
         (["r", "--anchor", "none"], "no result is named 'none'; there are usual, half, paper"),
         (["r", "--metric", "AP99"], "no metric 'AP99'"),
-        (["r", "-o", "text.json"], "text.json: is no folder"),
+        (["r", "-o", "text.json"], "text.json: is not a folder"),
         (["r", "-o", "none/out"], "there is no folder none"),
         (["combinations.json", "r"], "combinations of grids have a report of their own"),
         (["combinations.json", "--anchor", "x"], "--anchor: combinations are compared with"),

@@ -316,7 +316,7 @@ class TestExecutable:
         script.write_text("#!/bin/sh\necho hello\n")
         script.chmod(0o755)
         monkeypatch.setenv("VCM_FFMPEG", str(script))
-        with pytest.raises(CodecError, match="is no ffmpeg"):
+        with pytest.raises(CodecError, match="is not ffmpeg"):
             make_encoder("vvenc").describe()
 
     def test_decoder_that_hangs(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

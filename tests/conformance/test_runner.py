@@ -254,7 +254,7 @@ def test_a_damaged_vector_is_given_to_nobody(small: SmallSuite) -> None:
 def test_an_error_ends_the_others(small: SmallSuite) -> None:
     """The first vector's decoder hangs, the second vector is damaged."""
     (small.folder / "vectors/GOOD_VVC_A_1.bin.xz").write_bytes(b"")
-    with pytest.raises(SuiteError, match="is no whole xz file"):
+    with pytest.raises(SuiteError, match="is not a whole xz file"):
         small.results("hang", small.vectors[:2])
 
 

@@ -59,7 +59,7 @@ def test_other_content_is_refused(tmp_path: Path, name: str) -> None:
 def test_damaged_compression_is_refused(tmp_path: Path, damaged: bytes) -> None:
     file = stored(tmp_path, "b.xz", CONTENT)
     (tmp_path / "b.xz").write_bytes(damaged)
-    with pytest.raises(SuiteError, match=r"b\.xz: is no whole xz file: "):
+    with pytest.raises(SuiteError, match=r"b\.xz: is not a whole xz file: "):
         read_stored(tmp_path, file)
 
 

@@ -26,7 +26,7 @@ def test_each_difference_is_told(small: SmallSuite) -> None:
     assert [line.removeprefix(f"{small.folder}/").split(": ")[:2] for line in found] == [
         ["vectors/BAD_A_1.bin", "cannot be read"],
         ["vectors/GOOD_A_1.bin", found[1].split(": ")[1]],
-        ["planes/GOOD_VVC_A_1.raw.xz", "is no whole xz file"],
+        ["planes/GOOD_VVC_A_1.raw.xz", "is not a whole xz file"],
         ["vectors/OLD_A_1.bin", "is not in the manifest"],
     ]
     assert "its SHA-256 is " in found[1]

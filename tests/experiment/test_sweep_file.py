@@ -250,7 +250,7 @@ def one_line(caught: pytest.ExceptionInfo[VcmError], *words: str) -> None:
         ({"combinations": {"config": "cfg/image.yaml", "grids": {"p3": ["1x1"]}}}, ["picture", "combinations are of"]),
         (
             {"methods": {"1x1_2x2": "cfg/one.yaml"}, "combinations": combined()},
-            ["the name 1x1_2x2 is that of another method or a combination"],
+            ["the name 1x1_2x2 belongs to another method or a combination"],
         ),
     ],
 )

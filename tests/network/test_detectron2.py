@@ -112,8 +112,8 @@ def test_the_zoo_knows_the_networks_of_the_anchors_and_papers(model: str, file: 
     ("model", "options", "message"),
     [
         ("COCO-Detection/nope", {}, "detectron2's zoo has no configuration 'COCO-Detection/nope'"),
-        ("COCO-Detection/faster_rcnn_R_50_C4_3x", {}, "is no R-CNN with a feature pyramid"),
-        ("COCO-Detection/retinanet_R_50_FPN_3x", {}, "is no R-CNN with a feature pyramid"),
+        ("COCO-Detection/faster_rcnn_R_50_C4_3x", {}, "is not an R-CNN with a feature pyramid"),
+        ("COCO-Detection/retinanet_R_50_FPN_3x", {}, "is not an R-CNN with a feature pyramid"),
         (FASTER, {"split": "x"}, "network.split: is 'x'; allowed are p and c"),
         (FASTER, {"layer": 3}, "'layer'; its options are: model, weights, split"),
     ],

@@ -197,10 +197,13 @@ REFUSED: list[tuple[Change, str]] = [
     (in_image(file_name="a\0b"), "images.0.file_name: the text holds a NUL"),
     (in_image(file_name="\ud800.png"), "images.0.file_name: the text holds half of"),
     (lambda content: content["images"].append({**content["images"][0], "file_name": "x.png"}), "has the same id"),
-    (lambda content: content["images"].append({**content["images"][0], "id": 2}), 'file_name "p1.png" is also that of'),
+    (
+        lambda content: content["images"].append({**content["images"][0], "id": 2}),
+        'file_name "p1.png" is also the file_name of',
+    ),
     (
         lambda content: content["images"].append({**content["images"][0], "id": 2, "file_name": "./p1.png"}),
-        'image 2: its file_name "./p1.png" is also that of image 1',
+        'image 2: its file_name "./p1.png" is also the file_name of image 1',
     ),
     (
         lambda content: content["images"].append({**content["images"][0], "id": "b", "file_name": "x.png"}),

@@ -61,7 +61,7 @@ def ffmpeg_version(executable: str) -> str:
     first_line = _ask(executable, "-version").partition("\n")[0]
     found = re.match(r"ffmpeg version (\S+)", first_line)
     if not found:
-        raise CodecError(f"{executable} is no ffmpeg: it does not report a version")
+        raise CodecError(f"{executable} is not ffmpeg: it does not report a version")
     return found[1]
 
 

@@ -73,7 +73,7 @@ def _difference(tensors: Sequence[_Tensor], path: Path, file: str) -> str | None
     try:
         found = path.lstat()
         if not stat.S_ISREG(found.st_mode):  # a pipe would keep us waiting, a link leads anywhere
-            return f"{file} is no regular file"
+            return f"{file} is not a regular file"
         right = sample_type(file).itemsize * sum(tensor.samples for tensor in tensors)
         if found.st_size != right:
             return f"{file} has {found.st_size} bytes; {right} are right"

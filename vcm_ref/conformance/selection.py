@@ -36,7 +36,7 @@ def select(suite: Suite, selection: Selection) -> list[Vector]:
     _check("profile", selection.profiles, {vector.profile for vector in suite.vectors if vector.profile is not None})
     for glob in selection.ids:
         if not any(fnmatchcase(vector.id, glob) for vector in suite.vectors):
-            raise ConfigError(f"{glob}: is no id of the suite's, nor a pattern of one")
+            raise ConfigError(f"{glob}: no vector of the suite has this id, or fits this pattern")
     return [vector for vector in suite.vectors if _is_selected(vector, selection)]
 
 

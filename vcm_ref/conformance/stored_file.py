@@ -83,7 +83,7 @@ def _content(path: Path, is_compressed: bool) -> Iterator[bytes]:
                 while chunk := source.read(_CHUNK):
                     yield chunk
     except (lzma.LZMAError, EOFError) as error:
-        raise SuiteError(f"{path}: is no whole xz file: {error}") from error
+        raise SuiteError(f"{path}: is not a whole xz file: {error}") from error
     except OSError as error:
         raise SuiteError(f"{path}: cannot be read: {error.strerror or error}") from error
 

@@ -68,12 +68,12 @@ def read_tensors(path: Path) -> TensorFile:
         size = (features.height, features.width)
         return TensorFile(path, dict(features.layers), size if all(size) else None)
     if path.suffix != RAW_SUFFIX:
-        raise ConfigError(f"{path}: is no output that can be compared; those end in {', '.join(SUFFIXES)}")
+        raise ConfigError(f"{path}: cannot be compared; supported outputs end in {', '.join(SUFFIXES)}")
     description = path.with_name(path.name + ".json")
     dtype = sample_type(path.name if path.name in FILES else "")
     length = _length(path)
     if length % dtype.itemsize:
-        raise ConfigError(f"{path}: has {length} bytes, which is no number of {dtype.name} samples")
+        raise ConfigError(f"{path}: has {length} bytes, which is not a whole number of {dtype.name} samples")
     # an empty file cannot be mapped
     samples: NDArray[Any] = np.memmap(path, dtype, "r") if length else np.zeros(0, dtype)
     if not description.is_file() or path.name == T2:

@@ -175,8 +175,8 @@ def check_names(methods: Sequence[Method]) -> None:
     names = [UNCOMPRESSED.name, *(method.name for method in methods)]
     for name, count in Counter(names).items():
         if count > 1:
-            what = "what is not coded" if name == UNCOMPRESSED.name else "another method or a combination"
-            raise ConfigError(f"the name {name} is that of {what}; take another")
+            what = "the uncoded features" if name == UNCOMPRESSED.name else "another method or a combination"
+            raise ConfigError(f"the name {name} belongs to {what}; choose another")
 
 
 def check_qps(qps: Sequence[int]) -> None:

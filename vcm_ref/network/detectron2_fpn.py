@@ -200,7 +200,7 @@ def _configuration(model: str, settings: dict[str, Any]) -> Any:
 
 def _build(cfg: Any, name: str, split: str) -> Any:
     if cfg.MODEL.META_ARCHITECTURE != "GeneralizedRCNN" or not cfg.MODEL.BACKBONE.NAME.endswith("fpn_backbone"):
-        raise NetworkError(f"network.model: {name} is no R-CNN with a feature pyramid")
+        raise NetworkError(f"network.model: {name} is not an R-CNN with a feature pyramid")
     model = build_model(cfg)
     if split == "p" and not isinstance(model.backbone.top_block, LastLevelMaxPool):
         raise NetworkError(f"network.model: {name} does not make its coarsest level from P5; use split: c")

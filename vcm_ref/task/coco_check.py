@@ -125,7 +125,7 @@ def _images(entries: list[Any], faults: Faults, with_files: bool) -> dict[ImageI
         if file_name:
             other = ids_of_files.setdefault(os.path.normpath(file_name), where)
             if other != where:
-                faults.add(where, f"its file_name {shown(file_name)} is also that of {other}")
+                faults.add(where, f"its file_name {shown(file_name)} is also the file_name of {other}")
         if image_id is not None and height and width:
             images[image_id] = Image(image_id, str(file_name), height, width)
     if not entries:

@@ -355,7 +355,7 @@ def test_made_again_over_an_earlier_report(tmp_path: Path) -> None:
 
 def test_a_place_that_is_none(tmp_path: Path) -> None:
     (path,) = saved(tmp_path, anchor("a"))
-    with pytest.raises(OutputError, match="is no folder"):
+    with pytest.raises(OutputError, match="is not a folder"):
         write_report(path, [path])
     with pytest.raises(OutputError, match="there is no folder"):
         write_report(tmp_path / "none" / "report", [path])

@@ -1,4 +1,4 @@
-"""Cross-checks: an anchor made again by somebody else, and compared.
+"""Cross-checks: an anchor made again on another machine, and compared.
 
 ``check.py`` is the process. A level of agreement stands for each aspect, so that a record tells a decoder that differs
 from an encoder that does, and both from a network whose floats are others on another machine.

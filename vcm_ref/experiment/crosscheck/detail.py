@@ -26,7 +26,7 @@ from .first_difference import (
 #: So many differences of a depth are looked into: tensors are decoded for it, and one explains the others mostly.
 DETAILED = 3
 Sides = Callable[[int, ImageId], tuple[bytes | None, bytes | None]]
-"""The bitstream that somebody gave and the one made again, where they are there."""
+"""The given bitstream and the one made again; absent ones are ``None``."""
 
 
 class Inspector:

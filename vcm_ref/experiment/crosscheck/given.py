@@ -1,4 +1,4 @@
-"""Bitstreams that somebody gave: found in their folder, decoded and analysed as a method of a sweep."""
+"""Given bitstreams: found in their folder, decoded and analysed as a method of a sweep."""
 
 from __future__ import annotations
 

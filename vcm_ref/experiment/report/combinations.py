@@ -123,7 +123,9 @@ def _by_grids(document: Mapping[str, Any]) -> dict[tuple[str, ...], list[Mapping
     for number, point in enumerate(document["points"]):
         of = tuple(point["grids"])
         if len(of) != len(layers) or not set(of) <= set(grids):
-            raise DatasetError(f"combinations: points.{number}: {' '.join(of)} is no combination of the grids listed")
+            raise DatasetError(
+                f"combinations: points.{number}: {' '.join(of)} is not a combination of the listed grids"
+            )
         if any(other["qp"] == point["qp"] for other in points.setdefault(of, [])):
             raise DatasetError(f"combinations: points.{number}: {' '.join(of)} at QP {point['qp']} is there twice")
         points[of].append(point)

@@ -54,7 +54,7 @@ def sentence(standing: Standing, anchor: Method) -> str:
     """One line: how many bits more or fewer at the same accuracy, by PCHIP and by cubic, in both accountings."""
     name, metric, full = standing.method.name, anchor.curve.metric, standing.full
     if full is None:
-        return f"{name} is what the others are compared with."
+        return f"{name} is the method that the others are compared with."
     if standing.rate is None:
         why = "; ".join(str(note) for note in full.notes if note.kind in NO_FIGURE) or "see the notes"
         return f"{name} has no BD-rate against {anchor.name}: {why}."

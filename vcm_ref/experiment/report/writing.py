@@ -18,7 +18,7 @@ def write_files(folder: Path, files: Files, possible: Collection[str]) -> None:
     refuses.
     """
     if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder}: is no folder; name another with -o")
+        raise OutputError(f"{folder}: is not a folder; name another with -o")
     if not folder.exists() or not any(folder.iterdir()):
         if not folder.absolute().parent.is_dir():
             raise OutputError(f"{folder}: there is no folder {folder.parent}")
