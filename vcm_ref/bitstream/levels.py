@@ -33,6 +33,9 @@ class Level:
     max_pictures: int = 0
     max_total_samples: int = 0
     max_model_bytes: int = 0
+    max_graph_operations: int = 0
+    max_graph_products: int = 0
+    max_graph_samples: int = 0
 
     def exceeded_by(self, needs: Level) -> Iterator[tuple[str, int, int]]:
         """Each constraint that ``needs`` exceeds: its name, the value needed, the value allowed."""
