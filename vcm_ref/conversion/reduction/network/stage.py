@@ -21,7 +21,10 @@ class NetworkTensor:
 
 @dataclass
 class Network:
-    """Layer ``i`` has ``2**shifts[i]`` lines and columns for each place of the grid; ``condition`` goes to the graph."""
+    """Layer ``i`` has ``2**shifts[i]`` lines and columns for each place of the grid.
+
+    ``condition``, 0 … 255, goes to the graph. ``model_id`` is the number of the stage's model.
+    """
 
     model_id: int = 0
     condition: int = 0
@@ -65,4 +68,3 @@ def network(s: Coder, own: Network, num_tensors: int) -> None:
         channels = s("network_channels_minus1", own.tensors[j].channels - 1) + 1
         shift = s("network_tensor_shift", own.tensors[j].shift)
         own.tensors[j] = NetworkTensor(channels, shift)
-
