@@ -9,7 +9,7 @@ from typing import NamedTuple
 from .bitstream.headers import Model
 from .bitstream.values import Layer, ModelSource
 from .configuration import Configuration
-from .conversion.reduction import Resize, Stage
+from .conversion.reduction import Network, Resize, Stage
 from .errors import ModelError
 from .models.choice import named_model
 
@@ -62,8 +62,34 @@ def _resize(configuration: Configuration, layers: Sequence[Layer]) -> Reduction:
     return Reduction([Resize([factor.bit_length() - 1 for factor in factors])], [])
 
 
+def _network(configuration: Configuration, layers: Sequence[Layer]) -> Reduction:
+    model = chosen_model(configuration, Network.idc)
+    try:
+        stage = Network.of(model.data, model.number, _condition(configuration))
+    except ModelError as error:
+        raise configuration.error("reduction.model", str(error)) from error
+    if len(stage.shifts) != len(layers):
+        raise configuration.error(
+            "reduction.model", f"it restores {len(stage.shifts)} layers, and there are {len(layers)}"
+        )
+    return Reduction([stage], [model])
+
+
+def _condition(configuration: Configuration) -> int:
+    """The number that a network is given besides the tensors."""
+    given: int | None = configuration.get("reduction.condition")
+    if given is not None:
+        return given
+    qp: int = 0 if configuration.get("codec.name") == "lossless" else configuration.get("codec.qp")
+    return qp
+
+
 #: By ``reduction.method``.
-METHODS: dict[str, Callable[[Configuration, Sequence[Layer]], Reduction]] = {"none": _none, "resize": _resize}
+METHODS: dict[str, Callable[[Configuration, Sequence[Layer]], Reduction]] = {
+    "none": _none,
+    "resize": _resize,
+    "network": _network,
+}
 
 
 def _before(stages: Sequence[Stage], layers: Sequence[Layer]) -> list[list[Layer]]:

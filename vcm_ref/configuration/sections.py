@@ -89,16 +89,17 @@ class Picture:
 
 
 #: The methods of reduction that need a model.
-WITH_MODEL = ("klt",)
+WITH_MODEL = ("klt", "network")
 
 
 @dataclass(frozen=True)
 class Reduction:
     """Reduction of the layers to the coded tensors (docs/bitstream.md, clause 8.9)."""
 
-    method: Literal["none", "resize", "klt"] = option(
+    method: Literal["none", "resize", "klt", "network"] = option(
         "none",
-        "`resize`: layers are coded at a fraction of their size; `klt`: by a trained transform of all layers",
+        "`resize`: layers are coded at a fraction of their size; `klt`: by a trained transform of all layers; "
+        "`network`: by a trained network of integers",
     )
     factor: int | Mapping[str, int] | None = option(
         None,
@@ -119,6 +120,13 @@ class Reduction:
         only_with=("reduction.method", WITH_MODEL),
         pattern=r"^[0-9a-f]{64}\Z",
         description="64 hexadecimal digits",
+    )
+    condition: int | None = option(
+        None,
+        "the number that the network is given besides the tensors; by default the QP, and 0 where there is none",
+        minimum=0,
+        maximum=255,
+        only_with=("reduction.method", ("network",)),
     )
     carry_model: bool = option(
         False,

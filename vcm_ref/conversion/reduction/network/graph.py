@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import prod
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,11 +63,7 @@ class Operation:
     p: int = 0
     q: int = 0
     r: int = 0
-    numbers: Mapping[str, NDArray[Any]] = field(default_factory=lambda: MappingProxyType({}))
-
-    def with_numbers(self, numbers: Mapping[str, NDArray[Any]]) -> Operation:
-        """The same operation with the tensors that it needs."""
-        return replace(self, numbers=MappingProxyType(dict(numbers)))
+    numbers: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     @property
     def row(self) -> list[int]:

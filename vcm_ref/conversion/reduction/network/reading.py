@@ -34,7 +34,7 @@ def read_graph(tensors: Mapping[str, NDArray[Any]], prefix: str = "") -> Graph:
     rows = _rows(tensors, prefix + "graph", 7, MAX_OPERATIONS)
     outputs = [Output(*row) for row in _rows(tensors, prefix + "outputs", 2, MAX_LAYERS)]
     operations = []
-    for number, (kind, *fields) in enumerate(rows):
+    for number, (kind, first, second, bits, p, q, r) in enumerate(rows):
         if kind not in set(GraphOperation):
             raise ModelError(f"operation {number} of its graph is {kind}, which does not exist")
         operation = GraphOperation(kind)
@@ -42,7 +42,7 @@ def read_graph(tensors: Mapping[str, NDArray[Any]], prefix: str = "") -> Graph:
             name: _numbers(tensors, f"{prefix}{number}.{name}", *wanted)
             for name, wanted in NUMBERS.get(operation, {}).items()
         }
-        operations.append(Operation(operation, *fields).with_numbers(numbers))
+        operations.append(Operation(operation, first, second, bits, p, q, r, numbers))
     return checked_graph(inputs, operations, outputs)
 
 
