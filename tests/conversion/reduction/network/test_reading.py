@@ -41,10 +41,10 @@ def test_the_base_of_faults_is_a_graph() -> None:
     assert len(read_graph(base_tensors()).forms) == 16
 
 
-@pytest.mark.parametrize("fault", faults(), ids=lambda fault: fault.label)
+@pytest.mark.parametrize("fault", list(faults()), ids=lambda fault: fault.label)
 def test_each_rule(fault: Fault) -> None:
     """One fault each; the operation is named."""
-    with pytest.raises(ModelError, match="its graph|it has no tensor|its tensor") as caught:
+    with pytest.raises(ModelError, match=r"its graph|it has no tensor|its tensor") as caught:
         read_graph(fault.tensors)
     kind = fault.label.partition("_")[0]
     if kind.isupper():
