@@ -88,17 +88,42 @@ class Picture:
     )
 
 
+#: The methods of reduction that need a model.
+WITH_MODEL = ("klt",)
+
+
 @dataclass(frozen=True)
 class Reduction:
     """Reduction of the layers to the coded tensors (docs/bitstream.md, clause 8.9)."""
 
-    method: Literal["none", "resize"] = option("none", "`resize`: layers are coded at a fraction of their size")
+    method: Literal["none", "resize", "klt"] = option(
+        "none",
+        "`resize`: layers are coded at a fraction of their size; `klt`: by a trained transform of all layers",
+    )
     factor: int | Mapping[str, int] | None = option(
         None,
         "the number that height and width of a layer are divided by: 1, 2 or 4",
         by_layer=True,
         values=(1, 2, 4),
         only_with=("reduction.method", ("resize",)),
+    )
+    model: str | None = option(
+        None,
+        "the model's file; without it the one that is shipped for the network",
+        shapes=False,
+        only_with=("reduction.method", WITH_MODEL),
+    )
+    model_sha256: str | None = option(
+        None,
+        "the model by the SHA-256 of its bytes: a shipped one, or one in the folder that `VCM_MODELS` names",
+        only_with=("reduction.method", WITH_MODEL),
+        pattern=r"^[0-9a-f]{64}\Z",
+        description="64 hexadecimal digits",
+    )
+    carry_model: bool = option(
+        False,
+        "whether the bitstream carries the model; without it the bitstream names the model's SHA-256",
+        only_with=("reduction.method", WITH_MODEL),
     )
 
 

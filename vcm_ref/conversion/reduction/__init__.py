@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from .resize import Resize
-from .stage import Stage
+from .stage import Stage, Transform
 
 #: The stages by their code points (``stage_idc``).
 STAGES: dict[int, type[Stage]] = {Resize.idc: Resize}
 
-__all__ = ["STAGES", "Resize", "Stage"]
+__all__ = ["STAGES", "Resize", "Stage", "Transform"]
