@@ -172,18 +172,19 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Arrangement:
-    """The arrangement of maps in frames."""
+class Packing:
+    """The place of each map in the frames (docs/bitstream.md, clause 8.5)."""
 
-    method: Literal["frames", "quilted", "tiled"] = option(
-        "frames", "`quilted`: samples of maps interleaved; `tiled`: all layers in one frame"
+    method: Literal["frames", "quilted", "stacked"] = option(
+        "frames", "`quilted`: samples of maps interleaved; `stacked`: all layers in one frame"
     )
-    allocation: Literal["spatial", "temporal"] = option(
-        "spatial", "`spatial` fills a frame before the next, `temporal` one position of every frame before the next"
+    allocation: Literal["frame_major", "interleaved"] = option(
+        "frame_major",
+        "`frame_major` fills a frame before the next, `interleaved` one position of every frame before the next",
     )
     grid: str | Mapping[str, str] | None = option(
         None,
-        "columns x rows of maps; without it the squarest grid of all maps, for `tiled` MPEG's stack",
+        "columns x rows of maps; without it the squarest grid of all maps, for `stacked` MPEG's stack",
         by_layer=True,
         **GRID,
     )
@@ -251,7 +252,7 @@ class Coding:
     reduction: Reduction = section(Reduction, "reduction")
     quantisation: Quantisation = section(Quantisation, "quantisation")
     order: Order = section(Order, "order")
-    arrangement: Arrangement = section(Arrangement, "arrangement")
+    packing: Packing = section(Packing, "packing")
     codec: Codec = section(Codec, "inner codec")
     digest_length: int = option(
         8, "bytes of each layer's T1 digest in the bitstream; with 0 nothing is decoded again", minimum=0, maximum=32
