@@ -128,11 +128,11 @@ class Training:
     )
     loss: Literal["distillation", "task", "features"] = option(
         "distillation",
-        "`distillation`: part 2's outputs, without labels; `task`: the network's own loss; `features`: the layers alone",
+        "`distillation`: part 2's outputs, without labels; `task`: the network's own; `features`: the layers alone",
         shapes=False,
     )
     feature_weight: float = option(
-        0.1, "the weight of the layers' error beside another loss", shapes=False, minimum=0, maximum=10**6
+        1.0, "the weight of the layers' error beside another loss", shapes=False, minimum=0, maximum=10**6
     )
     noise_bits: Sequence[int] = option(
         (), "bit depths to train for; each step draws one of them, or none", shapes=False, schema=_BITS

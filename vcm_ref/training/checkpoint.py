@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from vcm_ref.atomic import atomic_file
-from vcm_ref.errors import ConfigError, reason
+from vcm_ref.errors import ConfigError
 
 FILE = "checkpoint.pt"
 
@@ -34,7 +34,7 @@ def load_checkpoint(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any]
         stored = torch.load(path, map_location="cpu", weights_only=True)
         before, state = json.loads(stored["identity"]), dict(stored["state"])
     except Exception as error:  # torch, zipfile and pickle each have their own kinds
-        raise ConfigError(f"{path}: is not a checkpoint ({reason(error)}); remove {folder} to start anew") from error
+        raise ConfigError(f"{path}: is damaged; remove {folder} to start anew") from error
     wanted = json.loads(json.dumps(identity))
     differing = sorted(key for key in before.keys() | wanted.keys() if before.get(key) != wanted.get(key))
     if differing:

@@ -107,9 +107,7 @@ def split(examples: Sequence[Example], share: float, seed: int) -> tuple[list[in
     )
     chosen = set(names[: max(1, round(share * len(names)))]) if share else set()
     training = [index for index, example in enumerate(examples) if example.name not in chosen]
-    selection = [
-        index for index, example in enumerate(examples) if example.name in chosen and not example.mirrored
-    ]
+    selection = [index for index, example in enumerate(examples) if example.name in chosen and not example.mirrored]
     if not training or not selection:
         raise DatasetError(f"{len(names)} pictures cannot be split into training and selection; give more")
     return training, selection

@@ -177,6 +177,7 @@ class _Run:
         """Take step ``number``; give its losses."""
         settings = self._settings
         chosen, noise = _draw(settings, number, training)
+        torch.manual_seed(int(np.random.default_rng([settings.seed, 2, number]).integers(1 << 62)))
         for group in self._optimiser.param_groups:
             group["lr"] = _learning_rate(settings, number)
         self.model.train()
@@ -193,6 +194,7 @@ class _Run:
     def select(self, course: _Course, selection: Sequence[int], losses: dict[str, float]) -> None:
         """Measure the pictures that select, over all kinds of noise, and keep the weights if they are the best."""
         self.model.eval()
+        torch.manual_seed(self._settings.seed)
         found = [
             self._losses([index], noise)["loss"].item() for noise in _noises(self._settings) for index in selection
         ]

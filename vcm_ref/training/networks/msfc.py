@@ -20,6 +20,8 @@ from .fusion import Fusion
 from .single_scale import SingleScaleDecoder, SingleScaleEncoder
 from .top_down import TopDownReconstruction
 
+_FIRST_DEVIATION = 0.1
+
 Direction = Literal["top_down", "bottom_up"]
 
 
@@ -72,9 +74,11 @@ class Synthesis(nn.Module):
 
     @torch.no_grad()
     def start_at(self, means: Sequence[Tensor], deviations: Sequence[Tensor]) -> None:
-        """Let each restored channel start at its mean and deviation, ``(C,)`` a layer: training need not find them."""
+        """Let each restored channel start near its mean, with a tenth of its deviation; both ``(C,)`` a layer."""
         for final, mean, deviation in zip(self.reconstruction.finals, means, deviations, strict=True):
-            final.weight.mul_(deviation[:, None, None, None])
+            assert isinstance(final, nn.Conv2d)
+            assert final.bias is not None
+            final.weight.mul_(_FIRST_DEVIATION * deviation[:, None, None, None])
             final.bias.copy_(mean)
 
 
@@ -89,9 +93,9 @@ class Msfc(nn.Module):
 
 
 def multiplications(architecture: Architecture, height: int, width: int) -> dict[str, int]:
-    """Multiply–accumulates of the convolutions of analysis and synthesis for a coarsest layer of ``height`` × ``width``.
+    """Multiply–accumulates of the convolutions of analysis and of synthesis.
 
-    Counted by running both on shapes alone.
+    They are for a coarsest layer of ``height`` × ``width``, and are counted by running both on shapes alone.
     """
     counts: dict[str, int] = {}
     with torch.device("meta"):

@@ -11,17 +11,18 @@ With S the decoded tensor, and F the same at the layer's size by repeating sampl
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 
 
 class TopDownReconstruction(nn.Module):
-    """MSFR, top-down. Layer ``i`` has ``channels[i]`` maps and ``2**shifts[i]`` times the tensor's height and width."""
+    """MSFR, top-down. Layer ``i`` has ``channels[i]`` maps and ``2**shifts[i]`` times the tensor\'s sides."""
 
     def __init__(self, width: int, channels: Sequence[int], shifts: Sequence[int]) -> None:
         """``channels`` and ``shifts`` are those of the layers, finest first; ``width`` is that of the tensor."""
         super().__init__()
-        steps = [fine - coarse for fine, coarse in zip(shifts, shifts[1:], strict=False)]
+        steps = [fine - coarse for fine, coarse in pairwise(shifts)]
         self.spreads = nn.ModuleList(repeated(shift) for shift in shifts)
         self.carried = nn.ModuleList(
             nn.Sequential(nn.Conv2d(above, width, 3, padding=1, bias=False), repeated(step))
