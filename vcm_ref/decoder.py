@@ -6,7 +6,7 @@ docs/bitstream.md, clause 8, in the order of its steps. Imports neither the enco
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, Literal
@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from .bitstream.digest import tensor_digest, tensors_digest
 from .bitstream.geometry import SubstreamGeometry, layer_shapes, substream_geometries, tensor_shapes
-from .bitstream.headers import PictureDigests, Substream
+from .bitstream.headers import Model, PictureDigests, Substream
 from .bitstream.limits import DecoderLimits
 from .bitstream.stream import BitstreamReader, CodedGroup
 from .bitstream.substreams import to_inner_stream
 from .bitstream.values import InnerCodecId
 from .codec import InnerDecoder, make_decoder
 from .conversion.chain import Chain, side_of, split_pictures
-from .errors import BitstreamError, CodecError
+from .errors import BitstreamError, CodecError, ModelError
 from .feature_set import FeatureSet
 from .planes_file import GivenPlanes
 from .process.together import run_together
@@ -73,6 +73,8 @@ class Decoder:
         self.reader = BitstreamReader(file, limits=self.limits)
         self.header = self.reader.header
         self._planes = planes
+        self._chain: Chain | None = None
+        self._digests: dict[int, bytes] = {}
         self._inner: dict[InnerCodecId, InnerDecoder] = {}
         if planes is None:
             for codec in {tensor.format.inner_codec for tensor in self.header.tensors}:
@@ -93,7 +95,7 @@ class Decoder:
     def decode(self, coded: CodedGroup) -> Iterator[DecodedPicture]:
         """The pictures of one group that the reader has parsed."""
         header, group = self.header, coded.header
-        chain = Chain(header)
+        chain = self._chain_for(coded.models)
         decoded = self._decode_substreams(coded)
         reports = substream_reports(header, coded, [None] * len(decoded), [seconds for _, seconds in decoded])
         tensors_shapes, layers_shapes = tensor_shapes(header, group), layer_shapes(header, group)
@@ -114,6 +116,16 @@ class Decoder:
             )
             features = FeatureSet(group.height, group.width, layers)
             yield DecodedPicture(planes, tensors, features, report, verified=bool(digests))
+
+    def _chain_for(self, models: Mapping[int, Model]) -> Chain:
+        """The chain with these models, which stays for the groups that have the same."""
+        digests = {number: model.digest for number, model in models.items()}
+        if self._chain is None or self._digests != digests:
+            try:
+                self._chain, self._digests = Chain(self.header, models), digests
+            except ModelError as error:
+                raise BitstreamError(f"a model does not fit: {error}", clause="7.18") from error
+        return self._chain
 
     def _decode_substreams(self, coded: CodedGroup) -> list[tuple[NDArray[np.uint16], float]]:
         geometries = substream_geometries(self.header, coded.header)

@@ -88,7 +88,7 @@ class Encoder:
     def convert(self, features: FeatureSet) -> ConvertedPicture:
         """Conversion alone, which writes nothing: reduction, ranges, quantisation, channel order, packing."""
         settings = self._settings_for(features)
-        return Chain(settings.header).forward(features.layers, settings.choices)
+        return self._chain.forward(features.layers, settings.choices)
 
     def close(self) -> None:
         """Complete the bitstream."""
@@ -109,7 +109,7 @@ class Encoder:
     def _writer_for(self, group: GroupHeader) -> BitstreamWriter:
         """The writer, with the level declared: the configuration's, or the lowest that the first group needs."""
         header = self.settings.header
-        needs = together(self._needs, needs_of(header, group))
+        needs = together(self._needs, needs_of(header, group, self.settings.models))
         if self._writer is None:
             lowest = level_for(needs)
             header.level = self.configuration.get("level") or lowest
@@ -121,6 +121,8 @@ class Encoder:
         self._needs = needs
         if self._writer is None:
             self._writer = BitstreamWriter(self.file, header)
+            for model in self.settings.models:
+                self._writer.write_model(model)
         return self._writer
 
     def _code(
@@ -140,6 +142,8 @@ class Encoder:
         check_features(features)
         if self._settings is None:
             self._settings = settings_for(self.configuration, features)
+            models = {model.number: model for model in self._settings.models}
+            self._chain = Chain(self._settings.header, models)
         coded = {layer.name: layer.channels for layer in self._settings.header.layers}
         given = {name: len(layer) for name, layer in features.layers.items()}
         if list(coded.items()) != list(given.items()):
@@ -157,13 +161,13 @@ class Encoder:
         planes = [clip for clip in decoded if clip is not None]
         if not planes:
             return []
-        chain, shapes = Chain(header), tensor_shapes(header, group)
+        shapes = tensor_shapes(header, group)
         layers = [(layer.channels, *size) for layer, size in zip(header.layers, group.sizes, strict=True)]
         found = []
         for picture, own in zip(converted, split_pictures(planes, len(converted)), strict=True):
-            tensors = chain.to_tensors(own, shapes, picture.side.orders)
+            tensors = self._chain.to_tensors(own, shapes, picture.side.orders)
             t1 = [tensor_digest(name, q) for name, q in tensors.items()]
-            restored = chain.to_layers(tensors, picture.side.ranges, layers) if header.t2_digest else {}
+            restored = self._chain.to_layers(tensors, picture.side.ranges, layers) if header.t2_digest else {}
             found.append(PictureDigests(t1, tensors_digest(restored) if header.t2_digest else b""))
         return found
 

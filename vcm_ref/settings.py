@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .bitstream.elements import MAX_CHANNELS, MAX_LAYERS, MAX_NAME, MAX_SIZE
-from .bitstream.headers import Pair, StreamHeader, TensorFormat, TensorHeader, has_choice
+from .bitstream.headers import Model, Pair, StreamHeader, TensorFormat, TensorHeader, has_choice
 from .bitstream.levels import profile_for
 from .bitstream.syntax import NAME_CHARACTERS
 from .bitstream.values import Allocation, Grid, InnerCodecId, Layer, Mode, Packing, RangeScope, ReorderCoding, Shape
@@ -17,9 +17,9 @@ from .conversion.chain import Choices
 from .conversion.grids import check_grid, frame_grid, stacked_grids
 from .conversion.parallel import core_count
 from .conversion.quantisation import RANGE_PROFILES, Rounding
-from .conversion.reduction import Resize, Stage
 from .errors import ConfigError, DatasetError
 from .feature_set import FeatureSet
+from .reduction_settings import reduction_for
 
 #: The configuration's words for code points of the bitstream.
 PACKINGS = {"frames": Packing.FRAMES, "quilted": Packing.QUILTED, "tiled": Packing.STACKED}
@@ -36,12 +36,13 @@ _FLOAT32_MAX = 3.4028234663852886e38
 
 @dataclass(frozen=True)
 class CodingSettings:
-    """Parameters of the stages: the stream header, the encoder's own choices, and the inner codec.
+    """Parameters of the stages: the stream header, models, the encoder's own choices, and the inner codec.
 
     ``qps`` has an entry for each substream; ``verifier`` decodes what was coded, for the digests.
     """
 
     header: StreamHeader
+    models: list[Model]
     choices: Choices
     qps: list[int]
     inner_encoder: InnerEncoder
@@ -57,7 +58,7 @@ def settings_for(configuration: Configuration, features: FeatureSet) -> CodingSe
         raise configuration.error("picture", "codes the picture itself: that is for vcm_anchor and vcm_sweep")
     layers = [Layer(name, len(layer)) for name, layer in features.layers.items()]
     shapes: list[Shape] = [(len(layer), *layer.shape[1:]) for layer in features.layers.values()]
-    stages = _stages(configuration, layers)
+    stages, models = reduction_for(configuration, layers)
     coded = layers
     for stage in stages:
         coded, shapes = stage.layers(coded), stage.shapes(shapes)
@@ -76,24 +77,12 @@ def settings_for(configuration: Configuration, features: FeatureSet) -> CodingSe
     qps = _qps(configuration, names, form.packing, inner_encoder.highest_qp)
     return CodingSettings(
         header=header,
+        models=models,
         choices=Choices(rounding, configuration.get("order.method")),
         qps=[qps[members[0]] for members in header.substreams],
         inner_encoder=inner_encoder,
         verifier=_verifier(configuration, inner_encoder) if digest_length else None,
     )
-
-
-def _stages(configuration: Configuration, layers: list[Layer]) -> list[Stage]:
-    """The reduction's stages."""
-    names = [layer.name for layer in layers]
-    factors = configuration.per_layer("reduction.factor", names, 1)
-    if configuration.get("reduction.method", "none") == "none":
-        if configuration.get("reduction.factor") is not None:
-            raise configuration.error("reduction.factor", "has no effect unless reduction.method is resize")
-        return []
-    if all(factor == 1 for factor in factors):
-        raise configuration.error("reduction.factor", "resizes no layer; give 2 or 4, or by layer")
-    return [Resize([factor.bit_length() - 1 for factor in factors])]
 
 
 def _format(configuration: Configuration, codec: InnerCodecId) -> tuple[TensorFormat, Rounding]:

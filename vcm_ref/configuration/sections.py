@@ -88,17 +88,50 @@ class Picture:
     )
 
 
+#: The methods of reduction that need a model.
+WITH_MODEL = ("klt", "network")
+
+
 @dataclass(frozen=True)
 class Reduction:
     """Reduction of the layers to the coded tensors (docs/bitstream.md, clause 8.9)."""
 
-    method: Literal["none", "resize"] = option("none", "`resize`: layers are coded at a fraction of their size")
+    method: Literal["none", "resize", "klt", "network"] = option(
+        "none",
+        "`resize`: layers are coded at a fraction of their size; `klt`: by a trained transform of all layers; "
+        "`network`: by a trained network of integers",
+    )
     factor: int | Mapping[str, int] | None = option(
         None,
         "the number that height and width of a layer are divided by: 1, 2 or 4",
         by_layer=True,
         values=(1, 2, 4),
         only_with=("reduction.method", ("resize",)),
+    )
+    model: str | None = option(
+        None,
+        "the model's file; without it the one that is shipped for the network",
+        shapes=False,
+        only_with=("reduction.method", WITH_MODEL),
+    )
+    model_sha256: str | None = option(
+        None,
+        "the model by the SHA-256 of its bytes: a shipped one, or one in the folder that `VCM_MODELS` names",
+        only_with=("reduction.method", WITH_MODEL),
+        pattern=r"^[0-9a-f]{64}\Z",
+        description="64 hexadecimal digits",
+    )
+    condition: int | None = option(
+        None,
+        "the number that the network is given besides the tensors; by default the QP, and 0 where there is none",
+        minimum=0,
+        maximum=255,
+        only_with=("reduction.method", ("network",)),
+    )
+    carry_model: bool = option(
+        False,
+        "whether the bitstream carries the model; without it the bitstream names the model's SHA-256",
+        only_with=("reduction.method", WITH_MODEL),
     )
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bitstream.headers import Pair, PictureHeader, StreamHeader, TensorPicture, names
+from ..bitstream.headers import Model, Pair, PictureHeader, StreamHeader, TensorPicture, names
 from ..bitstream.values import RangeScope, ReorderCoding, Samples, Shape, ValueRange, coded_size
 from .depth import lower_depth, raise_depth
 from .order import OrderMethod, channel_order
@@ -47,18 +48,25 @@ class ConvertedPicture:
 
 
 class Chain:
-    """The stages as a stream header sets them."""
+    """The stages as a stream header sets them, with the models in force by their numbers.
 
-    def __init__(self, header: StreamHeader) -> None:
+    Raises :class:`~vcm_ref.errors.ModelError` where a model is damaged or does not fit its stage's tensors.
+    """
+
+    def __init__(self, header: StreamHeader, models: Mapping[int, Model] = MappingProxyType({})) -> None:
         self.header = header
+        self._transforms = [
+            stage.ready(header.before_stage(i), b"" if stage.model_id is None else models[stage.model_id].data)
+            for i, stage in enumerate(header.stages)
+        ]
         self._members = header.substreams
         self._formats = [tensor.format for tensor in header.tensors]
 
     def forward(self, layers: Mapping[str, NDArray[np.float32]], choices: Choices) -> ConvertedPicture:
         """Turn float32 layers ``(C, H, W)`` into frames."""
         tensors = list(layers.values())
-        for stage in self.header.stages:
-            tensors = stage.forward(tensors)
+        for transform in self._transforms:
+            tensors = transform.forward(tensors)
         ranges = self._ranges(tensors)
         quantised = [
             quantise(tensor, value_range, form.bit_depth, choices.rounding)
@@ -108,8 +116,8 @@ class Chain:
         for stage in self.header.stages:
             before.append(current)
             current = stage.shapes(current)
-        for stage, wanted in zip(reversed(self.header.stages), reversed(before), strict=True):
-            samples = stage.inverse(samples, wanted)
+        for transform, wanted in zip(reversed(self._transforms), reversed(before), strict=True):
+            samples = transform.inverse(samples, wanted)
         return {layer.name: dequantise(tensor) for layer, tensor in zip(self.header.layers, samples, strict=True)}
 
     def _ranges(self, tensors: Sequence[NDArray[np.float32]]) -> list[ValueRange]:

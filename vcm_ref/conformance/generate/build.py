@@ -146,9 +146,9 @@ def _tensor(plan: Plan, layer: Tensor, channels: int) -> TensorHeader:
 
 def written(header: StreamHeader, groups: Sequence[CodedGroup], plan: Plan | None = None) -> bytes:
     """A bitstream of these groups; the models and user data of ``plan`` stand before the first."""
-    needs = Level(max_model_bytes=sum(len(model.data) for model in plan.models) if plan else 0)
+    needs = Level()
     for group in groups:
-        needs = together(needs, needs_of(header, group.header))
+        needs = together(needs, needs_of(header, group.header, plan.models if plan else ()))
     header.level = plan.level if plan and plan.level is not None else level_for(needs)
     file = io.BytesIO()
     writer = BitstreamWriter(file, header)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from .network import Network
 from .resize import Resize
-from .stage import Stage
+from .stage import Stage, Transform
 
 #: The stages by their code points (``stage_idc``).
-STAGES: dict[int, type[Stage]] = {Resize.idc: Resize}
+STAGES: dict[int, type[Stage]] = {Resize.idc: Resize, Network.idc: Network}
 
-__all__ = ["STAGES", "Resize", "Stage"]
+__all__ = ["STAGES", "Network", "Resize", "Stage", "Transform"]
