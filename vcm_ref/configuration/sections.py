@@ -298,7 +298,7 @@ class Coding:
         maximum=4,
     )
     reduction: Reduction = section(Reduction, "reduction")
-    training: Training = section(Training, "training of a network for reduction")
+    training: Training | None = section(Training, "training of a network for reduction, by vcm_train", optional=True)
     quantisation: Quantisation = section(Quantisation, "quantisation")
     order: Order = section(Order, "order")
     arrangement: Arrangement = section(Arrangement, "arrangement")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,10 +23,17 @@ if TYPE_CHECKING:
     from vcm_ref.network import Network
 
 Progress = Callable[[float], None]
+Begin = Callable[[int, str], AbstractContextManager[Progress]]
+"""Begins to tell of the progress of so many things, in words."""
+
+
+def no_progress(total: int, description: str) -> AbstractContextManager[Progress]:
+    """Tell nobody."""
+    return nullcontext(lambda done: None)
 
 
 def store_pictures(
-    folder: Path, data: Path, network: Network, *, mirror: bool, progress: Progress = lambda done: None
+    folder: Path, data: Path, network: Network, *, mirror: bool, begin: Begin = no_progress
 ) -> StoredExamples:
     """The examples of a data set's pictures, with their layers in ``folder``.
 
@@ -48,18 +56,19 @@ def store_pictures(
         picture = read_picture(paths[example.name])
         return network.extract(np.ascontiguousarray(picture[:, ::-1]) if example.mirrored else picture)
 
-    return StoredExamples(folder, examples, features, progress)
+    with begin(len(examples), "pictures") as advance:
+        return StoredExamples(folder, examples, features, advance)
 
 
-def store_feature_files(
-    folder: Path, files: Sequence[Path], *, progress: Progress = lambda done: None
-) -> StoredExamples:
+def store_feature_files(folder: Path, files: Sequence[Path], *, begin: Begin = no_progress) -> StoredExamples:
     """The examples of feature files, with their layers in ``folder``."""
     paths = {path.name: path for path in files}
-    sets = {name: load_feature_file(path) for name, path in paths.items()}
-    examples = [Example(name, found.height, found.width) for name, found in sets.items()]
-    del sets
-    return StoredExamples(folder, examples, lambda example: load_feature_file(paths[example.name]), progress)
+    examples = []
+    for name, path in paths.items():
+        found = load_feature_file(path)
+        examples.append(Example(name, found.height, found.width))
+    with begin(len(examples), "feature files") as advance:
+        return StoredExamples(folder, examples, lambda example: load_feature_file(paths[example.name]), advance)
 
 
 def feature_files(folder: Path) -> list[Path]:
