@@ -62,7 +62,7 @@ def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 def test_it_learns(tmp_path: Path) -> None:
     result = train(
-        replace(SETTINGS, steps=150, evaluate_every=50, noise_bits=(), noise_steps=()), Maps(), None, tmp_path
+        replace(SETTINGS, steps=150, evaluate_every=50, noise_bits=None, noise_steps=None), Maps(), None, tmp_path
     )
     history = [entry["selection"] for entry in result.history]
     assert history[-1] < 0.7 * history[0]
@@ -133,8 +133,8 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
 
 
 def test_training_ends_early_where_nothing_gets_better(tmp_path: Path) -> None:
-    settings = replace(SETTINGS, steps=1000, evaluate_every=1, patience=3, learning_rate=1e-12, noise_bits=())
-    result = train(replace(settings, noise_steps=()), Maps(), None, tmp_path)
+    settings = replace(SETTINGS, steps=1000, evaluate_every=1, patience=3, learning_rate=1e-12, noise_bits=None)
+    result = train(replace(settings, noise_steps=None), Maps(), None, tmp_path)
     assert len(result.history) < 1000
     assert result.history[-1]["step"] == result.best_step + 3
 

@@ -59,7 +59,7 @@ class StoredExamples:
         progress: Callable[[float], None] = lambda done: None,
     ) -> None:
         """``features`` gives the layers of an example; it is called once for each that has no file in ``folder``."""
-        self.examples = list(examples)
+        self.examples: Sequence[Example] = list(examples)
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         for example in self.examples:

@@ -264,8 +264,8 @@ def _draw(settings: Training, number: int, training: Sequence[int]) -> tuple[lis
 
 def _noises(settings: Training) -> list[Noise]:
     """No noise first, then each bit depth, then each step."""
-    depths: list[Noise] = [lambda coded, bits=bits: quantised(coded, bits) for bits in settings.noise_bits]  # type: ignore[misc]
-    steps: list[Noise] = [lambda coded, step=step: stepped(coded, step) for step in settings.noise_steps]  # type: ignore[misc]
+    depths: list[Noise] = [lambda coded, bits=bits: quantised(coded, bits) for bits in settings.noise_bits or ()]  # type: ignore[misc]
+    steps: list[Noise] = [lambda coded, step=step: stepped(coded, step) for step in settings.noise_steps or ()]  # type: ignore[misc]
     return [lambda coded: coded, *depths, *steps]
 
 
