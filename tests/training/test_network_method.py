@@ -23,7 +23,6 @@ from vcm_ref.network import load_network  # noqa: E402
 from vcm_ref.task.scenes import render_scene, write_dataset  # noqa: E402
 from vcm_ref.training.network_method import outputs, part_folder, train_network  # noqa: E402
 
-
 LOSSLESS = ["codec.name=lossless"]
 SMALL = [
     "training.coded_channels=4",
