@@ -159,3 +159,23 @@ def test_sizes_that_are_no_powers_of_two_apart_are_refused() -> None:
 def test_layers_come_finest_first() -> None:
     with pytest.raises(ConfigError, match="do not come finest first"):
         architecture_for(SETTINGS, Maps(((3, 4, 4), (3, 8, 8), (5, 2, 2))))
+
+
+def test_a_training_starts_from_the_weights_of_another(tmp_path: Path) -> None:
+    first = train(SETTINGS, Maps(), None, tmp_path / "first")
+    still = replace(SETTINGS, steps=1, evaluate_every=1, learning_rate=1e-12)
+    second = train(still, Maps(), None, tmp_path / "second", start=weights(first))
+    for key, value in weights(first).items():
+        if "running" not in key and "tracked" not in key:
+            torch.testing.assert_close(weights(second)[key], value)
+    with pytest.raises(ConfigError, match="with other start"):
+        train(still, Maps(), None, tmp_path / "second")
+    with pytest.raises(ConfigError, match=r"training\.start: its weights are of a network of other sizes"):
+        train(replace(still, width=6), Maps(), None, tmp_path / "third", start=weights(first))
+
+
+def test_a_rate_weighs_bits(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, steps=60, evaluate_every=20, noise_bits=None, noise_steps=(1.0,), learning_rate=1e-2)
+    cheap = train(replace(settings, rate_weight=1.0), Maps(), None, tmp_path / "cheap")
+    free = train(settings, Maps(), None, tmp_path / "free")
+    assert min(entry["bits"] for entry in cheap.history) < 0.8 * min(entry.get("bits", 1e9) for entry in free.history)

@@ -166,6 +166,12 @@ class Training:
         None, "bit depths to train for; each step draws one of them, or none", schema=_BITS
     )
     noise_steps: Sequence[float] | None = option(None, "quantisation steps to train for, drawn likewise", schema=_STEPS)
+    rate_weight: float = option(
+        0.0,
+        "with `noise_steps`: the weight of a bit for each place of the coded maps, times the square of the step",
+        minimum=0,
+        maximum=10**6,
+    )
     steps: int = option(2000, "training steps", minimum=1, maximum=10**9)
     batch: int = option(4, "pictures of a step", minimum=1, maximum=1024)
     learning_rate: float = option(1e-3, "the highest learning rate", exclusiveMinimum=0, maximum=1)
@@ -175,6 +181,9 @@ class Training:
         0.2, "the share of the pictures that select, and do not train", exclusiveMinimum=0, maximum=0.9
     )
     mirror: bool = option(True, "whether pictures are trained with from right to left as well")
+    start: str | None = option(
+        None, "a file of weights of a network of these sizes to start from, which vcm_train wrote beside a model"
+    )
     seed: int = option(0, "the seed of the first weights and of every draw", minimum=0, maximum=2**31)
     threads: int = option(1, "torch's threads; another number rounds sums otherwise", minimum=1, maximum=1024)
     device: Literal["auto", "cpu", "cuda"] = option("auto", "where training runs")

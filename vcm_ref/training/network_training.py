@@ -7,12 +7,13 @@ same weights, on the same machine with the same number of threads (on a CPU).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from math import cos, pi
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from vcm_ref.errors import ConfigError, DatasetError
 from .checkpoint import load_checkpoint, save_checkpoint
 from .examples import Example, Examples, split
 from .losses.features import feature_error
+from .losses.rate import LaplaceRate
 from .networks.msfc import Architecture, Msfc
 from .networks.noise import quantised, stepped
 from .part2 import Part2
@@ -32,7 +34,18 @@ _WARM_UP = 0.05  # the share of the steps in which the learning rate rises
 _LARGEST_GRADIENT = 1.0
 _STATISTICS = 64  # pictures from which the layers' means and deviations are taken
 
-Noise = Callable[[Tensor], Tensor]
+
+class Noise(NamedTuple):
+    """One kind of quantisation: levels of ``bits`` bits, multiples of ``step``, or neither."""
+
+    bits: int | None = None
+    step: float | None = None
+
+    def __call__(self, coded: Tensor) -> Tensor:
+        """Quantise; the gradient passes through."""
+        if self.bits is not None:
+            return quantised(coded, self.bits)
+        return coded if self.step is None else stepped(coded, self.step)
 
 
 @dataclass
@@ -91,14 +104,15 @@ def train(
     folder: Path,
     *,
     network: dict[str, str] | None = None,
+    start: Mapping[str, Tensor] | None = None,
     progress: Callable[[float, str], None] = lambda done, told: None,
     checkpoint_every: int = 100,
 ) -> Result:
     """Train, or go on training where ``folder`` has a checkpoint.
 
-    ``part2`` may be `None` with the loss ``features``; ``network`` describes the task network. ``progress`` is told of
-    the number of steps done since the last call, and the latest losses in words. Raises `ConfigError` and
-    `DatasetError`.
+    ``part2`` may be `None` with the loss ``features``; ``network`` describes the task network; ``start`` has the
+    weights of a network of the same sizes to start from. ``progress`` is told of the number of steps done since the
+    last call, and the latest losses in words. Raises `ConfigError` and `DatasetError`.
     """
     if part2 is None and settings.loss != "features":
         raise ConfigError(f"training.loss: {settings.loss} needs the network that the features are of")
@@ -108,11 +122,12 @@ def train(
         "settings": asdict(settings),
         "examples": examples.digest(),
         "network": network or {},
+        "start": _digest(start or {}),
         "torch": torch.__version__,
     }
     with _exact(settings) as device:
         run = _Run(settings, architecture, examples, part2, device)
-        course = run.start(training, load_checkpoint(folder, identity))
+        course = run.start(training, load_checkpoint(folder, identity), start)
         while course.step < settings.steps and not run.exhausted(course):
             losses = run.step(course.step, training)
             course.step += 1
@@ -144,25 +159,37 @@ class _Run:
         self._device = device
         self._variances: list[float] = []
         self.model = Msfc(architecture).to(device)
-        self._optimiser = torch.optim.Adam(self.model.parameters(), lr=settings.learning_rate)
+        self._rate = LaplaceRate(architecture.coded).to(device)
+        self._parameters = [*self.model.parameters(), *self._rate.parameters()]
+        self._optimiser = torch.optim.Adam(self._parameters, lr=settings.learning_rate)
         if part2 is not None:
             part2.to(device)
 
-    def start(self, training: Sequence[int], state: dict[str, Any] | None) -> _Course:
-        """Begin, or take up a checkpoint's state."""
+    def start(
+        self, training: Sequence[int], state: dict[str, Any] | None, weights: Mapping[str, Tensor] | None
+    ) -> _Course:
+        """Begin, from ``weights`` where there are some, or take up a checkpoint's state."""
         if state is not None:
             self.model.load_state_dict(state["model"])
+            self._rate.load_state_dict(state["rate"])
             self._optimiser.load_state_dict(state["optimiser"])
             self._variances = state["variances"]
             return _Course(**state["course"])
         means, deviations, self._variances = _statistics(self._examples, training)
-        self.model.synthesis.start_at([m.to(self._device) for m in means], [d.to(self._device) for d in deviations])
+        if weights is None:
+            self.model.synthesis.start_at([m.to(self._device) for m in means], [d.to(self._device) for d in deviations])
+            return _Course()
+        try:
+            self.model.load_state_dict(weights)
+        except RuntimeError as error:
+            raise ConfigError("training.start: its weights are of a network of other sizes") from error
         return _Course()
 
     def state(self, course: _Course) -> dict[str, Any]:
         """All that :meth:`start` needs."""
         return {
             "model": self.model.state_dict(),
+            "rate": self._rate.state_dict(),
             "optimiser": self._optimiser.state_dict(),
             "variances": self._variances,
             "course": vars(course),
@@ -186,7 +213,7 @@ class _Run:
         if not torch.isfinite(losses["loss"]):
             raise DatasetError(f"the loss is not finite in step {number}; lower training.learning_rate")
         losses["loss"].backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), _LARGEST_GRADIENT)
+        torch.nn.utils.clip_grad_norm_(self._parameters, _LARGEST_GRADIENT)
         self._optimiser.step()
         return {name: value.item() for name, value in losses.items()}
 
@@ -210,16 +237,22 @@ class _Run:
         sums: dict[str, Tensor] = {}
         for batch, original in self._batches(chosen):
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._mixed):
-                restored = self.model.synthesis(noise(self.model.analysis(original)))
+                coded = self.model.analysis(original)
+                restored = self.model.synthesis(noise(coded))
             restored = [layer.float() for layer in restored]
             parts = {"features": feature_error(restored, original, self._variances)}
+            if noise.step is not None:
+                parts["bits"] = self._rate(coded.float(), noise.step)
             if settings.loss != "features":
                 parts[settings.loss] = self._part2_loss(batch, restored, original)
             for name, value in parts.items():
                 sums[name] = sums.get(name, torch.zeros((), device=self._device)) + value * len(batch) / len(chosen)
-        if settings.loss == "features":
-            return {"loss": sums["features"]}
-        return {"loss": sums[settings.loss] + settings.feature_weight * sums["features"], **sums}
+        loss = sums[settings.loss]
+        if settings.loss != "features":
+            loss = loss + settings.feature_weight * sums["features"]
+        if noise.step is not None:
+            loss = loss + settings.rate_weight * noise.step**2 * sums["bits"]
+        return {"loss": loss, **sums}
 
     def _part2_loss(self, batch: Sequence[Example], restored: Sequence[Tensor], original: Sequence[Tensor]) -> Tensor:
         assert self._part2 is not None
@@ -250,6 +283,14 @@ class _Run:
         return self._settings.mixed_precision and self._device.type == "cuda"
 
 
+def _digest(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names and values, in hexadecimal."""
+    whole = hashlib.sha256()
+    for name, values in sorted(weights.items()):
+        whole.update(f"{name} {tuple(values.shape)}\n".encode() + values.cpu().numpy().tobytes())
+    return whole.hexdigest()
+
+
 def _draw(settings: Training, number: int, training: Sequence[int]) -> tuple[list[int], Noise]:
     """The pictures and the noise of step ``number``: every picture once an epoch, in an order of its own."""
     places = range(number * settings.batch, (number + 1) * settings.batch)
@@ -263,10 +304,10 @@ def _draw(settings: Training, number: int, training: Sequence[int]) -> tuple[lis
 
 
 def _noises(settings: Training) -> list[Noise]:
-    """No noise first, then each bit depth, then each step."""
-    depths: list[Noise] = [lambda coded, bits=bits: quantised(coded, bits) for bits in settings.noise_bits or ()]  # type: ignore[misc]
-    steps: list[Noise] = [lambda coded, step=step: stepped(coded, step) for step in settings.noise_steps or ()]  # type: ignore[misc]
-    return [lambda coded: coded, *depths, *steps]
+    """No noise first, unless a rate is to be paid; then each bit depth, then each step."""
+    depths = [Noise(bits=bits) for bits in settings.noise_bits or ()]
+    steps = [Noise(step=step) for step in settings.noise_steps or ()]
+    return [*([] if settings.rate_weight and steps else [Noise()]), *depths, *steps]
 
 
 def _learning_rate(settings: Training, number: int) -> float:
