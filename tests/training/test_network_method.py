@@ -14,6 +14,8 @@ from conftest import make_features, save_features
 torch = pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 
+from safetensors import torch as safetensors  # noqa: E402
+
 from vcm_ref.configuration import load_configuration  # noqa: E402
 from vcm_ref.decoder import Decoder  # noqa: E402
 from vcm_ref.encoder import Encoder  # noqa: E402
@@ -100,3 +102,19 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     configuration = load_configuration(["msfc_topdown"], ["training.loss=features"])
     with pytest.raises(DatasetError, match="holds no feature files"):
         train_network(configuration, tmp_path, tmp_path / "model.safetensors")
+
+
+def test_a_training_starts_from_the_weights_beside_a_model(scenes: Path, tmp_path: Path) -> None:
+    settings = [*SMALL, "training.loss=features", "training.steps=2"]
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    train_network(load_configuration(["msfc"], settings), scenes, first)
+    weights = outputs(first)[-1]
+    still = ["training.learning_rate=1e-12", f"training.start={weights}"]
+    train_network(load_configuration(["msfc"], [*settings, *still]), scenes, second)
+    old, new = (safetensors.load_file(outputs(path)[-1]) for path in (first, second))
+    for key in old:
+        if "running" not in key and "tracked" not in key:
+            torch.testing.assert_close(old[key], new[key])
+    weights.write_bytes(b"damaged")
+    with pytest.raises(ConfigError, match=r"training\.start: .* cannot be read"):
+        train_network(load_configuration(["msfc"], [*settings, *still]), scenes, tmp_path / "third.safetensors")

@@ -9,10 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from safetensors.torch import load, save
+from torch import Tensor
+
 from vcm_ref.atomic import atomic_file, companion
 from vcm_ref.configuration import Configuration
 from vcm_ref.configuration.sections import Training
-from vcm_ref.errors import ConfigError
+from vcm_ref.errors import ConfigError, reason
 from vcm_ref.network import Network, load_network
 from vcm_ref.provenance import versions
 
@@ -33,8 +36,12 @@ class Trained(NamedTuple):
 
 
 def outputs(output: Path) -> list[Path]:
-    """All files that a training writes: the model, its record, and the curve of its losses."""
-    return [output, companion(output), output.with_name(output.name + ".png")]
+    """All files that a training writes: the model, its record, the curve of its losses, and the weights in float32."""
+    return [
+        output,
+        companion(output),
+        *(output.with_name(output.name + end) for end in (".png", ".weights.safetensors")),
+    ]
 
 
 def part_folder(output: Path) -> Path:
@@ -59,7 +66,15 @@ def train_network(configuration: Configuration, data: Path, output: Path, begin:
     part2 = part2_of(network) if network is not None and settings.loss != "features" else None
     described = network.describe() if network is not None else {}
     with begin(settings.steps, "steps") as advance:
-        result = train(settings, examples, part2, part, network=described, progress=lambda done, told: advance(done))
+        result = train(
+            settings,
+            examples,
+            part2,
+            part,
+            network=described,
+            start=_start(settings.start),
+            progress=lambda done, told: advance(done),
+        )
     training, selection = split(examples.examples, settings.selection_share, settings.seed)
     record = {
         "method": "network",
@@ -79,12 +94,24 @@ def train_network(configuration: Configuration, data: Path, output: Path, begin:
     exported = export(result.model, examples, training, {"vcm_ref": json.dumps(record)})
     with atomic_file(output) as file:
         file.write(exported.data)
-    _, beside, curve = outputs(output)
+    _, beside, curve, weights = outputs(output)
     with atomic_file(beside) as file:
         file.write(json.dumps({**record, "integer_change": exported.change}, indent=1).encode() + b"\n")
     draw_curve(curve, result.history, result.best_step)
+    with atomic_file(weights) as file:
+        file.write(save(dict(result.model.state_dict())))
     shutil.rmtree(part, ignore_errors=True)
     return Trained(record, exported.change)
+
+
+def _start(path: str | None) -> dict[str, Tensor] | None:
+    """The weights in a file that a training wrote."""
+    if path is None:
+        return None
+    try:
+        return load(Path(path).read_bytes())
+    except Exception as error:  # safetensors has its own kinds
+        raise ConfigError(f"training.start: {path} cannot be read: {reason(error)}") from error
 
 
 def _network(configuration: Configuration) -> Network:
