@@ -22,8 +22,8 @@ from .feature_set import FeatureSet
 from .reduction_settings import reduction_for
 
 #: The configuration's words for code points of the bitstream.
-PACKINGS = {"frames": Packing.FRAMES, "quilted": Packing.QUILTED, "tiled": Packing.STACKED}
-ALLOCATIONS = {"spatial": Allocation.FRAME_MAJOR, "temporal": Allocation.INTERLEAVED}
+PACKINGS = {packing.name.lower(): packing for packing in Packing}
+ALLOCATIONS = {allocation.name.lower(): allocation for allocation in Allocation}
 RANGE_SCOPES = {
     "fixed": RangeScope.FIXED,
     "picture": RangeScope.PICTURE,
@@ -94,7 +94,7 @@ def _format(configuration: Configuration, codec: InnerCodecId) -> tuple[TensorFo
         inner_codec=codec,
         range_scope=RANGE_SCOPES[configuration.get("quantisation.range")],
         reorder_coding=REORDER_CODINGS[configuration.get("order.coding")] if reordered else ReorderCoding.NONE,
-        packing=PACKINGS[configuration.get("arrangement.method")],
+        packing=PACKINGS[configuration.get("packing.method")],
         fixed_range=fixed_range or (0.0, 0.0),
     )
     if form.bit_depth > form.inner_bit_depth:
@@ -109,7 +109,7 @@ def _tensors(
     names = [tensor.name for tensor in coded]
     modes = _modes(configuration, names, form)
     grids = _grids(configuration, names, shapes, form.packing)
-    allocation = ALLOCATIONS[configuration.get("arrangement.allocation")]
+    allocation = ALLOCATIONS[configuration.get("packing.allocation")]
     return [
         TensorHeader(form, grid, allocation if has_choice(grid, tensor.channels) else Allocation.FRAME_MAJOR, mode)
         for tensor, grid, mode in zip(coded, grids, modes, strict=True)
@@ -132,20 +132,20 @@ def check_features(features: FeatureSet) -> None:
 
 def _grids(configuration: Configuration, names: list[str], shapes: list[Shape], packing: Packing) -> list[Grid]:
     automatic = stacked_grids(shapes) if packing == Packing.STACKED else [frame_grid(shape) for shape in shapes]
-    asked = configuration.per_layer("arrangement.grid", names, None)
+    asked = configuration.per_layer("packing.grid", names, None)
     grids = [parse_grid(text) if text else grid for text, grid in zip(asked, automatic, strict=True)]
     for name, (channels, _, _), grid in zip(names, shapes, grids, strict=True):
         try:
             check_grid(name, channels, grid, packing)
         except ConfigError as error:
-            raise configuration.error("arrangement.grid", str(error)) from error
+            raise configuration.error("packing.grid", str(error)) from error
     return grids
 
 
 def _modes(configuration: Configuration, names: list[str], form: TensorFormat) -> list[Mode]:
     modes = [Mode[mode] for mode in configuration.per_layer("codec.mode", names, "AI")]
     if form.packing == Packing.STACKED and Mode.RA in modes:
-        raise configuration.error("codec.mode", "the tiled arrangement has one frame, which can only be coded AI")
+        raise configuration.error("codec.mode", "the stacked packing has one frame, which can only be coded AI")
     return [Mode.AI] * len(names) if form.inner_codec == InnerCodecId.LOSSLESS else modes
 
 
@@ -153,7 +153,7 @@ def _qps(configuration: Configuration, names: list[str], packing: Packing, highe
     base = configuration.get("codec.qp")
     offsets = configuration.per_layer("codec.qp_offset", names, 0)
     if packing == Packing.STACKED and len(set(offsets)) > 1:
-        raise configuration.error("codec.qp_offset", "the tiled arrangement codes all layers with one QP")
+        raise configuration.error("codec.qp_offset", "the stacked packing codes all layers with one QP")
     for name, offset in zip(names, offsets, strict=True):
         if not 0 <= base + offset <= highest:
             problem = f"the QP of layer {name} comes to {base + offset}, outside 0..{highest}"

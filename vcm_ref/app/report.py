@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..experiment.report.blocks import Table
+from .bootstrap import add_bootstrap_arguments, chosen_bootstrap
 from .command import argument_parser, run
 
 
@@ -38,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         action="store_true",
         help="report on different data, pictures, networks or metrics, with a warning (default: refuse)",
     )
+    add_bootstrap_arguments(parser)
     return run(parser, _work, argv)
 
 
@@ -65,6 +67,7 @@ def _report(arguments: argparse.Namespace) -> None:
         anchor=arguments.anchor,
         metric=arguments.metric,
         allow_different=arguments.allow_different,
+        bootstrap=chosen_bootstrap(arguments),
         **given,
     )
     _print(ranking_table(result.standings, result.anchor, accountings=1))

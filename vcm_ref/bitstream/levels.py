@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib.resources import files
+from math import prod
 
 from ..conversion.reduction import Network
 from ..errors import BitstreamError, LimitError
@@ -78,7 +79,9 @@ def profile_for(inner_codecs: Iterable[InnerCodecId]) -> int | None:
 def needs_of(stream: StreamHeader, group: GroupHeader, models: Collection[Model] = ()) -> Level:
     """What one group with the models in force needs, as a row of the level table (``level_idc`` 0)."""
     geometries = substream_geometries(stream, group)
-    samples = sum(g.frames * g.coded_samples for g in geometries)
+    coded = sum(g.frames * g.coded_samples for g in geometries)
+    restored = len(group.pictures) * sum(prod(shape) for shape in layer_shapes(stream, group))
+    samples = max(coded, restored)
     return Level(
         level_idc=0,
         max_layers=max(len(stream.layers), len(stream.tensors)),

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from ..bitstream.elements import MAX_COMPONENTS
 from ..codec import hevc, vtm, vvenc
 from ..conversion.quantisation import RANGE_PROFILES
 from .options import Tree, option, section
@@ -121,6 +122,13 @@ class Reduction:
         pattern=r"^[0-9a-f]{64}\Z",
         description="64 hexadecimal digits",
     )
+    components: int | None = option(
+        None,
+        "the number of components that are coded; without it all that the model has",
+        minimum=1,
+        maximum=MAX_COMPONENTS,
+        only_with=("reduction.method", ("klt",)),
+    )
     condition: int | None = option(
         None,
         "the number that the network is given besides the tensors; by default the QP, and 0 where there is none",
@@ -219,18 +227,19 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Arrangement:
-    """The arrangement of maps in frames."""
+class Packing:
+    """The place of each map in the frames (docs/bitstream.md, clause 8.5)."""
 
-    method: Literal["frames", "quilted", "tiled"] = option(
-        "frames", "`quilted`: samples of maps interleaved; `tiled`: all layers in one frame"
+    method: Literal["frames", "quilted", "stacked"] = option(
+        "frames", "`quilted`: samples of maps interleaved; `stacked`: all layers in one frame"
     )
-    allocation: Literal["spatial", "temporal"] = option(
-        "spatial", "`spatial` fills a frame before the next, `temporal` one position of every frame before the next"
+    allocation: Literal["frame_major", "interleaved"] = option(
+        "frame_major",
+        "`frame_major` fills a frame before the next, `interleaved` one position of every frame before the next",
     )
     grid: str | Mapping[str, str] | None = option(
         None,
-        "columns x rows of maps; without it the squarest grid of all maps, for `tiled` MPEG's stack",
+        "columns x rows of maps; without it the squarest grid of all maps, for `stacked` MPEG's stack",
         by_layer=True,
         **GRID,
     )
@@ -301,7 +310,7 @@ class Coding:
     )
     quantisation: Quantisation = section(Quantisation, "quantisation")
     order: Order = section(Order, "order")
-    arrangement: Arrangement = section(Arrangement, "arrangement")
+    packing: Packing = section(Packing, "packing")
     codec: Codec = section(Codec, "inner codec")
     digest_length: int = option(
         8, "bytes of each layer's T1 digest in the bitstream; with 0 nothing is decoded again", minimum=0, maximum=32

@@ -20,6 +20,7 @@ from ..codec.picture import PictureCoder
 from ..configuration import Configuration
 from ..decoder import Backend
 from ..errors import DatasetError, reason
+from ..model_choice import with_model
 from ..provenance import file_digest
 from ..settings import PACKINGS, RANGE_SCOPES
 from ..task.dataset import ImageId, Item
@@ -41,7 +42,7 @@ from .tasks import Ref, Task, Value
 from .usable import missing_pictures
 
 #: The parts of a configuration with which layers are coded independently of each other (:func:`_parts_of`).
-_BY_LAYER = {"level", "reduction", "quantisation", "order", "arrangement", "codec", "digest_length"}
+_BY_LAYER = {"level", "reduction", "quantisation", "order", "packing", "codec", "digest_length"}
 
 
 @dataclass(frozen=True)
@@ -287,7 +288,7 @@ def method_of(
     name: str, configuration: Configuration, qps: Iterable[int], backend: Backend = "auto", threads: int = 1
 ) -> Method:
     """The method that a configuration describes. Raises :class:`~vcm_ref.errors.ConfigError`."""
-    tree = configuration.tree
+    tree = with_model(configuration).tree
     if "picture" not in tree:
         return FeatureMethod(name, tree, tuple(qps), backend, threads)
     codec = tree["codec"]
@@ -332,21 +333,21 @@ def _parts_of(text: str, layers: tuple[str, ...], qp: int, threads: int) -> list
     """
     tree = json.loads(text)
     tree["codec"] = {"threads": threads, **tree["codec"], "qp": qp}
-    packing = PACKINGS[tree["arrangement"]["method"]]
+    packing = PACKINGS[tree["packing"]["method"]]
     scope = RANGE_SCOPES[tree["quantisation"]["range"]]
     reduced = tree.get("reduction", {}).get("method", "none") != "none"
     if reduced or not can_join(packing, scope) or shaping(tree).keys() - _BY_LAYER:
         return [_Part.of(layers, tree)]
     configuration = Configuration(tree)
-    grids = configuration.per_layer("arrangement.grid", layers, None)
+    grids = configuration.per_layer("packing.grid", layers, None)
     modes = configuration.per_layer("codec.mode", layers, "AI")
     offsets = configuration.per_layer("codec.qp_offset", layers, 0)
     parts = []
     for layer, grid, mode, offset in zip(layers, grids, modes, offsets, strict=True):
         own_grid = {} if grid is None else {"grid": grid}
-        arrangement_tree = {key: value for key, value in tree["arrangement"].items() if key != "grid"}
+        packing_tree = {key: value for key, value in tree["packing"].items() if key != "grid"}
         codec = {key: value for key, value in tree["codec"].items() if key != "qp_offset"}
-        own = {**tree, "arrangement": {**arrangement_tree, **own_grid}}
+        own = {**tree, "packing": {**packing_tree, **own_grid}}
         own["codec"] = {**codec, "mode": mode, "qp": qp + offset}
         parts.append(_Part.of((layer,), own))
     return parts

@@ -10,11 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import DatasetError
 from ..task.dataset import Dataset, ImageId, Item, check_size
+from ..task.tally import Tally
+from ..task.tally_file import packed
 from .matching import check_distinct
 from .method import Method, Subject, Uncompressed
 from .naming import network_name, task_name
@@ -70,13 +73,15 @@ class Measured:
     """One point: metrics over the pictures in ``records``; those of ``failures`` are not in it.
 
     A record has a picture's height, width, bytes, SHA-256 of the bitstream, bits by part, rhee2022_bits, T1 digests,
-    SHA-256 of the network's result, and seconds by stage. ``results`` has what the network found.
+    SHA-256 of the network's result, and seconds by stage. ``results`` has what the network found, and ``tally`` gives,
+    from the store too, what each picture adds to the metrics (:func:`~vcm_ref.task.tally_file.packed`).
     """
 
     metrics: dict[str, float]
     records: dict[ImageId, Record]
     failures: list[Failure]
     results: Mapping[ImageId, Record] = field(default_factory=dict, compare=False, repr=False)
+    tally: Callable[[], bytes] = field(default=bytes, compare=False, repr=False)
 
 
 @dataclass
@@ -238,9 +243,13 @@ class Engine:
             else:
                 failures.append(Failure(subject.id, error or TaskError(70, "there is no result, and no reason")))
         results = _Stored({key: names[key] for key in records}, self._store)
-        return Measured(self._stored_metrics(records, results) if records else {}, records, failures, results)
+        if not records:
+            return Measured({}, records, failures, results)
+        name, metrics = self._stored_metrics(records, results)
+        return Measured(metrics, records, failures, results, partial(self._store.data, name))
 
-    def _stored_metrics(self, records: Mapping[ImageId, Record], results: _Stored) -> dict[str, float]:
+    def _stored_metrics(self, records: Mapping[ImageId, Record], results: _Stored) -> tuple[str, dict[str, float]]:
+        """The metrics, and the name under which the store has them and their tally."""
         sweep = self._sweep
         labels = sweep.labels if sweep.labels in LABELS else {"file": Path(sweep.labels).read_text(encoding="utf-8")}
         name = task_name(
@@ -253,11 +262,14 @@ class Engine:
         )
         known = self._store.records([name])
         if name not in known:
-            known[name] = {"metrics": self._metrics(records, results)}
-            self._store.add(name, Stored(known[name]))
-        return dict(known[name]["metrics"])
+            metrics, tally = self._metrics(records, results)
+            known[name] = {"metrics": metrics}
+            self._store.add(name, Stored(known[name], packed(tally)))
+        return name, dict(known[name]["metrics"])
 
-    def _metrics(self, records: Mapping[ImageId, Record], results: Mapping[ImageId, Record]) -> dict[str, float]:
+    def _metrics(
+        self, records: Mapping[ImageId, Record], results: Mapping[ImageId, Record]
+    ) -> tuple[dict[str, float], Tally]:
         classes = {int(label): text for label, text in self.network["classes"].items()}
         return measure(self._sweep.dataset, self._sweep.labels, classes, records, results)
 

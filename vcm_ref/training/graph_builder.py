@@ -62,6 +62,8 @@ class GraphBuilder:
 
     def graph(self, outputs: Sequence[Value]) -> Graph:
         """The graph with these outputs. Raises :class:`ModelError` where it breaks a rule."""
+        if not self._operations:
+            raise ModelError("a graph has at least one operation")
         given = [Output(value.number, value.fraction) for value in outputs]
         return checked_graph(self._inputs, self._operations, given)
 

@@ -38,11 +38,15 @@ class Network:
     idc: ClassVar[int] = StageId.NETWORK
 
     @classmethod
-    def of(cls, model: bytes, model_id: int = 0, condition: int = 0) -> Network:
-        """The stage that a model is for. Raises :class:`~vcm_ref.errors.ModelError` where it is damaged."""
+    def of(cls, model: bytes, layers: Sequence[Layer], model_id: int = 0, condition: int = 0) -> Network:
+        """The stage of an encoder with a model. Raises :class:`~vcm_ref.errors.ModelError` where it does not fit."""
         graph = read_model(model).graph
         shifts = [tensor.shift for tensor in given_tensors(graph)]
-        return cls(model_id, condition, shifts, [NetworkTensor(given.channels, given.shift) for given in graph.inputs])
+        if len(shifts) != len(layers):
+            raise ModelError(f"its graph restores {len(shifts)} layers, and there are {len(layers)}")
+        stage = cls(model_id, condition, shifts, [NetworkTensor(given.channels, given.shift) for given in graph.inputs])
+        stage.ready(layers, model).check_forward()
+        return stage
 
     def layers(self, layers: Sequence[Layer]) -> list[Layer]:
         """One tensor after the other: ``network0``, ``network1`` …"""

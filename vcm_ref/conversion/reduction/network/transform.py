@@ -22,6 +22,14 @@ class NetworkTransform:
     def __init__(self, model: NetworkModel, shifts: Sequence[int], condition: int) -> None:
         self._model, self._shifts, self._condition = model, shifts, condition
 
+    def check_forward(self) -> None:
+        """:class:`ModelError` where the model has no graph for an encoder, or an unfit one."""
+        analysis = self._model.analysis
+        if analysis is None:
+            raise ModelError("it has no graph for an encoder, or a damaged one")
+        if _ends(analysis) != _ends(self._model.graph)[::-1]:
+            raise ModelError("its graph for an encoder does not give what the decoder's takes")
+
     def forward(self, tensors: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         """Make tensors of layers with the encoder's graph, in integers, and so the same on every machine.
 
@@ -60,12 +68,9 @@ class NetworkTransform:
 
     @cached_property
     def _analysis(self) -> Evaluator:
-        analysis = self._model.analysis
-        if analysis is None:
-            raise ModelError("it has no graph for an encoder, or a damaged one")
-        if _ends(analysis) != _ends(self._model.graph)[::-1]:
-            raise ModelError("its graph for an encoder does not give what the decoder's takes")
-        return Evaluator(analysis)
+        self.check_forward()
+        assert self._model.analysis is not None
+        return Evaluator(self._model.analysis)
 
 
 def grid(shapes: Sequence[Shape], shifts: Sequence[int]) -> tuple[int, int]:
