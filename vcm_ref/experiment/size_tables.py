@@ -2,8 +2,8 @@
 
 The paper's own figures come of two ways of counting. Its Table 1 has 8 bits a sample and a picture of 1024×768: the
 layers are then 7.84 times the picture (the text says 7.7; P4 is given as 750 KB, and 68·50·256 bytes are 850). Its
-Table 3 has 32 bits a sample, as float32 has, and a picture of 640×480. With 4 times the bits, and 2.56 times fewer pixels
-in the picture, the layers are 80.28 times the picture.
+Table 3 has 32 bits a sample, as float32 has, and a picture of 640×480. With 4 times the bits, and 2.56 times fewer
+pixels in the picture, the layers are 80.28 times the picture.
 """
 
 from __future__ import annotations
