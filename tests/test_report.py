@@ -58,6 +58,12 @@ def test_plain_bits_are_those_of_the_paper() -> None:
         assert round(8 * 3 * 640 * 480 / expected, 2) == {8: 16.94, 4: 33.88, 2: 67.76}[bits]
 
 
+def test_levels_have_no_plain_bits() -> None:
+    form = TensorFormat(inner_codec=InnerCodecId.COEFFICIENTS)
+    stream = StreamHeader(layers=[Layer("p5", 64)], tensors=[TensorHeader(form, Grid(8, 8))])
+    assert plain_bits(stream, CodedGroup(GroupHeader(48, 64, [(25, 34)], [PictureHeader()]), [])) is None
+
+
 def test_the_table_of_a_picture() -> None:
     """bpp is bits over the original picture's pixels: 8 * 50 / 20000 = 0.02."""
     substreams = [SubstreamReport("p2", "2x2", "RA", "4 of 14x10", 50, 60, 1.5)]

@@ -11,6 +11,7 @@ from .bitstream.elements import Part
 from .bitstream.geometry import substream_geometries, tensor_shapes
 from .bitstream.headers import StreamHeader
 from .bitstream.stream import CodedGroup
+from .bitstream.values import InnerCodecId
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,18 @@ def substream_reports(
     ]
 
 
-def plain_bits(stream: StreamHeader, group: CodedGroup) -> int:
-    """Bit depth times channels, height and width, summed over the coded tensors of all pictures of the group."""
+def plain_bits(stream: StreamHeader, group: CodedGroup) -> int | None:
+    """Bit depth times channels, height and width, summed over the coded tensors of all pictures of the group.
+
+    ``None`` where a tensor is coded as levels, which have no bit depth.
+    """
+    forms = [tensor.format for tensor in stream.tensors]
+    if any(form.inner_codec == InnerCodecId.COEFFICIENTS for form in forms):
+        return None
     shapes = tensor_shapes(stream, group.header)
-    depths = [tensor.format.bit_depth for tensor in stream.tensors]
-    return len(group.header.pictures) * sum(depth * prod(shape) for depth, shape in zip(depths, shapes, strict=True))
+    return len(group.header.pictures) * sum(
+        form.bit_depth * prod(shape) for form, shape in zip(forms, shapes, strict=True)
+    )
 
 
 def picture_table(report: PictureReport) -> str:
