@@ -15,7 +15,7 @@ def need_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise ConfigError("the curve of the losses needs matplotlib: pip install 'vcm-ref[evaluation]'") from error
+        raise ConfigError("the curve of the losses needs matplotlib: pip install 'vcm-ref[training]'") from error
 
 
 def draw_curve(path: Path, history: Sequence[Mapping[str, float]], best_step: int) -> None:
