@@ -139,6 +139,15 @@ class OnnxNetwork:
         }
         return self._result(_run(self._part2, self._outputs, given), features.height, features.width)
 
+    @property
+    def head(self) -> str:
+        """The kind of the network's outputs."""
+        return self._head
+
+    def part2_model(self) -> onnx.ModelProto:
+        """The graph from the cut to the head's outputs, whose inputs are the layers' tensors in order."""
+        return cut_model(self._model, list(self._tensors.values()), self._outputs)[1]
+
     @cached_property
     def _whole(self) -> onnxruntime.InferenceSession:
         return _session(self._model, "the whole network")

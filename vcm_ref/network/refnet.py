@@ -159,6 +159,10 @@ class RefNet:
         """The weights' file name and SHA-256, and torchvision's version, for a record."""
         return {"network": self.name, **self._weights, "torchvision": torchvision_version}
 
+    def network_size(self, height: int, width: int) -> tuple[int, int]:
+        """The height and width at which the network sees a picture of ``height`` × ``width``, before padding."""
+        return _network_size(height, width)
+
     def __call__(self, image: NDArray[np.uint8]) -> Detections:
         """Run the whole network, unsplit, on ``image`` (H, W, 3) uint8 RGB."""
         with exact_inference():

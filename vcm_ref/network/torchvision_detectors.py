@@ -89,14 +89,14 @@ class TorchvisionDetector:
     def __call__(self, image: NDArray[np.uint8]) -> Detections:
         """Run the whole network, unsplit, on ``image`` (H, W, 3) uint8 RGB."""
         height, width = picture_size(image, self.name)
-        check_resized((height, width), self._network_size(height, width), self.name)
+        check_resized((height, width), self.network_size(height, width), self.name)
         with exact_inference():
             return self._detections(self.model([_pixels(image)])[0], height, width)
 
     def extract(self, image: NDArray[np.uint8]) -> FeatureSet:
         """Part 1: give the layers p2 … p5, each (256, H, W) float32, of ``image`` (H, W, 3) uint8 RGB."""
         height, width = picture_size(image, self.name)
-        check_resized((height, width), self._network_size(height, width), self.name)
+        check_resized((height, width), self.network_size(height, width), self.name)
         with exact_inference():
             pictures, _ = self.model.transform([_pixels(image)])
             pyramid = self.model.backbone(pictures.tensors)
@@ -109,7 +109,7 @@ class TorchvisionDetector:
         Raises `NetworkError` if the layers are not those that a picture of that size gives.
         """
         height, width = features.height, features.width
-        size = self._network_size(height, width)
+        size = self.network_size(height, width)
         check_resized((height, width), size, self.name)
         padded = tuple(-(-side // 32) * 32 for side in size)
         shapes = {name: (CHANNELS, padded[0] // step, padded[1] // step) for name, step in STRIDES.items()}
@@ -125,7 +125,7 @@ class TorchvisionDetector:
                 self.model.transform.postprocess(found, [size], [(height, width)])[0], height, width
             )
 
-    def _network_size(self, height: int, width: int) -> tuple[int, int]:
+    def network_size(self, height: int, width: int) -> tuple[int, int]:
         """The size to which the network resizes a picture, before padding; its own code says, on no samples.
 
         A side that it would reduce to nothing is 0.
