@@ -17,12 +17,14 @@ from ..experiment.evaluation import Drawing, Evaluation, detections_file, evalua
 from ..experiment.given_files import GivenBitstream, GivenBitstreams, GivenFeatures
 from ..experiment.machines import machines
 from ..experiment.method import Method, Uncompressed, Whole, method_of
+from ..experiment.report.numbers import interval_text, level_text
 from ..experiment.results import LABELS
 from ..experiment.store import Store
 from ..feature_file import READ_SUFFIXES
 from ..files.document import parse
 from ..task.dataset import Dataset, dataset_files, load_dataset
 from .arguments import add_layers, real_number, whole_number
+from .bootstrap import add_bootstrap_arguments, chosen_bootstrap
 from .command import DRAWN_SCORE, argument_parser, check_needed, run
 from .experiment import MOST_WORKERS, add_missing_argument, check_results, note_orientation, results_progress
 
@@ -76,6 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="N",
         help="threads for each worker (default: cores / workers)",
     )
+    add_bootstrap_arguments(parser)
     return run(parser, _work, argv)
 
 
@@ -121,6 +124,7 @@ def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _work(arguments: argparse.Namespace) -> None:
+    bootstrap = chosen_bootstrap(arguments)
     configuration = _configuration(arguments)
     if not arguments.encode and arguments.bitstreams is None:
         check_needed(arguments, ("--backend",), "--encode or --bitstreams")
@@ -144,7 +148,7 @@ def _work(arguments: argparse.Namespace) -> None:
         machines(workers, threads) as run_batches,
         results_progress() as begin,
     ):
-        document = evaluate(evaluation, arguments.output, store, run_batches, begin, drawing)
+        document = evaluate(evaluation, arguments.output, store, run_batches, begin, drawing, bootstrap)
     _print(document, arguments)
 
 
@@ -221,11 +225,15 @@ def _method(
 def _print(document: dict[str, Any], arguments: argparse.Namespace) -> None:
     from tabulate import tabulate
 
-    print(tabulate([(name, value) for name, value in document["metrics"].items()], ("metric", "value"), floatfmt=".4f"))
+    found = document.get("intervals", {})
+    rows = [(name, value, interval_text(found.get(name))) for name, value in document["metrics"].items()]
+    columns = ("metric", "value", level_text(document))[: 3 if found else 2]
+    print(tabulate([row[: len(columns)] for row in rows], columns, floatfmt=".4f"))
     pictures = document["pictures"]
     print(f"\nfrom {document['source']['kind']}: {pictures['evaluated']} of {pictures['data_set']} pictures", end="")
     problems = pictures["problems"]
     print(f"; {problems} problem{'s' if problems > 1 else ''}, named in the results" if problems else "")
     if "rate" in document:
-        print(f"{document['rate']['bpp']:.4f} bpp ({document['rate']['bytes']} bytes)")
+        rate = f"{document['rate']['bpp']:.4f} bpp {interval_text(found.get('bpp'))}".rstrip()
+        print(f"{rate} ({document['rate']['bytes']} bytes)")
     print(f"wrote {arguments.output} and {document['results']['file']}")

@@ -20,6 +20,7 @@ from ..errors import DatasetError
 from ..provenance import file_digest, versions
 from ..task.dataset import Dataset, ImageId
 from .anchor import rate
+from .bootstrap import NO_BOOTSTRAP, Bootstrap
 from .given_files import GivenBitstream
 from .method import Method, Subject
 from .records import Record
@@ -28,6 +29,7 @@ from .results import Results, check_drawable, draw_results, write_results
 from .store import Store
 from .sweep import Begin, Engine, Measured, Sweep, no_progress
 from .tasks import RunBatches, TaskError
+from .uncertainty import intervals, single_point
 from .usable import problems_of, tolerate
 
 SCHEMA = "results.schema.json"
@@ -67,9 +69,11 @@ def evaluate(
     run_batches: RunBatches,
     begin: Begin = no_progress,
     drawing: Drawing | None = None,
+    bootstrap: Bootstrap = NO_BOOTSTRAP,
 ) -> Record:
     """Evaluate, and write the results to ``output``, with a file of all detections or classes beside it.
 
+    With resamples in ``bootstrap``, the results have the interval of each metric and rate.
     Returns the results. Raises :class:`DatasetError`, and :class:`TaskError` for a picture that fails in another way.
     """
     dataset, method = evaluation.dataset, evaluation.method
@@ -100,6 +104,9 @@ def evaluate(
     classes = {int(label): name for label, name in engine.network["classes"].items()}
     results = Results(measured.results, dataset, classes, evaluation.labels)
     document = _document(evaluation, engine, measured, problems)
+    if bootstrap.resamples:
+        found = single_point(measured.records, measured.metrics, measured.tally(), bootstrap)
+        document |= {"intervals": intervals(found, found.points[0]), "bootstrap": bootstrap.describe()}
     if drawing is not None:
         sizes = {image_id: (record["height"], record["width"]) for image_id, record in measured.records.items()}
         with atomic_folder(drawing.folder) as folder:
