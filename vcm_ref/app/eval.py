@@ -28,6 +28,8 @@ from .bootstrap import add_bootstrap_arguments, chosen_bootstrap
 from .command import DRAWN_SCORE, argument_parser, check_needed, run
 from .experiment import MOST_WORKERS, add_missing_argument, check_results, note_orientation, results_progress
 
+_PARTS = {"part1": "part 1", "part2": "part 2"}
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``vcm_eval``; returns the exit code."""
@@ -148,8 +150,8 @@ def _work(arguments: argparse.Namespace) -> None:
         machines(workers, threads) as run_batches,
         results_progress() as begin,
     ):
-        document = evaluate(evaluation, arguments.output, store, run_batches, begin, drawing, bootstrap)
-    _print(document, arguments)
+        document, seconds = evaluate(evaluation, arguments.output, store, run_batches, begin, drawing, bootstrap)
+    _print(document, seconds, arguments)
 
 
 def _check_outputs(arguments: argparse.Namespace, configuration: Configuration | None, evaluation: Evaluation) -> None:
@@ -222,7 +224,7 @@ def _method(
     return GivenBitstream("bitstream", path=arguments.bitstreams, items=items, backend=backend)
 
 
-def _print(document: dict[str, Any], arguments: argparse.Namespace) -> None:
+def _print(document: dict[str, Any], seconds: dict[str, float], arguments: argparse.Namespace) -> None:
     from tabulate import tabulate
 
     found = document.get("intervals", {})
@@ -236,4 +238,9 @@ def _print(document: dict[str, Any], arguments: argparse.Namespace) -> None:
     if "rate" in document:
         rate = f"{document['rate']['bpp']:.4f} bpp {interval_text(found.get('bpp'))}".rstrip()
         print(f"{rate} ({document['rate']['bytes']} bytes)")
+    number = document["pictures"]["evaluated"]
+    print("seconds a picture: " + ", ".join(f"{step} {total / number:.3f}" for step, total in seconds.items()))
+    if "part1" in document.get("cost", {}):
+        parts = (f"{name} {document['cost'][key]['macs_per_pixel']:,.0f}" for key, name in _PARTS.items())
+        print(f"multiply–accumulates a pixel: {', '.join(parts)}")
     print(f"wrote {arguments.output} and {document['results']['file']}")

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -70,11 +71,12 @@ def evaluate(
     begin: Begin = no_progress,
     drawing: Drawing | None = None,
     bootstrap: Bootstrap = NO_BOOTSTRAP,
-) -> Record:
+) -> tuple[Record, dict[str, float]]:
     """Evaluate, and write the results to ``output``, with a file of all detections or classes beside it.
 
     With resamples in ``bootstrap``, the results have the interval of each metric and rate.
-    Returns the results. Raises :class:`DatasetError`, and :class:`TaskError` for a picture that fails in another way.
+    Returns the results, and the seconds of all pictures by stage, which are not in the file: it is the same in every
+    run. Raises :class:`DatasetError`, and :class:`TaskError` for a picture that fails in another way.
     """
     dataset, method = evaluation.dataset, evaluation.method
     missing = method.missing(dataset.items)
@@ -104,6 +106,8 @@ def evaluate(
     classes = {int(label): name for label, name in engine.network["classes"].items()}
     results = Results(measured.results, dataset, classes, evaluation.labels)
     document = _document(evaluation, engine, measured, problems)
+    if network_costs := engine.cost():
+        document["cost"] = network_costs
     if bootstrap.resamples:
         found = single_point(measured.records, measured.metrics, measured.tally(), bootstrap)
         document |= {"intervals": intervals(found, found.points[0]), "bootstrap": bootstrap.describe()}
@@ -112,7 +116,10 @@ def evaluate(
         with atomic_folder(drawing.folder) as folder:
             draw_results(folder, dataset, results, sizes, drawing.threshold, evaluation.upright)
     _write(output, document, results, Path(evaluation.labels).name)
-    return document
+    seconds: Counter[str] = Counter()
+    for record in measured.records.values():
+        seconds.update(record["seconds"])
+    return document, dict(seconds)
 
 
 @contextmanager

@@ -44,6 +44,8 @@ from torch import Tensor, nn
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
 from vcm_ref.network.checks import check_layers, check_resized, checked, picture_size
+from vcm_ref.network.cost import PartCost
+from vcm_ref.network.torch_cost import split_cost
 from vcm_ref.network.torch_parts import as_layer, as_tensor, exact_inference, model_with_weights
 from vcm_ref.network.weights_files import DEFAULT, detectron2_files, files_digest, zoo_configuration, zoo_places
 from vcm_ref.task.detections import Detections
@@ -158,6 +160,10 @@ class Detectron2Network:
             original = [{"height": height, "width": width}]
             found = GeneralizedRCNN._postprocess(found, original, [size])[0]["instances"]
             return checked(self._detections(found), height, width, self.class_names, self.name)
+
+    def cost(self, image: NDArray[np.uint8]) -> tuple[PartCost, PartCost]:
+        """The cost of part 1 and of part 2 for ``image`` (H, W, 3) uint8 RGB."""
+        return split_cost(self, image)
 
     def _pixels(self, image: NDArray[np.uint8]) -> Tensor:
         """``image`` (H, W, 3) RGB resized as detectron2's own predictor does it: (3, H, W) float32, 0 to 255."""

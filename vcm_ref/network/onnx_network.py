@@ -31,6 +31,8 @@ from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
 from vcm_ref.network.checks import check_layer_names, checked, number, picture_size
 from vcm_ref.network.coco_classes import COCO_CLASSES, COCO_LABELS
+from vcm_ref.network.cost import PartCost
+from vcm_ref.network.onnx_cost import graph_cost
 from vcm_ref.network.onnx_cut import cut_model
 from vcm_ref.network.onnx_heads import Selection, box_detections, logits_classification, yolox_detections
 from vcm_ref.network.onnx_pictures import Fit, Preprocessing, three_numbers
@@ -77,11 +79,10 @@ class OnnxNetwork:
         self.layers = tuple(self._tensors)
         given = [item.name for item in self._model.graph.output]
         self._outputs = _head_outputs(head, outputs, given)
+        self._models = cut_model(self._model, list(self._tensors.values()), self._outputs)
         self._part1, self._part2 = (
             _session(part, f"{path}, {side} of the cut")
-            for part, side in zip(
-                cut_model(self._model, list(self._tensors.values()), self._outputs), ("before", "after"), strict=True
-            )
+            for part, side in zip(self._models, ("before", "after"), strict=True)
         )
         self._input = _only_input(self._part1)
         self._preprocessing = Preprocessing(
@@ -138,6 +139,14 @@ class OnnxNetwork:
             for layer, tensor in self._tensors.items()
         }
         return self._result(_run(self._part2, self._outputs, given), features.height, features.width)
+
+    def cost(self, image: NDArray[np.uint8]) -> tuple[PartCost, PartCost]:
+        """The cost of part 1 and of part 2 for ``image`` (H, W, 3) uint8 RGB. Raises `NetworkError`."""
+        features = self.extract(image)
+        before = {self._input.name: self._preprocessing(image)}
+        after = {tensor: features.layers[layer][None] for layer, tensor in self._tensors.items()}
+        part1, part2 = (graph_cost(part, given) for part, given in zip(self._models, (before, after), strict=True))
+        return part1, part2
 
     @cached_property
     def _whole(self) -> onnxruntime.InferenceSession:

@@ -37,6 +37,8 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
 from vcm_ref.network.checks import checked
+from vcm_ref.network.cost import PartCost
+from vcm_ref.network.torch_cost import split_cost
 from vcm_ref.network.torch_parts import exact_inference
 from vcm_ref.network.weights_files import REFNET_WEIGHTS
 from vcm_ref.provenance import file_digest
@@ -195,6 +197,10 @@ class RefNet:
             pool = cast(Callable[..., tuple[list[Tensor], list[str]]], LastLevelMaxPool())
             pyramid["pool"] = pool([pyramid["p5"]], [], ["p5"])[0][-1]
             return self._detect(pyramid, features.height, features.width)
+
+    def cost(self, image: NDArray[np.uint8]) -> tuple[PartCost, PartCost]:
+        """The cost of part 1 and of part 2 for ``image`` (H, W, 3) uint8 RGB."""
+        return split_cost(self, image)
 
     def _pyramid(self, image: NDArray[np.uint8]) -> OrderedDict[str, Tensor]:
         height, width = image.shape[:2]

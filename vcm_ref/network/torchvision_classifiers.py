@@ -23,6 +23,8 @@ from torchvision.models import get_model_weights
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
 from vcm_ref.network.checks import check_layers, check_resized, picture_size
+from vcm_ref.network.cost import PartCost
+from vcm_ref.network.torch_cost import split_cost
 from vcm_ref.network.torch_parts import as_layer, as_tensor, exact_inference, model_with_weights
 from vcm_ref.network.weights_files import DEFAULT
 from vcm_ref.task.classification import Classification
@@ -89,6 +91,10 @@ class TorchvisionClassifier:
         with exact_inference():
             # A copy, since activations here work in place and the caller's layer must stay what it is.
             return Classification(self._part2(as_tensor(features.layers[self._cut.name]).clone())[0].numpy())
+
+    def cost(self, image: NDArray[np.uint8]) -> tuple[PartCost, PartCost]:
+        """The cost of part 1 and of part 2 for ``image`` (H, W, 3) uint8 RGB."""
+        return split_cost(self, image)
 
     def _pixels(self, image: NDArray[np.uint8]) -> Tensor:
         """``image`` resized, cropped and standardised to (1, 3, 224, 224), by Pillow as for the published accuracy."""

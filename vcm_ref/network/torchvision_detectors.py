@@ -30,6 +30,8 @@ from torchvision.ops import FrozenBatchNorm2d
 from vcm_ref.feature_set import FeatureSet
 from vcm_ref.network.checks import check_layers, check_resized, checked, picture_size
 from vcm_ref.network.coco_classes import COCO_LABELS
+from vcm_ref.network.cost import PartCost
+from vcm_ref.network.torch_cost import split_cost
 from vcm_ref.network.torch_parts import as_layer, as_tensor, exact_inference, model_with_weights
 from vcm_ref.network.weights_files import DEFAULT
 from vcm_ref.task.detections import Detections
@@ -124,6 +126,10 @@ class TorchvisionDetector:
             return self._detections(
                 self.model.transform.postprocess(found, [size], [(height, width)])[0], height, width
             )
+
+    def cost(self, image: NDArray[np.uint8]) -> tuple[PartCost, PartCost]:
+        """The cost of part 1 and of part 2 for ``image`` (H, W, 3) uint8 RGB."""
+        return split_cost(self, image)
 
     def _network_size(self, height: int, width: int) -> tuple[int, int]:
         """The size to which the network resizes a picture, before padding; its own code says, on no samples.
