@@ -13,6 +13,7 @@ from ..configuration import Configuration, load_configuration
 from ..conversion.parallel import core_count
 from ..decoder import Backend
 from ..errors import ConfigError
+from ..experiment.devices import compare_devices, write_devices
 from ..experiment.evaluation import Drawing, Evaluation, detections_file, evaluate, own_store
 from ..experiment.given_files import GivenBitstream, GivenBitstreams, GivenFeatures
 from ..experiment.machines import machines
@@ -80,6 +81,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="N",
         help="threads for each worker (default: cores / workers)",
     )
+    parser.add_argument(
+        "--compare-devices",
+        type=whole_number(1),
+        metavar="N",
+        help="measure nothing, but how far N pictures' results on network.device differ from those on the CPU",
+    )
     add_bootstrap_arguments(parser)
     return run(parser, _work, argv)
 
@@ -134,6 +141,9 @@ def _work(arguments: argparse.Namespace) -> None:
         check_needed(arguments, ("--threshold",), "--draw")
     name, options = _network(arguments, configuration)
     dataset = load_dataset(arguments.data, arguments.images)
+    if arguments.compare_devices is not None:
+        _compare_devices(arguments, configuration, dataset, name, options)
+        return
     threads = arguments.threads or max(1, core_count() // arguments.workers)
     method = _method(arguments, configuration, dataset, threads)
     upright = configuration is None or configuration.get("apply_exif_orientation", True)
@@ -152,6 +162,39 @@ def _work(arguments: argparse.Namespace) -> None:
     ):
         document, seconds = evaluate(evaluation, arguments.output, store, run_batches, begin, drawing, bootstrap)
     _print(document, seconds, arguments)
+
+
+def _compare_devices(
+    arguments: argparse.Namespace,
+    configuration: Configuration | None,
+    dataset: Dataset,
+    network: str,
+    options: dict[str, Any],
+) -> None:
+    """Write how far two devices differ, and print it."""
+    from tabulate import tabulate
+
+    for option in ("features", "bitstreams", "encode", "whole", "draw", "store"):
+        if getattr(arguments, option) not in (None, False):
+            raise ConfigError(f"--{option} changes nothing with --compare-devices")
+    check_output(arguments.output)
+    files = [*dataset_files(arguments.data), *(configuration.files if configuration is not None else ())]
+    check_results([arguments.output], files, dataset, arguments.labels, network, options)
+    upright = configuration is None or configuration.get("apply_exif_orientation", True)
+    upright = upright and not arguments.ignore_exif_orientation
+    found = compare_devices(network, options, dataset, arguments.labels, arguments.compare_devices, upright)
+    write_devices(arguments.output, found)
+    first, second = found["devices"]
+    of = found["differences"]
+    rows = [(f"layer {name}", one["absolute"], one["relative"]) for name, one in of["layers"].items()]
+    rows += [("boxes, in pixels", of["boxes"], ""), ("scores", of["scores"], "")]
+    print(tabulate(rows, ("largest difference", f"{second} from {first}", "over the largest sample"), floatfmt=".3g"))
+    print(f"pictures with other results: {of['other_results']} of {len(found['pictures'])}")
+    before, after = found["metrics"]
+    print(
+        tabulate([(name, before[name], after.get(name)) for name in before], ("metric", first, second), floatfmt=".4f")
+    )
+    print(f"wrote {arguments.output}")
 
 
 def _check_outputs(arguments: argparse.Namespace, configuration: Configuration | None, evaluation: Evaluation) -> None:
