@@ -37,6 +37,9 @@ class Network:
     layer: int | None = option(None, "the layer at which a classifier is split", minimum=1)
     split: Literal["p", "c"] | None = option(None, "detectron2: split after the pyramid or before it")
     seed: int | None = option(None, "the seed of `weights: random`", minimum=0)
+    device: Literal["cpu", "cuda"] | None = option(
+        None, "`cpu`, the default and the reference, or `cuda`, whose numbers differ a little"
+    )
     shortest_side: int | None = option(None, "the size at which the network sees a picture, in pixels", minimum=1)
     longest_side: int | None = option(None, "the largest such size, in pixels", minimum=1)
     score_threshold: float | None = option(None, "the least score of a detection", minimum=0, maximum=1)
