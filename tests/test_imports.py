@@ -18,7 +18,7 @@ PACKAGE = Path(vcm_ref.__file__).parent
 ALLOWED = {
     # the syntax includes the tables of the reduction stages, which stand beside their processes
     "bitstream": ("numpy", "vcm_ref.bitstream", "vcm_ref.conversion.reduction", "vcm_ref.models", "vcm_ref.errors"),
-    "conversion": ("numpy", "vcm_ref.bitstream", "vcm_ref.conversion", "vcm_ref.errors"),
+    "conversion": ("numpy", "vcm_ref.bitstream", "vcm_ref.conversion", "vcm_ref.errors", "vcm_ref.models"),
     "codec": ("numpy", "imageio_ffmpeg", "vcm_ref.bitstream", "vcm_ref.codec", "vcm_ref.errors", "vcm_ref.process"),
     "process": ("psutil", "vcm_ref.errors", "vcm_ref.process"),
 }

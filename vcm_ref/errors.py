@@ -95,6 +95,12 @@ class CodecError(VcmError):
     exit_code = 13
 
 
+class ModelError(VcmError):
+    """A reduction stage's model is damaged, or does not fit the layers; of one in a bitstream, `BitstreamError`."""
+
+    exit_code = 2
+
+
 class NetworkError(VcmError):
     """A network or its weights cannot be used as asked."""
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from . import level_settings
 from .bitstream.elements import MAX_CHANNELS, MAX_LAYERS, MAX_NAME, MAX_SIZE
-from .bitstream.headers import Pair, StreamHeader, TensorFormat, TensorHeader, has_choice
+from .bitstream.headers import Model, Pair, StreamHeader, TensorFormat, TensorHeader, has_choice
 from .bitstream.levels import profile_for
 from .bitstream.syntax import NAME_CHARACTERS
 from .bitstream.values import Allocation, Grid, InnerCodecId, Layer, Mode, Packing, RangeScope, ReorderCoding, Shape
@@ -17,9 +18,9 @@ from .conversion.chain import Choices
 from .conversion.grids import check_grid, frame_grid, stacked_grids
 from .conversion.parallel import core_count
 from .conversion.quantisation import RANGE_PROFILES, Rounding
-from .conversion.reduction import Resize, Stage
 from .errors import ConfigError, DatasetError
 from .feature_set import FeatureSet
+from .reduction_settings import reduction_for
 
 #: The configuration's words for code points of the bitstream.
 PACKINGS = {packing.name.lower(): packing for packing in Packing}
@@ -36,16 +37,22 @@ _FLOAT32_MAX = 3.4028234663852886e38
 
 @dataclass(frozen=True)
 class CodingSettings:
-    """Parameters of the stages: the stream header, the encoder's own choices, and the inner codec.
+    """Parameters of the stages: the stream header, models, the encoder's own choices, and the inner codec.
 
-    ``qps`` has an entry for each substream; ``verifier`` decodes what was coded, for the digests.
+    ``qps`` has an entry for each substream; ``verifier`` decodes what was coded, for the digests. Levels need
+    neither ``inner_encoder`` nor ``verifier``.
     """
 
     header: StreamHeader
+    models: list[Model]
     choices: Choices
     qps: list[int]
-    inner_encoder: InnerEncoder
+    inner_encoder: InnerEncoder | None
     verifier: InnerDecoder | None
+
+    def describe_codec(self) -> dict[str, str]:
+        """Name, version and every option that shapes the inner streams, to be saved beside results."""
+        return {"encoder": level_settings.NAME} if self.inner_encoder is None else self.inner_encoder.describe()
 
 
 def settings_for(configuration: Configuration, features: FeatureSet) -> CodingSettings:
@@ -57,43 +64,37 @@ def settings_for(configuration: Configuration, features: FeatureSet) -> CodingSe
         raise configuration.error("picture", "codes the picture itself: that is for vcm_anchor and vcm_sweep")
     layers = [Layer(name, len(layer)) for name, layer in features.layers.items()]
     shapes: list[Shape] = [(len(layer), *layer.shape[1:]) for layer in features.layers.values()]
-    stages = _stages(configuration, layers)
+    stages, models = reduction_for(configuration, layers)
     coded = layers
     for stage in stages:
         coded, shapes = stage.layers(coded), stage.shapes(shapes)
     names = [tensor.name for tensor in coded]
-    inner_encoder = _inner_encoder(configuration)
-    form, rounding = _format(configuration, inner_encoder.codec_id)
     digest_length = configuration.get("digest_length")
     header = StreamHeader(
-        profile=profile_for([form.inner_codec]) or 0,
         digest_length=digest_length,
         t2_digest=bool(stages) and digest_length > 0,
         layers=layers,
         stages=stages,
-        tensors=_tensors(configuration, coded, shapes, form),
     )
+    if configuration.get("codec.name") == level_settings.NAME:
+        qps = _qps(configuration, names, Packing.FRAMES, level_settings.HIGHEST_QP)
+        header.tensors = level_settings.level_tensors(configuration, qps, model_tables=False)
+        header.profile = profile_for([InnerCodecId.COEFFICIENTS]) or 0
+        choices = Choices(levels=level_settings.level_choice(configuration, header, models))
+        return CodingSettings(header, models, choices, qps, None, None)
+    inner_encoder = _inner_encoder(configuration)
+    form, rounding = _format(configuration, inner_encoder.codec_id)
+    header.profile = profile_for([form.inner_codec]) or 0
+    header.tensors = _tensors(configuration, coded, shapes, form)
     qps = _qps(configuration, names, form.packing, inner_encoder.highest_qp)
     return CodingSettings(
         header=header,
+        models=models,
         choices=Choices(rounding, configuration.get("order.method")),
         qps=[qps[members[0]] for members in header.substreams],
         inner_encoder=inner_encoder,
         verifier=_verifier(configuration, inner_encoder) if digest_length else None,
     )
-
-
-def _stages(configuration: Configuration, layers: list[Layer]) -> list[Stage]:
-    """The reduction's stages."""
-    names = [layer.name for layer in layers]
-    factors = configuration.per_layer("reduction.factor", names, 1)
-    if configuration.get("reduction.method", "none") == "none":
-        if configuration.get("reduction.factor") is not None:
-            raise configuration.error("reduction.factor", "has no effect unless reduction.method is resize")
-        return []
-    if all(factor == 1 for factor in factors):
-        raise configuration.error("reduction.factor", "resizes no layer; give 2 or 4, or by layer")
-    return [Resize([factor.bit_length() - 1 for factor in factors])]
 
 
 def _format(configuration: Configuration, codec: InnerCodecId) -> tuple[TensorFormat, Rounding]:

@@ -1,21 +1,26 @@
 from __future__ import annotations
 
+import math
 import struct
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from vcm_ref.bitstream.values import RangeScope, Samples, ValueRange
 from vcm_ref.conversion.quantisation import (
     RANGE_PROFILES,
     Rounding,
+    fixed_point_range,
     highest_value,
     measure_ranges,
     quantise,
+    to_fixed_point,
 )
 from vcm_ref.conversion.quantisation import dequantise as dequantise_samples
 from vcm_ref.errors import ConfigError, DatasetError
@@ -320,3 +325,28 @@ def test_quantising_what_was_dequantised_changes_nothing(lo: float, hi: float, b
     q = np.arange(1 << bit_depth, dtype=np.uint16).reshape(1, 1, -1)
     again, _ = quantise(dequantise(q, pair(lo, hi), bit_depth), pair(lo, hi), bit_depth)
     assert np.array_equal(again, q)
+
+
+@given(
+    arrays.arrays(np.int32, (2, 3, 2), elements=st.integers(0, 1023)),
+    st.tuples(st.floats(-50, 50, width=32), st.floats(-50, 50, width=32)),
+    st.integers(0, 16),
+    st.integers(2, 32),
+)
+def test_fixed_point_numbers_by_python(q: NDArray[Any], ends: tuple[float, float], fraction: int, bits: int) -> None:
+    """Clause 8.9 with Python's floats, which are binary64, and its integers."""
+    lo, hi = sorted(ends)
+    value_range = ValueRange(np.array([lo], np.float32), np.array([hi], np.float32))
+    found = to_fixed_point(Samples(q, value_range, 1023), fraction, bits, threads=1)
+    for sample, number in zip(q.ravel().tolist(), found.ravel().tolist(), strict=True):
+        value = lo + sample * ((hi - lo) / 1023)
+        expected = math.floor(value * 2.0**fraction + 0.5)
+        assert number == min(max(expected, -(2 ** (bits - 1))), 2 ** (bits - 1) - 1)
+
+
+def test_fixed_point_values_and_their_restoration() -> None:
+    numbers = np.array([[[-5, 0, 3]]], np.int32)
+    samples = Samples(numbers, fixed_point_range(2), 1)
+    assert dequantise_samples(samples).tolist() == [[[-1.25, 0, 0.75]]]
+    assert to_fixed_point(samples, 2, 20).tolist() == numbers.tolist()
+    assert to_fixed_point(samples, 0, 20).tolist() == [[[-1, 0, 1]]]

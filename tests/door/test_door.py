@@ -48,7 +48,7 @@ def test_there_and_back() -> None:
         assert np.abs(features[name] - layer).max() <= (hi - lo) / 1023 / 2 * 1.001
         expected = np.floor((layer.astype(np.float64) - lo) * (1023 / (hi - lo)) + 0.5)
         assert np.abs(features.quantised[name] - expected).max() <= 1
-    assert [plane.ndim for plane in features.planes] == [3, 3]
+    assert {number: planes.ndim for number, planes in features.planes.items()} == {0: 3, 1: 3}
 
 
 def test_the_rate() -> None:
@@ -212,3 +212,13 @@ def test_the_door_opens_when_it_is_used() -> None:
     with pytest.raises(AttributeError, match="no attribute 'encoding'"):
         vcm_ref.encoding  # noqa: B018
     assert set(vcm_ref.__all__) <= set(dir(vcm_ref))
+
+
+def test_levels_without_frames() -> None:
+    """The codec ``coefficients`` has integer levels and no planes; its values are multiples of the step size."""
+    given_layers = layers()
+    coded = vcm_ref.encode(given_layers, picture_size=SIZE, config="coefficients", qp=20)
+    features = vcm_ref.decode(coded)
+    assert features.planes == {}
+    assert features.quantised["p2"].dtype == np.int32
+    assert np.abs(features["p2"] - given_layers["p2"]).max() < 2 ** ((20 - 32) / 6)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, ClassVar
 
 from .. import models as shipped
-from ..errors import BitstreamError
+from ..conversion.reduction import Stage
+from ..errors import BitstreamError, ModelError
 from . import substream_syntax, syntax
 from .coder import Coder, Reader, Trace, Writer
 from .digest import header_digest
@@ -17,7 +18,7 @@ from .elements import Part
 from .geometry import SubstreamGeometry, substream_geometries
 from .headers import GroupHeader, Model, PictureDigests, StreamHeader, Substream, Unit, UserData
 from .inner_stream import check_inner_stream
-from .levels import Level, check_level, check_profile, needs_of, together
+from .levels import Level, check_level, check_profile, graph_needs, needs_of, together
 from .limits import DecoderLimits, output_bytes
 from .parameter_sets import BitString, templates
 from .units import CLAUSE, SIGNATURE_BYTES, UnitLocation, check_beginning, locate_units, seekable, unit_part
@@ -26,23 +27,29 @@ from .values import InnerCodecId, ModelSource, UnitType
 
 @dataclass
 class CodedGroup:
-    """One group as it stands in the bitstream; ``part_bits`` counts its bits by part of the rate."""
+    """One group as it stands in the bitstream; ``part_bits`` counts its bits by part of the rate.
+
+    ``models`` are those in force, by their numbers; only a reader fills them.
+    """
 
     header: GroupHeader
     substreams: list[Substream]
     digests: list[PictureDigests] = field(default_factory=list)
     part_bits: Counter[Part] = field(default_factory=Counter)
     substream_bytes: list[int] = field(default_factory=list)
+    models: Mapping[int, Model] = field(default_factory=dict)
 
 
 class Bases:
     """The bases of a group's parameter sets (8.4): for each inner codec its templates, then the sets coded."""
 
     def __init__(self) -> None:
-        self._lists: dict[InnerCodecId, list[BitString]] = {InnerCodecId.LOSSLESS: []}
+        self._lists: dict[InnerCodecId, list[BitString]] = {}
 
     def of(self, codec: InnerCodecId) -> list[BitString]:
         """The list of one inner codec, which grows."""
+        if not codec.is_video:
+            return []
         if codec not in self._lists:
             self._lists[codec] = [BitString(0, 0), *templates(codec)]
         return self._lists[codec]
@@ -121,6 +128,14 @@ class Models:
     def __init__(self) -> None:
         self.in_force: dict[int, Model] = {}
 
+    def check(self, stages: Sequence[Stage], bit_offset: int) -> None:
+        """:class:`BitstreamError` where a stage's model is not in force, or is for another stage."""
+        for stage in stages:
+            model = None if stage.model_id is None else self.in_force.get(stage.model_id)
+            if stage.model_id is not None and (model is None or model.kind != stage.idc):
+                problem = "is not in force" if model is None else f"is of kind {model.kind}, not {stage.idc}"
+                raise BitstreamError(f"model {stage.model_id} {problem}", clause="7.18", bit_offset=bit_offset)
+
     def add(self, model: Model, s: Coder) -> None:
         """Put a model in force under its number.
 
@@ -194,10 +209,12 @@ class BitstreamReader:
         before = self.part_bits.copy()
         while self._unit.unit_type == UnitType.MODEL:
             self._read_model()
-        group = CodedGroup(GroupHeader(), [])
+        self.models.check(self.header.stages, 8 * self._unit.offset)
+        group = CodedGroup(GroupHeader(), [], models=dict(self.models.in_force))
         reader = self._open(UnitType.GROUP_HEADER)
         syntax.group_header(reader, self.header, group.header)
         self._close(reader)
+        self._check_graphs(group)
         payload = reader.data
         bases = Bases()
         for geometry in substream_geometries(self.header, group.header):
@@ -207,7 +224,7 @@ class BitstreamReader:
             group.substreams.append(Substream())
             substream_syntax.substream(reader, codec, group.substreams[-1], bases.of(codec))
             self._close(reader)
-            if codec != InnerCodecId.LOSSLESS:
+            if codec.is_video:
                 self._check_inner_stream(group.substreams[-1], geometry, reader.base_bit)
         if self.header.digest_length:
             expected = header_digest(self._stream_header, self.models.in_force.values(), payload)
@@ -216,6 +233,15 @@ class BitstreamReader:
             self._close(reader)
         group.part_bits = self.part_bits - before
         return group
+
+    def _check_graphs(self, group: CodedGroup) -> None:
+        """Level and limits of integer graphs, before anything is computed with them."""
+        try:
+            needs = Level(**graph_needs(self.header, group.header, group.models.values()))
+        except ModelError as error:
+            raise BitstreamError(f"a model does not fit: {error}", clause="7.18") from error
+        check_level(self.header.level, needs)
+        self.limits.check_needs(needs)
 
     def _check_inner_stream(self, substream: Substream, geometry: SubstreamGeometry, bit_offset: int) -> None:
         codec, size = geometry.tensor.format.inner_codec, (geometry.coded_height, geometry.coded_width)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -102,6 +103,16 @@ class Configuration:
             )
         keys = [(name, f"layer {place}", ALL_OTHERS) for place, name in enumerate(layers, 1)]
         return [next((value[key] for key in choice if key in value), default) for choice in keys]
+
+    def replaced(self, dotted: str, value: Any) -> Configuration:
+        """The same configuration but for the value at ``dotted``, which has no source."""
+        tree = deepcopy(self.tree)
+        *rooms, name = dotted.split(".")
+        node = tree
+        for room in rooms:
+            node = node[room]
+        node[name] = value
+        return Configuration(tree, self._origins, self.files)
 
     def error(self, dotted: str, message: str) -> ConfigError:
         """The error about the value at ``dotted``, with the file that it came from."""

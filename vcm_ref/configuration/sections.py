@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from ..bitstream.elements import MAX_COMPONENTS
 from ..codec import hevc, vtm, vvenc
 from ..conversion.quantisation import RANGE_PROFILES
 from .options import Tree, option, section
@@ -36,6 +37,9 @@ class Network:
     layer: int | None = option(None, "the layer at which a classifier is split", minimum=1)
     split: Literal["p", "c"] | None = option(None, "detectron2: split after the pyramid or before it")
     seed: int | None = option(None, "the seed of `weights: random`", minimum=0)
+    device: Literal["cpu", "cuda"] | None = option(
+        None, "`cpu`, the default and the reference, or `cuda`, whose numbers differ a little"
+    )
     shortest_side: int | None = option(None, "the size at which the network sees a picture, in pixels", minimum=1)
     longest_side: int | None = option(None, "the largest such size, in pixels", minimum=1)
     score_threshold: float | None = option(None, "the least score of a detection", minimum=0, maximum=1)
@@ -88,11 +92,24 @@ class Picture:
     )
 
 
+#: The codecs of video; those of frames; those with a QP.
+VIDEO = ("vvenc", "hevc", "vtm")
+FRAMES = (*VIDEO, "lossless")
+WITH_QP = (*VIDEO, "coefficients")
+_OF_FRAMES = ("codec.name", FRAMES)
+#: The methods of reduction that need a model.
+WITH_MODEL = ("klt", "network")
+
+
 @dataclass(frozen=True)
 class Reduction:
     """Reduction of the layers to the coded tensors (docs/bitstream.md, clause 8.9)."""
 
-    method: Literal["none", "resize"] = option("none", "`resize`: layers are coded at a fraction of their size")
+    method: Literal["none", "resize", "klt", "network"] = option(
+        "none",
+        "`resize`: layers are coded at a fraction of their size; `klt`: by a trained transform of all layers; "
+        "`network`: by a trained network of integers",
+    )
     factor: int | Mapping[str, int] | None = option(
         None,
         "the number that height and width of a layer are divided by: 1, 2 or 4",
@@ -100,22 +117,114 @@ class Reduction:
         values=(1, 2, 4),
         only_with=("reduction.method", ("resize",)),
     )
+    model: str | None = option(
+        None,
+        "the model's file; without it the one that is shipped for the network",
+        shapes=False,
+        only_with=("reduction.method", WITH_MODEL),
+    )
+    model_sha256: str | None = option(
+        None,
+        "the model by the SHA-256 of its bytes: a shipped one, or one in the folder that `VCM_MODELS` names",
+        only_with=("reduction.method", WITH_MODEL),
+        pattern=r"^[0-9a-f]{64}\Z",
+        description="64 hexadecimal digits",
+    )
+    components: int | None = option(
+        None,
+        "the number of components that are coded; without it all that the model has",
+        minimum=1,
+        maximum=MAX_COMPONENTS,
+        only_with=("reduction.method", ("klt",)),
+    )
+    condition: int | None = option(
+        None,
+        "the number that the network is given besides the tensors; by default the QP, and 0 where there is none",
+        minimum=0,
+        maximum=255,
+        only_with=("reduction.method", ("network",)),
+    )
+    carry_model: bool = option(
+        False,
+        "whether the bitstream carries the model; without it the bitstream names the model's SHA-256",
+        only_with=("reduction.method", WITH_MODEL),
+    )
+
+
+_BITS = {
+    "type": "array",
+    "items": {"type": "integer", "minimum": 1, "maximum": 16},
+    "description": "a list of bit depths, 1 to 16",
+}
+_STEPS = {
+    "type": "array",
+    "items": {"type": "number", "exclusiveMinimum": 0, "maximum": 10**6},
+    "description": "a list of positive numbers",
+}
+
+
+@dataclass(frozen=True)
+class Training:
+    """The network of `reduction.method: network`, and its training by vcm_train. Coding does not read it."""
+
+    direction: Literal["top_down", "bottom_up"] = option(
+        "top_down", "the layer that is restored first: the coarsest (Han et al. 2022), or the finest"
+    )
+    coded_channels: int = option(64, "maps that are coded", minimum=1, maximum=4096)
+    width: int = option(256, "maps of the tensors inside the network", minimum=1, maximum=4096)
+    squeezed: int = option(16, "channels inside squeeze and excitation; 0 leaves it out", minimum=0, maximum=4096)
+    loss: Literal["distillation", "task", "features"] = option(
+        "distillation",
+        "`distillation`: part 2's outputs, without labels; `task`: the network's own; `features`: the layers alone",
+    )
+    feature_weight: float = option(1.0, "the weight of the layers' error beside another loss", minimum=0, maximum=10**6)
+    noise_bits: Sequence[int] | None = option(
+        None, "bit depths to train for; each step draws one of them, or none", schema=_BITS
+    )
+    noise_steps: Sequence[float] | None = option(None, "quantisation steps to train for, drawn likewise", schema=_STEPS)
+    rate_weight: float = option(
+        0.0,
+        "with `noise_steps`: the weight of a bit for each place of the coded maps, times the square of the step",
+        minimum=0,
+        maximum=10**6,
+    )
+    steps: int = option(2000, "training steps", minimum=1, maximum=10**9)
+    batch: int = option(4, "pictures of a step", minimum=1, maximum=1024)
+    learning_rate: float = option(1e-3, "the highest learning rate", exclusiveMinimum=0, maximum=1)
+    evaluate_every: int = option(250, "steps from one selection to the next", minimum=1)
+    patience: int = option(8, "selections without a better result after which training ends", minimum=1, maximum=10**9)
+    selection_share: float = option(
+        0.2, "the share of the pictures that select, and do not train", exclusiveMinimum=0, maximum=0.9
+    )
+    mirror: bool = option(True, "whether pictures are trained with from right to left as well")
+    start: str | None = option(
+        None, "a file of weights of a network of these sizes to start from, which vcm_train wrote beside a model"
+    )
+    seed: int = option(0, "the seed of the first weights and of every draw", minimum=0, maximum=2**31)
+    threads: int = option(1, "torch's threads; another number rounds sums otherwise", minimum=1, maximum=1024)
+    device: Literal["auto", "cpu", "cuda"] = option("auto", "where training runs")
+    mixed_precision: bool = option(True, "on a GPU: bfloat16 where torch deems it safe")
 
 
 @dataclass(frozen=True)
 class Quantisation:
     """Quantisation of the layers (docs/bitstream.md, clause 8.6)."""
 
-    bit_depth: int = option(10, "bits of a sample, 2 to 10; with `lossless` up to 16", minimum=2, maximum=16)
+    bit_depth: int = option(
+        10, "bits of a sample, 2 to 10; with `lossless` up to 16", minimum=2, maximum=16, only_with=_OF_FRAMES
+    )
     range: Literal["fixed", "picture", "layer", "channel"] = option(
-        "layer", "the values that one pair of minimum and maximum spans"
+        "layer", "the values that one pair of minimum and maximum spans", only_with=_OF_FRAMES
     )
     profile: str | None = option(
-        None, "with `fixed`: a published range with its own rounding", values=tuple(RANGE_PROFILES)
+        None,
+        "with `fixed`: a published range with its own rounding",
+        values=tuple(RANGE_PROFILES),
+        only_with=_OF_FRAMES,
     )
-    min: float | None = option(None, "with `fixed`, instead of a profile: the minimum")
-    max: float | None = option(None, "with `fixed`, instead of a profile: the maximum")
-    rounding: Literal["nearest", "floor"] = option("nearest", "how a sample is rounded")
+    min: float | None = option(None, "with `fixed`, instead of a profile: the minimum", only_with=_OF_FRAMES)
+    max: float | None = option(None, "with `fixed`, instead of a profile: the maximum", only_with=_OF_FRAMES)
+    rounding: Literal["nearest", "floor"] = option("nearest", "how a sample is rounded", only_with=_OF_FRAMES)
 
 
 @dataclass(frozen=True)
@@ -123,10 +232,10 @@ class Order:
     """The order of a layer's maps."""
 
     method: Literal["none", "mean", "mse", "ssim"] = option(
-        "none", "`mean`: descending mean brightness; `mse`, `ssim`: chains from the brightest map"
+        "none", "`mean`: descending mean brightness; `mse`, `ssim`: chains from the brightest map", only_with=_OF_FRAMES
     )
     coding: Literal["exact", "fixed_length"] = option(
-        "exact", "`exact`: log2(C!) bits a layer; `fixed_length`: Ceil(log2(C)) bits an index"
+        "exact", "`exact`: log2(C!) bits a layer; `fixed_length`: Ceil(log2(C)) bits an index", only_with=_OF_FRAMES
     )
 
 
@@ -135,21 +244,22 @@ class Packing:
     """The place of each map in the frames (docs/bitstream.md, clause 8.5)."""
 
     method: Literal["frames", "quilted", "stacked"] = option(
-        "frames", "`quilted`: samples of maps interleaved; `stacked`: all layers in one frame"
+        "frames", "`quilted`: samples of maps interleaved; `stacked`: all layers in one frame", only_with=_OF_FRAMES
     )
     allocation: Literal["frame_major", "interleaved"] = option(
         "frame_major",
         "`frame_major` fills a frame before the next, `interleaved` one position of every frame before the next",
+        only_with=_OF_FRAMES,
     )
     grid: str | Mapping[str, str] | None = option(
         None,
         "columns x rows of maps; without it the squarest grid of all maps, for `stacked` MPEG's stack",
         by_layer=True,
+        only_with=_OF_FRAMES,
         **GRID,
     )
 
 
-VIDEO = ("vvenc", "hevc", "vtm")
 _PRESETS = {"vvenc": vvenc.PRESETS, "hevc": hevc.PRESETS}
 _GOPS = {"vvenc": vvenc.GOPS, "vtm": vtm.GOPS}
 
@@ -167,7 +277,9 @@ class Codec:
 
     RULES: ClassVar[Tree] = {"allOf": [_rules_of(codec) for codec in VIDEO]}
 
-    name: Literal["vvenc", "hevc", "vtm", "lossless"] = option("vvenc", "the inner codec's encoder")
+    name: Literal["vvenc", "hevc", "vtm", "lossless", "coefficients"] = option(
+        "vvenc", "the inner codec's encoder; `coefficients` codes levels without frames"
+    )
     preset: str | None = option(
         None,
         "; ".join(f"{codec}: {', '.join(f'`{preset}`' for preset in presets)}" for codec, presets in _PRESETS.items()),
@@ -180,12 +292,33 @@ class Codec:
         maximum=1024,
         only_with=("codec.name", VIDEO),
     )
-    qp: int = option(37, "the QP", minimum=0, maximum=63, only_with=("codec.name", VIDEO), was_required=True)
+    qp: int = option(
+        37,
+        "the QP; of `coefficients`, six double the step size, which is 1 for 32",
+        minimum=0,
+        maximum=63,
+        only_with=("codec.name", WITH_QP),
+        was_required=True,
+    )
     qp_offset: int | Mapping[str, int] | None = option(
-        None, "the number added to the QP of a layer", by_layer=True, only_with=("codec.name", VIDEO)
+        None, "the number added to the QP of a layer", by_layer=True, only_with=("codec.name", WITH_QP)
     )
     mode: Literal["AI", "RA"] | Mapping[str, Any] = option(
         "AI", "All-Intra or Random-Access", by_layer=True, only_with=("codec.name", VIDEO), was_required=True
+    )
+    rdoq: float = option(
+        0.15,
+        "levels are chosen by squared error, in step sizes, plus this for each bit; with 0 values are rounded",
+        minimum=0,
+        maximum=100,
+        only_with=("codec.name", ("coefficients",)),
+    )
+    rounding_offset: float | None = option(
+        None,
+        "with `rdoq` 0: how a value is rounded to a level, 0.5 to the nearest, less towards 0; 0.3 by default",
+        minimum=0,
+        maximum=0.5,
+        only_with=("codec.name", ("coefficients",)),
     )
     time_limit: float | None = option(
         None, "seconds that one run of the inner codec may take", exclusiveMinimum=0, maximum=10**8, shapes=False
@@ -209,6 +342,9 @@ class Coding:
         maximum=4,
     )
     reduction: Reduction = section(Reduction, "reduction")
+    training: Training | None = section(
+        Training, "training of a network for reduction, by vcm_train", optional=True, shapes=False
+    )
     quantisation: Quantisation = section(Quantisation, "quantisation")
     order: Order = section(Order, "order")
     packing: Packing = section(Packing, "packing")

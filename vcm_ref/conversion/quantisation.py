@@ -172,6 +172,43 @@ def dequantise(tensor: Samples, *, threads: int | None = None) -> NDArray[np.flo
     return values
 
 
+def to_fixed_point(tensor: Samples, fraction_bits: int, bits: int, *, threads: int | None = None) -> NDArray[np.int32]:
+    """Turn integer samples ``(C, H, W)`` into fixed-point numbers ``(C, H, W)`` of ``bits`` bits, at most 32.
+
+    Normative (docs/bitstream.md, 8.9): with v the binary64 value of a sample before it is rounded to binary32, the
+    number is ``Clip3(-2**(bits - 1), 2**(bits - 1) - 1, Floor(v * 2**fraction_bits + 0.5))``, and stands for itself
+    divided by ``2**fraction_bits``.
+    """
+    q, value_range = tensor.samples, tensor.value_range
+    lo = value_range.lo.astype(np.float64).reshape(-1, 1, 1)
+    step = (value_range.hi.astype(np.float64).reshape(-1, 1, 1) - lo) / tensor.top
+    blocks = map_blocks(q.shape)
+    numbers = np.empty(q.shape, np.int32)
+    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+
+    def work(drawn: Iterator[slice]) -> None:
+        scratch = np.empty(q[blocks[0]].shape, np.float64)
+        for block in drawn:
+            samples = q[block]
+            x = scratch[: len(samples)]
+            np.copyto(x, samples)
+            np.multiply(x, _of_block(step, block), out=x)
+            np.add(x, _of_block(lo, block), out=x)
+            np.multiply(x, 2.0**fraction_bits, out=x)
+            np.add(x, 0.5, out=x)
+            np.floor(x, out=x)
+            np.clip(x, low, high, out=x)
+            np.copyto(numbers[block], x, casting="unsafe")
+
+    share_out(work, blocks, threads)
+    return numbers
+
+
+def fixed_point_range(fraction_bits: int) -> ValueRange:
+    """The range with which an integer x stands for ``x / 2**fraction_bits``, where ``top`` is 1."""
+    return ValueRange(np.zeros(1, np.float32), np.full(1, 2.0**-fraction_bits, np.float32))
+
+
 def _forward_parameters(value_range: ValueRange, top: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return ``lo``, ``hi`` and scale, each ``(n, 1, 1)`` and of the type to compute in."""
     lo = value_range.lo.astype(np.float64).reshape(-1, 1, 1)

@@ -14,12 +14,14 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from .. import level_settings
 from ..bitstream.join import can_join
 from ..codec import make_encoder
 from ..codec.picture import PictureCoder
 from ..configuration import Configuration
 from ..decoder import Backend
 from ..errors import DatasetError, reason
+from ..model_choice import with_model
 from ..provenance import file_digest
 from ..settings import PACKINGS, RANGE_SCOPES
 from ..task.dataset import ImageId, Item
@@ -287,7 +289,7 @@ def method_of(
     name: str, configuration: Configuration, qps: Iterable[int], backend: Backend = "auto", threads: int = 1
 ) -> Method:
     """The method that a configuration describes. Raises :class:`~vcm_ref.errors.ConfigError`."""
-    tree = configuration.tree
+    tree = with_model(configuration).tree
     if "picture" not in tree:
         return FeatureMethod(name, tree, tuple(qps), backend, threads)
     codec = tree["codec"]
@@ -355,6 +357,8 @@ def _parts_of(text: str, layers: tuple[str, ...], qp: int, threads: int) -> list
 @cache
 def _codec_description(text: str) -> Record:
     tree = json.loads(text)
+    if tree["codec"]["name"] == level_settings.NAME:
+        return {"encoder": level_settings.NAME}
     options = {"preset": tree["codec"].get("preset"), "gop": tree["codec"].get("gop")}
     given = {key: value for key, value in options.items() if value is not None}
     encoder = make_encoder(tree["codec"]["name"], bit_depth=tree["quantisation"]["bit_depth"], **given)

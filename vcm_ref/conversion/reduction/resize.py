@@ -21,6 +21,7 @@ class Resize:
     shifts: list[int] = field(default_factory=list)
 
     idc: ClassVar[int] = StageId.RESIZE
+    model_id: ClassVar[None] = None
 
     def layers(self, layers: Sequence[Layer]) -> list[Layer]:
         """The same names and channels."""
@@ -32,6 +33,10 @@ class Resize:
             (channels, -(-height >> shift), -(-width >> shift))
             for (channels, height, width), shift in zip(shapes, self.shifts, strict=True)
         ]
+
+    def ready(self, layers: Sequence[Layer], model: bytes) -> Resize:
+        """The stage itself, which needs no model."""
+        return self
 
     def forward(self, tensors: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         """Take the mean of each block of ``2**shift`` by ``2**shift`` values; the last row and column repeat."""

@@ -12,13 +12,30 @@ from ...bitstream.coder import Coder
 from ...bitstream.values import Layer, Samples, Shape
 
 
+class Transform(Protocol):
+    """What a stage does to tensors, ready with its model."""
+
+    def forward(self, tensors: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """Reduce float32 tensors ``(C, H, W)``. Not normative, and the same on every machine."""
+        ...
+
+    def inverse(self, tensors: Sequence[Samples], shapes: Sequence[Shape]) -> list[Samples]:
+        """Restore integer tensors of ``shapes``. Normative, in exact integer arithmetic."""
+        ...
+
+
 class Stage(Protocol):
-    """One reduction stage with its parameters: forward and inverse, shapes, and its syntax table.
+    """One reduction stage with its parameters: what it does, shapes, and its syntax table.
 
     Made without arguments, its parameters are those that ``syntax`` is about to read.
     """
 
     idc: ClassVar[int]
+
+    @property
+    def model_id(self) -> int | None:
+        """The number of the model that the stage needs; ``None`` where it needs none."""
+        ...
 
     def layers(self, layers: Sequence[Layer]) -> list[Layer]:
         """Name and channels of the tensors after the stage, from those before it."""
@@ -28,12 +45,11 @@ class Stage(Protocol):
         """The shapes ``(C, H, W)`` after the stage, from those before it: geometry, levels and limits use them."""
         ...
 
-    def forward(self, tensors: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-        """Reduce float32 tensors ``(C, H, W)``. Not normative, and the same on every machine."""
-        ...
+    def ready(self, layers: Sequence[Layer], model: bytes) -> Transform:
+        """What the stage does to tensors like ``layers``, with the bytes of its model (none where it needs none).
 
-    def inverse(self, tensors: Sequence[Samples], shapes: Sequence[Shape]) -> list[Samples]:
-        """Restore integer tensors of ``shapes``. Normative, in exact integer arithmetic."""
+        Raises :class:`~vcm_ref.errors.ModelError` where the model is damaged or does not fit.
+        """
         ...
 
     def syntax(self, s: Coder, layers: Sequence[Layer]) -> None:

@@ -1,0 +1,37 @@
+"""A configuration whose model is named by its SHA-256, so that nothing depends on where it was found."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from .configuration import Configuration
+from .configuration.sections import WITH_MODEL
+from .errors import ModelError, NetworkError
+from .models.choice import named_model, shipped_model
+from .network import weights_files
+from .network.weights_files import files_digest
+
+
+def with_model(configuration: Configuration, network: Mapping[str, Any] | None = None) -> Configuration:
+    """``configuration`` with ``reduction.model_sha256``, where its reduction needs a model.
+
+    It is that of ``reduction.model``, or of the model shipped for the network: the configuration's, unless ``network``
+    has another's name and options. Raises :class:`~vcm_ref.errors.ConfigError`.
+    """
+    method = configuration.get("reduction.method", "none")
+    if method not in WITH_MODEL:
+        return configuration
+    path, digest = (configuration.get(f"reduction.{key}") for key in ("model", "model_sha256"))
+    try:
+        if path is not None or digest is not None:
+            digest = hashlib.sha256(named_model(path, digest)).hexdigest()
+        else:
+            options = dict(network or configuration.get("network"))
+            name = options.pop("name")
+            found = weights_files(name, options)
+            digest = shipped_model(method, name, files_digest(found) if found else "")
+    except (ModelError, NetworkError) as error:
+        raise configuration.error("reduction.model", str(error)) from error
+    return configuration.replaced("reduction.model_sha256", digest)

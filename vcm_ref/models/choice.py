@@ -1,0 +1,64 @@
+"""Which model an encoder takes: a file, one that is known by its digest, or the one shipped for a network."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import ModelError, UnsupportedError
+from . import SHIPPED, find
+
+INDEX = "index.json"
+
+
+class ShippedModel(NamedTuple):
+    """One entry of the index of shipped models: its SHA-256, its stage's method, and the network that it is for."""
+
+    sha256: str
+    method: str
+    network: str
+    network_sha256: str
+
+
+def shipped_models() -> Iterator[ShippedModel]:
+    """The models that come with the package."""
+    index = files(__package__).joinpath(SHIPPED, INDEX)
+    yield from (ShippedModel(**entry) for entry in json.loads(index.read_text(encoding="utf-8")))
+
+
+def named_model(path: str | None, sha256: str | None) -> bytes:
+    """The bytes of a model that is named by its file, by its SHA-256 in hexadecimal, or by both.
+
+    Raises :class:`ModelError` where it is not there, or the file is another model.
+    """
+    try:
+        if path is None:
+            return find(bytes.fromhex(sha256 or ""))
+        data = Path(path).read_bytes()
+    except UnsupportedError as error:
+        raise ModelError(str(error)) from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if sha256 not in (None, hashlib.sha256(data).hexdigest()):
+        raise ModelError(f"{path}: is not the model {sha256}")
+    return data
+
+
+def shipped_model(method: str, network: str, network_sha256: str) -> str:
+    """The SHA-256 of the model shipped for a method and a network, known by the SHA-256 of its weights.
+
+    Raises :class:`ModelError` where there is none.
+    """
+    known = [model for model in shipped_models() if model.method == method]
+    for model in known:
+        if model.network_sha256 == network_sha256:
+            return model.sha256
+    networks = ", ".join(model.network for model in known) or "no network"
+    raise ModelError(
+        f"no {method} model is shipped for the network {network} with these weights; there are some for {networks}; "
+        "train one with vcm_train, and name it with reduction.model"
+    )

@@ -1,0 +1,105 @@
+"""From a configuration and the layers to the reduction: its stages, and the models that they need."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from .bitstream.headers import Model
+from .bitstream.values import Layer, ModelSource
+from .configuration import Configuration
+from .conversion.reduction import Klt, Network, Resize, Stage
+from .conversion.reduction.klt_model import KltModel
+from .errors import ModelError
+from .models.choice import named_model
+from .models.tensors import read_metadata
+
+
+class Reduction(NamedTuple):
+    """The stages in the order of coding, and the models that will be in force."""
+
+    stages: list[Stage]
+    models: list[Model]
+
+
+def reduction_for(configuration: Configuration, layers: Sequence[Layer]) -> Reduction:
+    """The reduction of pictures with these layers. Raises :class:`~vcm_ref.errors.ConfigError`."""
+    return METHODS[configuration.get("reduction.method", "none")](configuration, layers)
+
+
+def chosen_model(configuration: Configuration, kind: int, number: int = 0) -> Model:
+    """The model that the configuration chooses for its reduction, as a model ``number`` of a ``kind`` of stage.
+
+    It is the one that ``reduction.model`` or ``reduction.model_sha256`` names. Raises
+    :class:`~vcm_ref.errors.ConfigError`.
+    """
+    path, digest = (configuration.get(f"reduction.{key}") for key in ("model", "model_sha256"))
+    if path is None and digest is None:
+        raise configuration.error("reduction.model", "a model is needed and none is named")
+    try:
+        data = named_model(path, digest)
+    except ModelError as error:
+        raise configuration.error("reduction.model", str(error)) from error
+    source = ModelSource.DATA if configuration.get("reduction.carry_model") else ModelSource.REFERENCE
+    return Model(number, kind, source, data, hashlib.sha256(data).digest())
+
+
+def _none(configuration: Configuration, layers: Sequence[Layer]) -> Reduction:
+    return Reduction([], [])
+
+
+def _resize(configuration: Configuration, layers: Sequence[Layer]) -> Reduction:
+    factors = configuration.per_layer("reduction.factor", [layer.name for layer in layers], 1)
+    if all(factor == 1 for factor in factors):
+        raise configuration.error("reduction.factor", "resizes no layer; give 2 or 4, or by layer")
+    return Reduction([Resize([factor.bit_length() - 1 for factor in factors])], [])
+
+
+def _klt(configuration: Configuration, layers: Sequence[Layer]) -> Reduction:
+    model = chosen_model(configuration, Klt.idc)
+    try:
+        known = KltModel.of(model.data)
+        shifts = known.shifts(layers)
+    except ModelError as error:
+        raise configuration.error("reduction.model", f"the model does not fit: {error}{_trained_for(model)}") from error
+    components = configuration.get("reduction.components") or known.components
+    if components > known.components:
+        raise configuration.error("reduction.components", f"the model has {known.components} components")
+    return Reduction([Klt(components, shifts, model.number)], [model])
+
+
+def _trained_for(model: Model) -> str:
+    """What a model's record says of its network, for messages."""
+    try:
+        network = read_metadata(model.data).get("network")
+    except ModelError:
+        return ""
+    return f"; it was trained for the network {network[:100]}" if network else ""
+
+
+def _network(configuration: Configuration, layers: Sequence[Layer]) -> Reduction:
+    model = chosen_model(configuration, Network.idc)
+    try:
+        stage = Network.of(model.data, layers, model.number, _condition(configuration))
+    except ModelError as error:
+        raise configuration.error("reduction.model", f"the model does not fit: {error}{_trained_for(model)}") from error
+    return Reduction([stage], [model])
+
+
+def _condition(configuration: Configuration) -> int:
+    """The number that a network is given besides the tensors."""
+    given: int | None = configuration.get("reduction.condition")
+    if given is not None:
+        return given
+    qp: int = 0 if configuration.get("codec.name") == "lossless" else configuration.get("codec.qp")
+    return qp
+
+
+#: By ``reduction.method``.
+METHODS: dict[str, Callable[[Configuration, Sequence[Layer]], Reduction]] = {
+    "none": _none,
+    "resize": _resize,
+    "klt": _klt,
+    "network": _network,
+}
