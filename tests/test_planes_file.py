@@ -32,7 +32,7 @@ def picture(planes: NDArray[np.uint16]) -> DecodedPicture:
     layers = {"p2": np.array([[[1.0]]], np.float32), "p3": np.array([[[-2.5]]], np.float32)}
     quantised = {"p2": np.array([[[7]]], np.uint16), "p3": np.array([[[8]]], np.uint16)}
     return DecodedPicture(
-        [planes, planes[:1]], quantised, FeatureSet(1, 1, layers), PictureReport(1, 1, [], {}, {}), False
+        {0: planes, 1: planes[:1]}, quantised, FeatureSet(1, 1, layers), PictureReport(1, 1, [], {}, {}), False
     )
 
 

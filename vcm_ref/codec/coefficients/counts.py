@@ -31,7 +31,8 @@ class Counts:
     def learn(self, places: Ints, bits: NDArray[np.bool_]) -> None:
         """Count decisions ``(N,)`` in their contexts int64 ``(sets, N)``."""
         size = len(self.counts)
-        self.counts[:, 1] += np.bincount(places.ravel(), minlength=size)
+        counted = np.bincount(places.ravel(), minlength=size)
+        self.counts[:, 1] += counted
         self.counts[:, 0] += np.bincount(places[:, ~bits].ravel(), minlength=size)
         if self._limit is not None:
-            self.counts[self.counts[:, 1] > self._limit] >>= 1
+            self.counts[(counted > 0) & (self.counts[:, 1] > self._limit)] >>= 1
