@@ -38,7 +38,8 @@ class LevelCoder:
 
         Raises :class:`CodecError` for levels that no encoder writes.
         """
-        used = sum(bool(levels[first:].any()) for first, _ in self._bands)
+        last = np.flatnonzero(levels.any((1, 2)))
+        used = sum(first <= last[-1] for first, _ in self._bands) if len(last) else 0
         used = self._coder.bits(len(self._bands).bit_length(), used)
         if used > len(self._bands):
             raise CodecError(f"coefficients: {used} bands of {len(self._bands)}")
