@@ -23,7 +23,7 @@ class NetworkModel(NamedTuple):
     def to_bytes(
         self, metadata: Mapping[str, str] | None = None, others: Mapping[str, NDArray[Any]] | None = None
     ) -> bytes:
-        """The model's file; ``others`` are tensors that are no graph's, such as the tables that levels are coded with."""
+        """The model's file; ``others`` are tensors of no graph, such as the tables that levels are coded with."""
         tensors = self.graph.tensors() | dict(others or {})
         if self.analysis is not None:
             tensors |= self.analysis.tensors(ANALYSIS)
