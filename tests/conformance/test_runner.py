@@ -96,8 +96,8 @@ def test_what_is_not_claimed_is_not_run(small: SmallSuite) -> None:
         ("too little", "GOOD_A_1", "fail", "^t1.raw has 30 bytes; 32 are right$"),
         ("too much", "GOOD_A_1", "fail", "^t2.raw has 68 bytes; 64 are right$"),
         ("no t1", "GOOD_A_1", "fail", "^there is no t1.raw$"),
-        ("link", "GOOD_A_1", "fail", "^t1.raw is no regular file$"),
-        ("pipe", "GOOD_A_1", "fail", "^t1.raw is no regular file$"),
+        ("link", "GOOD_A_1", "fail", "^t1.raw is not a regular file$"),
+        ("pipe", "GOOD_A_1", "fail", "^t1.raw is not a regular file$"),
         ("file for folder", "GOOD_A_1", "fail", "^left no output folder$"),
         ("reject all", "GOOD_A_1", "fail", r"^refused it with BitstreamError \(exit code 10\)$"),
         ("exit 10", "GOOD_A_1", "fail", r"^refused it \(exit code 10\) and left t0.raw$"),
@@ -207,9 +207,9 @@ def test_what_is_written_is_limited_whatever_it_is(
         ("link for its folder", "^(left no output folder|there is no t1.raw)$"),
         ("close its folders", "^$|^(left no output folder|t1.raw cannot be read: Permission denied)"),
         ("remove its folder", "^(left no output folder|there is no t1.raw)$"),
-        ("socket", "^t1.raw is no regular file$"),
+        ("socket", "^t1.raw is not a regular file$"),
         ("huge", "^t1.raw has 1099511627776 bytes; 32 are right$"),
-        ("folder for file", "^t1.raw is no regular file$"),
+        ("folder for file", "^t1.raw is not a regular file$"),
     ],
 )
 def test_odd_things_in_the_output(small: SmallSuite, behaviour: str, reason: str) -> None:
