@@ -23,10 +23,10 @@ Bitstream = SupportsBytes | bytes | bytearray | memoryview | str | os.PathLike[s
 class Features(Mapping[str, NDArray[np.float32]]):
     """The restored layers of one picture, by name: float32 arrays ``(C, H, W)``, tier T2.
 
-    ``quantised``: the integer coded tensors ``(C, H, W)`` by name, tier T1: uint16 samples or int32 levels. ``planes``:
-    the planes ``(F, H, W)`` of each substream that has some, by its number, tier T0. ``verified``: whether the bitstream
-    carried digests, which the decoder has then compared. ``picture_size``: (height, width) of the original picture in
-    pixels.
+    ``quantised``: the integer coded tensors ``(C, H, W)`` by name, tier T1: uint16 samples or int32 levels.
+    ``planes``: the planes ``(F, H, W)`` of each substream that has some, by its number, tier T0.
+    ``verified``: whether the bitstream carried digests, which the decoder has then compared.
+    ``picture_size``: (height, width) of the original picture in pixels.
     """
 
     def __init__(self, picture: DecodedPicture) -> None:
