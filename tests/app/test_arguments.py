@@ -12,7 +12,7 @@ import pytest
 from vcm_ref.app.arguments import Parser, real_number, whole_number
 from vcm_ref.app.examples import EXAMPLES
 
-OURS = ("anchor", "conformance", "crosscheck", "dec", "enc", "eval", "render", "report", "sweep")
+OURS = ("anchor", "conformance", "crosscheck", "dec", "enc", "eval", "render", "report", "sizes", "sweep")
 
 
 def parser_of(name: str, monkeypatch: pytest.MonkeyPatch) -> argparse.ArgumentParser:

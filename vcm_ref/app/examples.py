@@ -42,6 +42,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "vcm_crosscheck anchor.json --data instances.json",
         "vcm_crosscheck anchor.json --data instances.json --depth decode --bitstreams theirs --pictures 10",
     ),
+    "vcm_sizes": (
+        "vcm_sizes 640x480 1024x768 -c cfg/networks/detectron2_mask_r50.yaml --set network.weights=random",
+        "vcm_sizes 512x384 -c cfg/resize.yaml --bits 8 -o sizes.csv",
+    ),
     "vcm_conformance": (
         "vcm_conformance run conformance/decoders/vcm_dec.yaml",
         "vcm_conformance run theirs.yaml --feature grid -o report.md -o report.xml",
