@@ -30,7 +30,7 @@ _NAMES = {"type": "array", "minItems": 1, "items": {"type": "string"}, "descript
 class Network:
     """The network for pictures (docs/networks.md). A network refuses the options that it does not have."""
 
-    name: str = option("refnet", "`refnet`, `torchvision`, `detectron2` or `onnx`")
+    name: str = option("refnet", "`refnet`, `refnet_mask`, `torchvision`, `detectron2` or `onnx`")
     weights: str | None = option(None, "a weights file, `default` or `random`; without it the network's own")
     model: str | None = option(None, "a model of torchvision or of detectron2's zoo")
     layer: int | None = option(None, "the layer at which a classifier is split", minimum=1)

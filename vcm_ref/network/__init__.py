@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
 from vcm_ref.network.checks import check_options
-from vcm_ref.network.weights_files import detectron2_files, named_file, onnx_files, refnet_files
+from vcm_ref.network.weights_files import detectron2_files, named_file, onnx_files, refnet_files, refnet_mask_files
 from vcm_ref.task.classification import Classification
 from vcm_ref.task.detections import Detections
 
@@ -83,6 +83,7 @@ NETWORKS: dict[str, Entry] = {
     ),
     "onnx": Entry("vcm_ref.network.onnx_network", "OnnxNetwork", "pip install onnx onnxruntime", onnx_files),
     "refnet": Entry("vcm_ref.network.refnet", "RefNet", _TORCH, refnet_files),
+    "refnet_mask": Entry("vcm_ref.network.refnet_mask", "RefNetMask", _TORCH, refnet_mask_files),
     "torchvision": Entry("vcm_ref.network.torchvision_models", "torchvision_network", _TORCH),
 }
 """The networks by the name that the configuration gives them."""
