@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import CONFIGURATIONS, make_features
 
+from vcm_ref.bitstream.stream import CodedGroup
 from vcm_ref.configuration import Configuration, load_configuration
 from vcm_ref.decoder import DecodedPicture, Decoder
 from vcm_ref.encoder import Encoder
@@ -74,6 +75,34 @@ def test_the_report_of_a_group_is_on_all_its_pictures() -> None:
     assert report.pixels == 2 * features.height * features.width
     assert report.later_t1_digests == [report.t1_digests]
     assert sum(encoder.writer.part_bits.values()) == 8 * len(file.getvalue())
+
+
+@pytest.mark.parametrize(("first", "last"), [(0, 6), (0, 1), (1, 2), (1, 5), (3, 5), (5, 6)])
+def test_of_wanted_pictures_only_their_groups_are_decoded(
+    first: int, last: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = tuple(make_features(16, 8, 12, seed=seed) for seed in range(6))
+    groups = [(0, 1), (2, 3, 4), (5,)]
+    data = coded(configured(), *(tuple(pictures[number] for number in group) for group in groups))
+    expected = decoded(data)
+    count = 0
+
+    def counted(decoder: Decoder, group: CodedGroup) -> Any:
+        nonlocal count
+        count += 1
+        return substreams(decoder, group)
+
+    substreams = Decoder._decode_substreams
+    monkeypatch.setattr(Decoder, "_decode_substreams", counted)
+    found = list(Decoder(io.BytesIO(data)).pictures(range(first, last)))
+    assert count == sum(1 for group in groups if {*group} & {*range(first, last)})
+    for one, other in zip(found, expected[first:last], strict=True):
+        for name, tensor in one.quantised.items():
+            np.testing.assert_array_equal(tensor, other.quantised[name])
+    # A group's report stands once, with the number of its pictures.
+    assert sum(bool(picture.report.substreams) for picture in found) == count
+    if (first, last) == (0, 6):
+        assert [picture.report.pictures for picture in found] == [2, 0, 3, 0, 0, 1]
 
 
 def test_pictures_of_other_sizes_are_other_groups() -> None:

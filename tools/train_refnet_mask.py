@@ -159,7 +159,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description="Train and measure the mask head of refnet_mask.")
     parser.add_argument("--weights", type=Path, default=REFNET_MASK_WEIGHTS, help="where to store the head's weights")
-    parser.add_argument("--folder", type=Path, help="for regions and checkpoint (default: WEIGHTS.part)")
+    parser.add_argument("--folder", type=Path, help="for regions and checkpoint (default: WEIGHTS with the suffix .part)")
     parser.add_argument("--scenes", type=int, default=SCENES)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--evaluate", action="store_true", help="measure the stored weights, train nothing")
@@ -169,7 +169,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     record_path = arguments.weights.with_suffix(".json")
     record = json.loads(record_path.read_text("utf-8")) if arguments.evaluate and record_path.is_file() else {}
     if not arguments.evaluate:
-        folder = arguments.folder or arguments.weights.with_name(f"{arguments.weights.name}.part")
+        folder = arguments.folder or arguments.weights.with_suffix(".part")
         folder.mkdir(parents=True, exist_ok=True)
         regions = collect(folder, arguments.scenes)
         store(train(regions, folder, arguments.steps), arguments.weights)

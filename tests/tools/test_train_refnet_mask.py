@@ -50,7 +50,7 @@ def test_a_run_that_goes_on_gives_the_weights_of_one_that_did_not_stop(tmp_path:
     command = [sys.executable, str(TOOLS / "train_refnet_mask.py"), "--scenes", "4", "--evaluation-scenes", "1"]
     whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
     subprocess.run([*command, "--steps", "60", "--weights", str(whole)], check=True, capture_output=True)
-    checkpoint = tmp_path / "parts.safetensors.part" / "checkpoint.pt"
+    checkpoint = tmp_path / "parts.part" / "checkpoint.pt"
     with subprocess.Popen(
         [*command, "--steps", "60", "--weights", str(parts)], stdout=subprocess.PIPE, text=True
     ) as process:

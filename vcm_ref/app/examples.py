@@ -8,11 +8,13 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "vcm_enc -c cfg/fframe.yaml -i photos/*.jpg -b photos.bin",
         "vcm_enc -c cfg/feature_anchor.yaml -c cfg/networks/yolox_nano.yaml --set network.weights=yolox_nano.onnx "
         "-i photo.jpg -b photo.bin",
+        "vcm_enc -c cfg/feature_anchor.yaml --set codec.mode=RA --set group=8 -i street.mp4 --frames 80 -b street.bin",
         "vcm_enc -c cfg/lossless.yaml -i features.npz --picture-size 640x480 -b - | vcm_dec - -o decoded.npz",
     ),
     "vcm_dec": (
         "vcm_dec photo.bin -o photo.npz",
         "vcm_dec photos.bin -o decoded",
+        "vcm_dec street.bin --pictures 40:60 -o part",
         "vcm_dec photo.bin --tier t1 -o photo.raw",
         "vcm_dec photo.bin --detect --picture photo.jpg",
         "vcm_dec photo.bin --trace",

@@ -288,6 +288,8 @@ def method_of(
 ) -> Method:
     """The method that a configuration describes. Raises :class:`~vcm_ref.errors.ConfigError`."""
     tree = configuration.tree
+    if "group" in tree:
+        raise configuration.error("group", "codes pictures together: that is for vcm_enc")
     if "picture" not in tree:
         return FeatureMethod(name, tree, tuple(qps), backend, threads)
     codec = tree["codec"]
