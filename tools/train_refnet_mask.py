@@ -159,7 +159,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description="Train and measure the mask head of refnet_mask.")
     parser.add_argument("--weights", type=Path, default=REFNET_MASK_WEIGHTS, help="where to store the head's weights")
-    parser.add_argument("--folder", type=Path, help="for regions and checkpoint (default: WEIGHTS with the suffix .part)")
+    parser.add_argument(
+        "--folder", type=Path, help="for regions and checkpoint (default: WEIGHTS with the suffix .part)"
+    )
     parser.add_argument("--scenes", type=int, default=SCENES)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--evaluate", action="store_true", help="measure the stored weights, train nothing")
