@@ -52,7 +52,7 @@ def video(path: str, count: int, rate: str = "25:1") -> Path:
 
 
 def vcm_enc(*options: object) -> int:
-    return enc.main([*LOSSLESS, "--set", "arrangement.grid=2x2", *map(str, options)])
+    return enc.main([*LOSSLESS, "--set", "packing.grid=2x2", *map(str, options)])
 
 
 def record(path: str) -> Any:
