@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import CONFIGURATIONS, make_features
 
-from vcm_ref.bitstream.stream import CodedGroup
+from vcm_ref.bitstream.stream import BitstreamReader, CodedGroup
 from vcm_ref.configuration import Configuration, load_configuration
 from vcm_ref.decoder import DecodedPicture, Decoder
 from vcm_ref.encoder import Encoder
@@ -53,7 +53,7 @@ def test_a_group_decodes_as_its_pictures_do(codec: str) -> None:
     """Tensors of pictures coded together are those of pictures coded one by one; lossless, to the last sample."""
     pictures = tuple(make_features(16, 20, 24, seed=seed) for seed in range(3))
     mode = [] if codec == "lossless" else ["codec.mode=RA"]
-    configuration = configured(f"codec.name={codec}", *mode)
+    configuration = configured(f"codec.name={codec}", "group_parameters=own", *mode)
     together = decoded(coded(configuration, pictures[:2], pictures[2:]))
     alone = decoded(coded(configuration, *((picture,) for picture in pictures)))
     assert [picture.verified for picture in together] == [True] * 3
@@ -64,6 +64,26 @@ def test_a_group_decodes_as_its_pictures_do(codec: str) -> None:
             if codec == "lossless":
                 np.testing.assert_array_equal(tensor, other.quantised[name])
                 np.testing.assert_array_equal(one.features.layers[name], other.features.layers[name])
+
+
+def test_a_group_has_the_ranges_of_all_and_the_order_of_the_first() -> None:
+    pictures = tuple(make_features(16, 8, 12, seed=seed) for seed in (1, 2))
+    data = coded(configured(), pictures)
+    reader = BitstreamReader(io.BytesIO(data))
+    group = next(iter(reader.groups()))
+    for number, layer in enumerate(pictures[0].layers):
+        lowest = min(float(picture.layers[layer].min()) for picture in pictures)
+        highest = max(float(picture.layers[layer].max()) for picture in pictures)
+        first, second = (picture.tensors[number] for picture in group.header.pictures)
+        assert first.ranges == second.ranges == [(lowest, highest)]
+        # `mean`: the brightest map first
+        assert first.order == np.argsort(-pictures[0].layers[layer].mean(axis=(1, 2)), kind="stable").tolist()
+        assert second.order == first.order
+    for found, picture in zip(decoded(data), pictures, strict=True):
+        for layer, values in picture.layers.items():
+            assert np.abs(found.features.layers[layer] - values).max() <= (values.max() - values.min()) / 1000
+    own = next(iter(BitstreamReader(io.BytesIO(coded(configured("group_parameters=own"), pictures))).groups()))
+    assert own.header.pictures[0].tensors[0].ranges != own.header.pictures[1].tensors[0].ranges
 
 
 def test_the_report_of_a_group_is_on_all_its_pictures() -> None:

@@ -88,10 +88,11 @@ def test_a_video_is_coded_in_groups_and_decoded_in_part(capsys: pytest.CaptureFi
     assert Path("one.npz").is_file()
 
 
-def test_groups_change_the_tensors_of_a_lossless_codec_not_at_all() -> None:
+def test_groups_of_pictures_with_their_own_ranges_have_the_tensors_of_pictures_alone() -> None:
     video("street.y4m", 4)
     for group in (1, 2, 4):
-        assert vcm_enc("-i", "street.y4m", "--set", f"group={group}", "-b", f"{group}.bin", "-q") == 0
+        settings = ["--set", f"group={group}", *(["--set", "group_parameters=own"] if group > 1 else [])]
+        assert vcm_enc("-i", "street.y4m", *settings, "-b", f"{group}.bin", "-q") == 0
     digests = [[entry["t1_digests"] for entry in record(f"{group}.bin")["pictures"]] for group in (1, 2, 4)]
     assert digests[0] == digests[1] == digests[2]
 
@@ -143,6 +144,7 @@ def test_numbered_pictures_are_a_sequence_where_their_rate_is_given(capsys: pyte
         (["-i", "damaged.y4m"], "damaged.y4m: ends within a picture"),
         (["-i", "street.y4m", "--set", "frame_rate=5"], "street.y4m: states frame rate and format itself"),
         (["-i", "street.y4m", "--set", "group=0"], "group: is 0"),
+        (["-i", "street.y4m", "--set", "group_parameters=own"], "has no effect unless group is at least 2"),
         (["-i", "street.y4m", "--set", "pixel_format=rgb"], "pixel_format: is 'rgb'"),
     ],
 )

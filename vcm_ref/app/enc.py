@@ -135,6 +135,8 @@ def _work(arguments: argparse.Namespace) -> None:
         check_needed(arguments, ("--start", "--frames"), "a video as input")
     sequence = PictureSequence(inputs.paths, source, _selection(configuration))
     size = configuration.get("group") or 1
+    if size == 1 and configuration.get("group_parameters") is not None:
+        raise configuration.error("group_parameters", "has no effect unless group is at least 2")
     name = configuration.get("bitstream")
     read = files_read(arguments, configuration, inputs)
     with ExitStack() as stack:

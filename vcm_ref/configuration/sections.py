@@ -280,6 +280,10 @@ class Coding:
         minimum=1,
         maximum=MAX_GROUP,
     )
+    group_parameters: Literal["common", "own"] | None = option(
+        None,
+        "`common`, the default: all pictures of a group have one range and one channel order; `own`: each its own",
+    )
     digest_length: int = option(
         8, "bytes of each layer's T1 digest in the bitstream; with 0 nothing is decoded again", minimum=0, maximum=32
     )
