@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from ..bitstream.elements import MAX_GROUP
+from ..bitstream.elements import MAX_COMPONENTS, MAX_GROUP
 from ..codec import hevc, vtm, vvenc
 from ..conversion.quantisation import RANGE_PROFILES
 from ..video_file import PIXEL_FORMATS
@@ -96,16 +96,17 @@ FRAMES = (*VIDEO, "lossless")
 WITH_QP = (*VIDEO, "coefficients")
 _OF_FRAMES = ("codec.name", FRAMES)
 #: The methods of reduction that need a model.
-WITH_MODEL = ("klt",)
+WITH_MODEL = ("klt", "network")
 
 
 @dataclass(frozen=True)
 class Reduction:
     """Reduction of the layers to the coded tensors (docs/bitstream.md, clause 8.9)."""
 
-    method: Literal["none", "resize", "klt"] = option(
+    method: Literal["none", "resize", "klt", "network"] = option(
         "none",
-        "`resize`: layers are coded at a fraction of their size; `klt`: by a trained transform of all layers",
+        "`resize`: layers are coded at a fraction of their size; `klt`: by a trained transform of all layers; "
+        "`network`: by a trained network of integers",
     )
     factor: int | Mapping[str, int] | None = option(
         None,
@@ -126,6 +127,20 @@ class Reduction:
         only_with=("reduction.method", WITH_MODEL),
         pattern=r"^[0-9a-f]{64}\Z",
         description="64 hexadecimal digits",
+    )
+    components: int | None = option(
+        None,
+        "the number of components that are coded; without it all that the model has",
+        minimum=1,
+        maximum=MAX_COMPONENTS,
+        only_with=("reduction.method", ("klt",)),
+    )
+    condition: int | None = option(
+        None,
+        "the number that the network is given besides the tensors; by default the QP, and 0 where there is none",
+        minimum=0,
+        maximum=255,
+        only_with=("reduction.method", ("network",)),
     )
     carry_model: bool = option(
         False,

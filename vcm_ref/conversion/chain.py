@@ -112,6 +112,8 @@ class Chain:
 
     def _reduced(self, layers: Mapping[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         """The coded tensors, before quantisation."""
+        if self.header.stages:
+            measure_ranges(layers, RangeScope.PICTURE)  # for what it refuses
         tensors = list(layers.values())
         for transform in self._transforms:
             tensors = transform.forward(tensors)
