@@ -22,6 +22,7 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredic
 from torchvision.models.detection.roi_heads import RoIHeads, paste_masks_in_image
 from torchvision.ops import MultiScaleRoIAlign
 
+from vcm_ref.network.checks import CPU
 from vcm_ref.network.refnet import CHANNELS, LAYERS, RefNet, fill
 from vcm_ref.network.weights_files import REFNET_MASK_WEIGHTS
 from vcm_ref.provenance import file_digest
@@ -58,12 +59,12 @@ class RefNetMask(RefNet):
 
     name = "refnet_mask"
 
-    def __init__(self, weights: str | Path | None = None) -> None:
-        super().__init__()
+    def __init__(self, weights: str | Path | None = None, device: str = CPU) -> None:
+        super().__init__(device=device)
         path = Path(weights) if weights is not None else REFNET_MASK_WEIGHTS
         head = build_mask_head()
         fill(head, path, self.name)
-        head.requires_grad_(False)
+        head.requires_grad_(False).to(self._device)
         regions = cast(RoIHeads, self.model.roi_heads)
         regions.mask_roi_pool = region_pool()
         regions.mask_head, regions.mask_predictor = head["mask_head"], head["mask_predictor"]
@@ -75,8 +76,8 @@ class RefNetMask(RefNet):
         }
 
     def _masks(self, found: dict[str, Tensor], boxes: Tensor, height: int, width: int) -> NDArray[np.bool_]:
-        masks = np.zeros((len(boxes), height, width), np.bool_)
+        probabilities, masks = found["masks"].cpu(), np.zeros((len(boxes), height, width), np.bool_)
         for index in range(len(boxes)):  # one at a time: each is as large as the picture, in float32
-            pasted = paste_masks_in_image(found["masks"][index, None], boxes[index, None], (height, width))
+            pasted = paste_masks_in_image(probabilities[index, None], boxes[index, None], (height, width))
             torch.ge(pasted[0, 0], 0.5, out=torch.from_numpy(masks[index]))
         return masks

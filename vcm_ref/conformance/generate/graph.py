@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...bitstream.headers import Model
+from ...bitstream.levels import levels
 from ...bitstream.values import GraphOperation as Kind
 from ...bitstream.values import Grid, StageId
 from ...conversion.reduction import Network, Resize
@@ -245,6 +246,10 @@ def graphs() -> Iterator[Variant]:
     reference = by_digest(0, again[0].data, StageId.NETWORK)
     make = partial(coded_with, graph, sizes, models=[*again, reference])
     yield Variant("reference", make, ("a model that refers to the bytes of another",))
+    most = levels()[0].max_graph_operations
+    listed = [Operation(Kind.SCALE, number, bits=16, p=number % 2, r=1) for number in (0, *range(2, most + 1))]
+    make = partial(coded, [Input(1, 0, 16, 9)], listed, [Output(most + 1, 9)], [(3, 4)], level=1)
+    yield Variant("level_1", make, (f"{most} operations, all that level 1 allows",))
     yield Variant("resized", partial(_resized, graph), ("layers that are resized first",))
     yield Variant("twice", partial(_twice, graph), ("another one before it",))
 

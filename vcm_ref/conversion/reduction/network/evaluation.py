@@ -16,6 +16,8 @@ from .rules import FIELDS
 Integers = NDArray[np.int32]
 #: Samples that an operation on single samples handles at a time, in 64 bits each.
 _BLOCK = 1 << 18
+#: Weights that are kept as floating-point numbers; of larger graphs they are converted each time.
+_MOST_READY = 1 << 24
 
 
 class Evaluator:
@@ -24,8 +26,11 @@ class Evaluator:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         results = graph.forms[graph.condition + 1 :]
+        weights = sum(
+            operation.numbers["weight"].size for operation in graph.operations if "weight" in operation.numbers
+        )
         self._steps = [
-            _step(operation, graph.forms[operation.first], form)
+            _step(operation, graph.forms[operation.first], form, ready=weights <= _MOST_READY)
             for operation, form in zip(graph.operations, results, strict=True)
         ]
         self._last_use = _last_use(graph)
@@ -61,10 +66,10 @@ def _last_use(graph: Graph) -> dict[int, list[int]]:
 Step = Callable[[Integers, Any], Integers]
 
 
-def _step(operation: Operation, first: Form, result: Form) -> Step:
+def _step(operation: Operation, first: Form, result: Form, *, ready: bool) -> Step:
     """The operation as a function of its tensors."""
     if operation.kind == Kind.CONVOLUTION:
-        convolution = Convolution(operation, first, result)
+        convolution = Convolution(operation, first, result, ready=ready)
         return lambda x, y: convolution(x)
     if operation.kind in _SAMPLES:
         function = _SAMPLES[operation.kind]
