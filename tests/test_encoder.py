@@ -68,7 +68,7 @@ def test_a_group_decodes_as_its_pictures_do(codec: str) -> None:
 
 def test_a_group_has_the_ranges_of_all_and_the_order_of_the_first() -> None:
     pictures = tuple(make_features(16, 8, 12, seed=seed) for seed in (1, 2))
-    data = coded(configured(), pictures)
+    data = coded(configured("group_parameters=common"), pictures)
     reader = BitstreamReader(io.BytesIO(data))
     group = next(iter(reader.groups()))
     for number, layer in enumerate(pictures[0].layers):

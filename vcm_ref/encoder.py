@@ -96,9 +96,9 @@ class Encoder:
         return self._chain.forward(features.layers, settings.choices)
 
     def _convert_group(self, pictures: Sequence[FeatureSet]) -> list[ConvertedPicture]:
-        if len(pictures) == 1 or self.configuration.get("group_parameters") == "own":
-            return [self.convert(features) for features in pictures]
-        return self._chain.forward_group([features.layers for features in pictures], self.settings.choices)
+        if len(pictures) > 1 and self.configuration.get("group_parameters") == "common":
+            return self._chain.forward_group([features.layers for features in pictures], self.settings.choices)
+        return [self.convert(features) for features in pictures]
 
     def close(self) -> None:
         """Complete the bitstream."""

@@ -67,3 +67,12 @@ def test_mistakes_are_one_line(
     assert got == code
     assert message in told
     assert told.count("\n") == 1
+
+
+def test_a_tensor_of_any_maps_is_counted_without_a_model(tmp_path: Path) -> None:
+    output = tmp_path / "sizes.csv"
+    assert main(["96x64", "--maps", "64", "--bits", "8", "-o", str(output)]) == 0
+    with output.open(encoding="utf-8", newline="") as file:
+        rows = {(row["step"], row["bits_per_value"]): row for row in csv.DictReader(file)}
+    assert rows["coded 64 maps", "8"]["shape"] == "64x2x3"
+    assert rows["all coded tensors", "8"]["bits"] == str(8 * 64 * 2 * 3)

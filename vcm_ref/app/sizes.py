@@ -45,6 +45,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="N",
         help="bits of a quantised value (default: 8 4 2)",
     )
+    parser.add_argument(
+        "--maps",
+        type=whole_number(1),
+        metavar="N",
+        help="count a tensor of N maps of the last layer's size in place of the coded tensors (default: the "
+        "configuration's reduction)",
+    )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the tables as CSV as well")
     return run(parser, _work, argv)
 
@@ -56,7 +63,7 @@ def _work(arguments: argparse.Namespace) -> None:
     if arguments.output is not None:
         check_outputs([arguments.output], [*configuration.files, *weights_files(options["name"], options)])
     network = load_network(**options)
-    tables = {picture: _sizes(configuration, network, picture) for picture in pictures}
+    tables = {picture: _sizes(configuration, network, picture, arguments.maps) for picture in pictures}
     depths = [FLOAT_BITS, *arguments.bits]
     if arguments.output is not None:
         _save(arguments.output, tables, depths)
@@ -75,10 +82,13 @@ def _picture(text: str) -> Picture:
     return height, width
 
 
-def _sizes(configuration: Configuration, network: Network, picture: Picture) -> list[Size]:
+def _sizes(configuration: Configuration, network: Network, picture: Picture, maps: int | None) -> list[Size]:
     """The sizes that the network's own layers of a black picture come to."""
     features = network.extract(np.zeros((*picture, 3), np.uint8))
     layers: dict[str, Shape] = {name: (len(layer), *layer.shape[1:]) for name, layer in features.layers.items()}
+    if maps is not None:
+        _, height, width = list(layers.values())[-1]
+        return list(sizes(picture, layers, {f"{maps} maps": (maps, height, width)}))
     header = settings_for(configuration, features).header
     return list(sizes(picture, layers, coded_shapes(header, picture, layers)))
 

@@ -358,7 +358,7 @@ class Coding:
     )
     group_parameters: Literal["common", "own"] | None = option(
         None,
-        "`common`, the default: all pictures of a group have one range and one channel order; `own`: each its own",
+        "`own`, the default: each picture of a group has its ranges and channel order; `common`: all have the same",
     )
     digest_length: int = option(
         8, "bytes of each layer's T1 digest in the bitstream; with 0 nothing is decoded again", minimum=0, maximum=32

@@ -100,7 +100,7 @@ class Chain:
     ) -> list[ConvertedPicture]:
         """Turn the layers of a group's pictures into frames, with the ranges of all and the first one's channel order.
 
-        Samples and maps that mean another thing in the next picture could not be predicted from it.
+        The layers are reduced twice, so that memory is that of the frames.
         """
         measured = [self._ranges(self._reduced(layers)) for layers in pictures]
         ranges = [
