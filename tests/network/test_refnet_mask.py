@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from vcm_ref.errors import NetworkError
-from vcm_ref.network import load_network, weights_files
+from vcm_ref.network import layer_files, load_network, weights_files
 from vcm_ref.network.weights_files import REFNET_MASK_WEIGHTS, REFNET_WEIGHTS
 from vcm_ref.task.coco import evaluate_boxes, evaluate_masks
 from vcm_ref.task.scenes import coco_annotations, coco_categories, render_scene
@@ -101,6 +101,10 @@ def test_its_numbers_come_from_two_files_and_it_describes_both(network: Any, tmp
     assert described["weights_sha256"] == other["weights_sha256"]
     assert described["refnet_weights_sha256"] == load_network("refnet").describe()["weights_sha256"]
     assert other["weights"] == "own.safetensors"
+
+
+def test_models_for_the_layers_of_refnet_are_its_models_too() -> None:
+    assert layer_files("refnet_mask", {}) == layer_files("refnet", {}) == [REFNET_WEIGHTS]
 
 
 def test_weights_that_are_not_a_mask_head_s_are_refused(tmp_path: Path) -> None:
