@@ -78,7 +78,7 @@ class Encoder:
         pictures of one group of different sizes; :class:`~vcm_ref.errors.CodecError` where the inner codec fails.
         """
         group = self._group_of(pictures)
-        converted = [self.convert(features) for features in pictures]
+        converted = self._convert_group(pictures)
         header = self.settings.header
         group.pictures = [to_picture_header(header, picture.side) for picture in converted]
         writer = self._writer_for(group)
@@ -94,6 +94,11 @@ class Encoder:
         """Conversion alone, which writes nothing: reduction, ranges, quantisation, channel order, packing."""
         settings = self._settings_for(features)
         return self._chain.forward(features.layers, settings.choices)
+
+    def _convert_group(self, pictures: Sequence[FeatureSet]) -> list[ConvertedPicture]:
+        if len(pictures) > 1 and self.configuration.get("group_parameters") == "common":
+            return self._chain.forward_group([features.layers for features in pictures], self.settings.choices)
+        return [self.convert(features) for features in pictures]
 
     def close(self) -> None:
         """Complete the bitstream."""

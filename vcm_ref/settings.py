@@ -156,8 +156,12 @@ def _grids(configuration: Configuration, names: list[str], shapes: list[Shape], 
 
 def _modes(configuration: Configuration, names: list[str], form: TensorFormat) -> list[Mode]:
     modes = [Mode[mode] for mode in configuration.per_layer("codec.mode", names, "AI")]
-    if form.packing == Packing.STACKED and Mode.RA in modes:
-        raise configuration.error("codec.mode", "the stacked packing has one frame, which can only be coded AI")
+    alone = (configuration.get("group") or 1) == 1
+    if form.packing == Packing.STACKED and Mode.RA in modes and alone:
+        raise configuration.error(
+            "codec.mode",
+            "the stacked packing has one frame a picture, which can only be coded AI unless group is set",
+        )
     return [Mode.AI] * len(names) if form.inner_codec == InnerCodecId.LOSSLESS else modes
 
 

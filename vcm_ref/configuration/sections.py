@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from ..bitstream.elements import MAX_COMPONENTS
+from ..bitstream.elements import MAX_COMPONENTS, MAX_GROUP
 from ..codec import hevc, vtm, vvenc
 from ..conversion.quantisation import RANGE_PROFILES
+from ..video_file import PIXEL_FORMATS
 from .options import Tree, option, section
 
 GRID: Tree = {"pattern": r"^[1-9][0-9]{0,5}x[1-9][0-9]{0,5}\Z", "description": "columns x rows, as in 4x4"}
@@ -31,7 +32,7 @@ _NAMES = {"type": "array", "minItems": 1, "items": {"type": "string"}, "descript
 class Network:
     """The network for pictures (docs/networks.md). A network refuses the options that it does not have."""
 
-    name: str = option("refnet", "`refnet`, `torchvision`, `detectron2` or `onnx`")
+    name: str = option("refnet", "`refnet`, `refnet_mask`, `torchvision`, `detectron2` or `onnx`")
     weights: str | None = option(None, "a weights file, `default` or `random`; without it the network's own")
     model: str | None = option(None, "a model of torchvision or of detectron2's zoo")
     layer: int | None = option(None, "the layer at which a classifier is split", minimum=1)
@@ -349,6 +350,16 @@ class Coding:
     order: Order = section(Order, "order")
     packing: Packing = section(Packing, "packing")
     codec: Codec = section(Codec, "inner codec")
+    group: int | None = option(
+        None,
+        "pictures that are coded together as one group, for vcm_enc; 1 by default",
+        minimum=1,
+        maximum=MAX_GROUP,
+    )
+    group_parameters: Literal["common", "own"] | None = option(
+        None,
+        "`own`, the default: each picture of a group has its ranges and channel order; `common`: all have the same",
+    )
     digest_length: int = option(
         8, "bytes of each layer's T1 digest in the bitstream; with 0 nothing is decoded again", minimum=0, maximum=32
     )
@@ -361,8 +372,26 @@ class Files:
     input: str | None = option(None, "picture, feature file, folder or glob", shapes=False)
     bitstream: str = option("bitstream.bin", "the bitstream to write", shapes=False, minLength=1)
     picture_size: str | None = option(
-        None, "width x height of the original picture, for feature files that do not say it", shapes=False, **SIZE
+        None,
+        "width x height of the original picture, for feature files and raw video, which do not say it",
+        shapes=False,
+        **SIZE,
     )
+    pixel_format: str | None = option(
+        None,
+        "raw video: " + ", ".join(f"`{name}`" for name in PIXEL_FORMATS) + "; `yuv420p` by default",
+        values=PIXEL_FORMATS,
+        shapes=False,
+    )
+    frame_rate: float | None = option(
+        None,
+        "pictures a second, for raw video (30 by default), and for pictures and features that are a sequence",
+        exclusiveMinimum=0,
+        maximum=1000,
+        shapes=False,
+    )
+    start: int | None = option(None, "video: the number of the first picture, from 0", minimum=0, shapes=False)
+    frames: int | None = option(None, "video: pictures at most; by default all", minimum=1, shapes=False)
 
 
 @dataclass(frozen=True)

@@ -289,6 +289,8 @@ def method_of(
     name: str, configuration: Configuration, qps: Iterable[int], backend: Backend = "auto", threads: int = 1
 ) -> Method:
     """The method that a configuration describes. Raises :class:`~vcm_ref.errors.ConfigError`."""
+    if configuration.get("group") is not None:
+        raise configuration.error("group", "codes pictures together: that is for vcm_enc")
     tree = with_model(configuration).tree
     if "picture" not in tree:
         return FeatureMethod(name, tree, tuple(qps), backend, threads)
