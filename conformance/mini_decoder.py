@@ -839,7 +839,7 @@ class LevelDecoder:
             magnitude = 2 + (1 << length) + self.bits(length)
             require(magnitude < 65536, "a level of 65536 or more")
         signs = 3 * np.sign(at(0, -1)) + np.sign(at(-1, 0) if b is None else b)
-        return -magnitude if magnitude and self.bit(("sign", 0, signs), ("sign", 1, c)) else magnitude
+        return -magnitude if magnitude and self.bit(("sign", signs), ("sign", c, signs)) else magnitude
 
 
 THRESHOLDS = [(4 + i % 4) << (i // 4 + 2) for i in range(63)]
