@@ -281,7 +281,7 @@ def graphs(group: Group, header: Header, models: dict[int, tuple[int, bytes, byt
             given = [(tensor.channels, s) for tensor, s in zip(stage.before, stage.own, strict=True)]
             require([(channels, s) for channels, s, *_ in graph.inputs] == taken, "a graph that takes other tensors")
             require([graph.forms[one][:2] for one, _ in graph.outputs] == given, "a graph that gives other tensors")
-            needs = mini_graph.needs(graph, grid(sizes, stage.own))
+            needs = mini_graph.needs(graph, lattice(sizes, stage.own))
             bounds = LEVELS[header.level_idc][9:]
             require(all(map(int.__le__, needs, bounds)), "a graph that needs more than the level allows")
             within = needs[1] <= MAX_GRAPH_PRODUCTS and needs[2] <= MAX_GRAPH_SAMPLES
@@ -289,7 +289,7 @@ def graphs(group: Group, header: Header, models: dict[int, tuple[int, bytes, byt
         group.graphs.append(graph)
 
 
-def grid(sizes: list[tuple[int, int]], shifts: list[int]) -> tuple[int, int]:
+def lattice(sizes: list[tuple[int, int]], shifts: list[int]) -> tuple[int, int]:
     """Clause 7.25."""
     h, w = zip(*[(-(-h >> s), -(-w >> s)) for (h, w), s in zip(sizes, shifts, strict=True)], strict=True)
     return max(h), max(w)
@@ -377,7 +377,7 @@ def group_header(r: Reader, header: Header) -> Group:
         if stage.idc == RESIZE:
             coded.append([(-(-h >> s), -(-w >> s)) for (h, w), s in zip(coded[-1], stage.own, strict=True)])
         elif stage.idc == NETWORK:
-            h, w = grid(coded[-1], stage.own)
+            h, w = lattice(coded[-1], stage.own)
             coded.append([(h << s, w << s) for s in stage.shifts])
         else:
             pairs = zip(stage.before, stage.own, strict=True)
