@@ -145,6 +145,7 @@ def bitstream(data: bytes) -> Iterator[Group]:
         group = group_header(payload, header)
         check_level(group, header)
         graphs(group, header, models)
+        level_tables(group, header, models)
         bases = {codec: [(0, 0), *annex_a(codec)] for codec in header.codecs & {HEVC, VVC}}
         group.inner_streams = []
         for tensors, size in zip(header.substreams, group.sizes, strict=True):
@@ -335,7 +336,7 @@ def tensor_format(r: Reader) -> SimpleNamespace:
     if form.inner_codec_idc == COEFFICIENTS:  # clause 7.22
         require(form.n == 16, "levels whose bit depth is not 16")
         form.qp, *form.offsets = r.u("level_qp", 6), r.u("level_offset_one", 5) - 8, r.u("level_offset_more", 5) - 8
-        require(not r.u("model_tables_flag", 1), "the tables of a model, where the last stage has none")
+        form.model_tables = r.u("model_tables_flag", 1)
         form.picture_before = r.u("picture_before_flag", 1)
         form.range_scope_idc, form.reorder_coding_idc, form.packing_idc = FIXED, NONE, FRAMES
         form.fixed = [(0.0, 2.0 ** (form.qp // 6 - 17))]
@@ -624,8 +625,10 @@ def decode(groups: Iterable[Group], planes: BinaryIO | None, folder: Path) -> No
             header = group.header
             clips = []
             for tensors, stream, size in zip(header.substreams, group.inner_streams, group.sizes, strict=True):
-                inner_decoder = {LOSSLESS: lossless, COEFFICIENTS: levels}.get(tensors[0].inner_codec_idc, ffmpeg)
-                skipped = planes and inner_decoder != levels
+                level_decoder = functools.partial(levels, group)
+                decoders = {LOSSLESS: lossless, COEFFICIENTS: level_decoder}
+                inner_decoder = decoders.get(tensors[0].inner_codec_idc, ffmpeg)
+                skipped = planes and inner_decoder != level_decoder
                 clips.append(None if skipped else inner_decoder(stream, size, tensors[0]))
             for p, picture in enumerate(group.pictures):
                 tensors = {}
@@ -735,9 +738,37 @@ def given_planes(planes: BinaryIO, size: tuple[int, int, int]) -> np.ndarray:
     return frames.reshape(size)
 
 
-def levels(coded: InnerStream, size: tuple[int, int, int], tensor: Tensor) -> np.ndarray:
+def level_tables(group: Group, header: Header, models: dict[int, tuple[int, bytes, bytes]]) -> None:
+    """Clauses 7.22 and 8.10.5: the tables of the last stage's model, where a tensor uses them; scales by tensor."""
+    forms = [tensor.format for tensor in header.tensors]
+    group.tables = {}
+    if any(form.inner_codec_idc == COEFFICIENTS and form.model_tables for form in forms):
+        require(header.stages and hasattr(header.stages[-1], "model_id"), "tables of a model where there is none")
+        try:
+            tensors = mini_graph.model_tensors(models.get(header.stages[-1].model_id, (0, b"", b""))[2])
+        except ValueError as error:
+            raise Refused(f"a model: {error}", BITSTREAM_ERROR) from error
+        kind, scales = tensors.get("coefficients.scales", ("", np.zeros(0)))
+        total = sum(tensor.channels for tensor in header.tensors)
+        require(kind == "U8" and scales.ndim == 1 and len(scales) >= total, "a model's scales are missing or too few")
+        kind, counts = tensors.get("coefficients.contexts", ("", np.zeros(0)))
+        require(kind == "U8" and counts.shape == (2376, 2), "a model's counts are missing or of another shape")
+        require((counts[:, 0] <= counts[:, 1]).all(), "a model's counts of zeros are above those of all")
+        group.counts, parts = counts.tolist(), np.cumsum([tensor.channels for tensor in header.tensors])[:-1]
+        for tensor, own in zip(header.tensors, np.split(scales[:total].astype(int), parts), strict=True):
+            group.tables[tensor.name] = own.tolist() if getattr(tensor.format, "model_tables", 0) else None
+
+
+def levels(group: Group, coded: InnerStream, size: tuple[int, int, int], tensor: Tensor) -> np.ndarray:
     """Clause 8.10, level by level."""
     decoder, v = LevelDecoder(coded[0]), np.zeros(size, "<i4")
+    if tensor.format.model_tables:
+        names = [("above", k, i, c) for k in range(3) for i, most in enumerate((64, 600, 128)) for c in range(most)]
+        decoder.counts = dict(zip(names, map(list, group.counts), strict=True))
+        for s in group.tables[tensor.name]:
+            e = min(s - tensor.format.qp - 36, 155)
+            mean = (64, 72, 81, 91, 102, 114)[e % 6] << max(e // 6, 0) >> (6 - e // 6 if e < 0 else 6)
+            decoder.expected.append(mean)
     before = None
     for picture in v.reshape(-1, tensor.channels, *size[1:]):
         decoder.picture(picture, before)
@@ -757,6 +788,7 @@ class LevelDecoder:
         starts = [8, *THRESHOLDS]
         self.counts = {("above", k, 0, i): [16384 // (1024 + starts[i]), 16] for k in range(3) for i in range(64)}
         self.row: list[tuple[tuple, int]] = []
+        self.expected: list[int] = []  # of each component, with the tables of a model
 
     def shift(self) -> None:
         while self.range < 1 << 24:
@@ -806,7 +838,7 @@ class LevelDecoder:
             density, average = around * 128 // max(k, 1), 1024 * int(e.sum()) // (max(k, 1) * h * w)
             for y in range(h):
                 for c in range(first, end):
-                    expected = average if first else 1024
+                    expected = self.expected[c] if self.expected else average if first else 1024
                     if before is not None:
                         expected = 1024 * int(np.abs(before[c]).sum(dtype=np.int64)) // (h * w)
                     rows = 1024 * int(np.abs(v[c, :y]).sum(dtype=np.int64))
