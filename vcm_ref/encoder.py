@@ -16,6 +16,7 @@ from .bitstream.levels import Level, level_for, levels, needs_of, together
 from .bitstream.stream import BitstreamWriter, CodedGroup
 from .bitstream.substreams import to_inner_stream, to_substream
 from .bitstream.values import ReorderCoding
+from .codec import InnerDecoder, InnerEncoder
 from .configuration import Configuration
 from .conversion.chain import Chain, ConvertedPicture, split_pictures, to_picture_header
 from .errors import DatasetError
@@ -130,12 +131,13 @@ class Encoder:
     ) -> list[tuple[_Coded, float]]:
         samples = sum(clip.size for clip in frames)
 
-        def code(clip: NDArray[np.uint16], geometry: SubstreamGeometry, qp: int) -> _Coded:
-            coded = _code_substream(self.settings, clip, geometry, qp)
+        def code(clip: NDArray[np.uint16], geometry: SubstreamGeometry, encoder: InnerEncoder, qp: int) -> _Coded:
+            verifier = self.settings.verifiers.get(encoder.codec_id)
+            coded = _code_substream(encoder, verifier, clip, geometry, qp)
             self._progress(clip.size / samples)
             return coded
 
-        jobs = zip(frames, geometries, self.settings.qps, strict=True)
+        jobs = zip(frames, geometries, self.settings.inner_encoders, self.settings.qps, strict=True)
         return run_together([partial(code, *job) for job in jobs])
 
     def _settings_for(self, features: FeatureSet) -> CodingSettings:
@@ -182,16 +184,20 @@ def _joined(converted: list[ConvertedPicture]) -> list[NDArray[np.uint16]]:
 
 
 def _code_substream(
-    settings: CodingSettings, frames: NDArray[np.uint16], geometry: SubstreamGeometry, qp: int
+    encoder: InnerEncoder,
+    verifier: InnerDecoder | None,
+    frames: NDArray[np.uint16],
+    geometry: SubstreamGeometry,
+    qp: int,
 ) -> _Coded:
     """Code one substream, and decode what will be stored of it where a digest is due."""
     codec = geometry.tensor.format.inner_codec
-    inner_stream = settings.inner_encoder.encode(frames, geometry.tensor.mode, qp)
+    inner_stream = encoder.encode(frames, geometry.tensor.mode, qp)
     stored = to_substream(codec, inner_stream)
-    if settings.verifier is None:
+    if verifier is None:
         return _Coded(len(inner_stream), stored, None)
     count, height, width = frames.shape
-    decoded = settings.verifier.decode(to_inner_stream(codec, stored), count, height, width, geometry.inner_bit_depth)
+    decoded = verifier.decode(to_inner_stream(codec, stored), count, height, width, geometry.inner_bit_depth)
     return _Coded(len(inner_stream), stored, decoded)
 
 

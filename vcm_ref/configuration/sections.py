@@ -1,7 +1,8 @@
 """Every key of the configuration: a frozen dataclass a stage, with defaults, meanings and bounds.
 
 The JSON Schema and the table of keys in ``docs/guide.md`` are made of these classes. A value ``X | Mapping[str, X]`` is
-one for all layers, or a mapping whose keys are names of layers, places in coding order (``layer 1``) and ``default``.
+one for all layers, or a mapping whose keys are names of layers or coded tensors, places in coding order (``layer 1``),
+endings of names (``*.maps``) and ``default``.
 """
 
 from __future__ import annotations
@@ -131,7 +132,14 @@ class Reduction:
 class Quantisation:
     """Quantisation of the layers (docs/bitstream.md, clause 8.6)."""
 
-    bit_depth: int = option(10, "bits of a sample, 2 to 10; with `lossless` up to 16", minimum=2, maximum=16)
+    bit_depth: int | Mapping[str, int] = option(
+        10,
+        "bits of a sample, 2 to 10; with `lossless` up to 16",
+        by_layer=True,
+        minimum=2,
+        maximum=16,
+        description="an integer, 2 to 16",
+    )
     range: Literal["fixed", "picture", "layer", "channel"] = option(
         "layer", "the values that one pair of minimum and maximum spans"
     )
@@ -191,7 +199,9 @@ class Codec:
 
     RULES: ClassVar[Tree] = {"allOf": [_rules_of(codec) for codec in VIDEO]}
 
-    name: Literal["vvenc", "hevc", "vtm", "lossless"] = option("vvenc", "the inner codec's encoder")
+    name: Literal["vvenc", "hevc", "vtm", "lossless"] | Mapping[str, Any] = option(
+        "vvenc", "the inner codec's encoder", by_layer=True
+    )
     preset: str | None = option(
         None,
         "; ".join(f"{codec}: {', '.join(f'`{preset}`' for preset in presets)}" for codec, presets in _PRESETS.items()),
