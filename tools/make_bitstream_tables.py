@@ -111,6 +111,7 @@ _SPELLINGS = (
     (r"\b(Packing|RangeScope|ReorderCoding|InnerCodecId|ModelSource)\.", ""),
     (r"\b(packing|range_scope|reorder_coding|inner_codec)\b", r"\1_idc"),
     (r"^source\b", "model_idc"),
+    (r"^components\b", "pca_components"),
     (r"^t2_digest$", "t2_digest_flag"),
     (r"\bhas_choice\(grid, channels\)", "1 < columns * rows && columns * rows < C"),
     (r" and ", " && "),

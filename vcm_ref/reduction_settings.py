@@ -11,7 +11,9 @@ from .bitstream.values import Layer, ModelSource
 from .configuration import Configuration
 from .conversion.reduction import Resize, Stage
 from .errors import ModelError
+from .feature_set import FeatureSet
 from .models.choice import named_model
+from .pca_settings import pca_stage
 
 
 class Reduction(NamedTuple):
@@ -21,9 +23,14 @@ class Reduction(NamedTuple):
     models: list[Model]
 
 
-def reduction_for(configuration: Configuration, layers: Sequence[Layer]) -> Reduction:
-    """The reduction of pictures with these layers. Raises :class:`~vcm_ref.errors.ConfigError`."""
+def reduction_for(configuration: Configuration, layers: Sequence[Layer], features: FeatureSet) -> Reduction:
+    """The reduction of pictures with these layers, of which the first is that of ``features``.
+
+    Raises :class:`~vcm_ref.errors.ConfigError`.
+    """
     method = configuration.get("reduction.method", "none")
+    if method == "pca":
+        return Reduction([pca_stage(configuration, features)], [])
     made = METHODS[method](configuration, layers)
     for stage, tensors in zip(made.stages, _before(made.stages, layers), strict=True):
         data = next((model.data for model in made.models if model.number == stage.model_id), b"")

@@ -58,7 +58,7 @@ def settings_for(configuration: Configuration, features: FeatureSet) -> CodingSe
         raise configuration.error("picture", "codes the picture itself: that is for vcm_anchor and vcm_sweep")
     layers = [Layer(name, len(layer)) for name, layer in features.layers.items()]
     shapes: list[Shape] = [(len(layer), *layer.shape[1:]) for layer in features.layers.values()]
-    stages, models = reduction_for(configuration, layers)
+    stages, models = reduction_for(configuration, layers, features)
     coded = layers
     for stage in stages:
         coded, shapes = stage.layers(coded), stage.shapes(shapes)

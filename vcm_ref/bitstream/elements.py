@@ -60,6 +60,7 @@ MAX_CHANNELS = 8192
 MAX_LAYERS = 64
 MAX_NAME = 32
 MAX_STAGES = 4
+MAX_COMPONENTS = 255
 MAX_GROUP = 1024
 MAX_EXTENSION = 4095
 
@@ -82,9 +83,13 @@ ELEMENTS: dict[str, Element] = {
     "layer_name": Element("b(v)"),
     "channels_delta": Element("se(v)"),
     # stage
-    "stage_idc": Element("ue(v)", 1, 1, extensible=True),
+    "stage_idc": Element("ue(v)", 1, 3, extensible=True),
     "stage_payload_bits": Element("ue(v)", 0, MAX_PARAMETER_SET_BITS),
     "resize_shift": Element("u(2)", 0, 2),
+    "pca_components": Element("ue(v)", 0, MAX_COMPONENTS),
+    "pca_fraction_bits": Element("se(v)", -96, 96),
+    "pca_unit_shift": Element("u(4)", 0, 15),
+    "pca_shift_delta": Element("ue(v)", 0, 8),
     # tensor_header
     "same_tensor_flag": Element("u(1)", 0, 1),
     "same_format_flag": Element("u(1)", 0, 1),

@@ -79,6 +79,7 @@ class StageId(IntEnum):
     """A reduction stage (``stage_idc``)."""
 
     RESIZE = 1
+    PCA = 3
 
 
 class UnitType(IntEnum):

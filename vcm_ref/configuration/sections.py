@@ -97,9 +97,10 @@ WITH_MODEL = ("klt",)
 class Reduction:
     """Reduction of the layers to the coded tensors (docs/bitstream.md, clause 8.9)."""
 
-    method: Literal["none", "resize", "klt"] = option(
+    method: Literal["none", "resize", "klt", "pca"] = option(
         "none",
-        "`resize`: layers are coded at a fraction of their size; `klt`: by a trained transform of all layers",
+        "`resize`: layers are coded at a fraction of their size; `klt`: by a trained transform of all layers; "
+        "`pca`: each by the principal components of its own maps",
     )
     factor: int | Mapping[str, int] | None = option(
         None,
@@ -107,6 +108,31 @@ class Reduction:
         by_layer=True,
         values=(1, 2, 4),
         only_with=("reduction.method", ("resize",)),
+    )
+    components: int | Mapping[str, int] | None = option(
+        None,
+        "how many components a layer keeps; with 0 it stays as it is; by default those above the noise of the QP",
+        by_layer=True,
+        only_with=("reduction.method", ("pca",)),
+        minimum=0,
+        maximum=255,
+        description="an integer, 0 to 255",
+    )
+    energy: float | Mapping[str, float] | None = option(
+        None,
+        "instead of a number: a layer keeps the fewest components with this part of its variance in the first picture",
+        by_layer=True,
+        only_with=("reduction.method", ("pca",)),
+        exclusiveMinimum=0,
+        maximum=1,
+        description="a number above 0, at most 1",
+    )
+    most_components: int | None = option(
+        None,
+        "the most components that a layer keeps where no number is given; 64 by default",
+        only_with=("reduction.method", ("pca",)),
+        minimum=1,
+        maximum=255,
     )
     model: str | None = option(
         None,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from .pca import Pca
 from .resize import Resize
 from .stage import Stage, Transform
 
 #: The stages by their code points (``stage_idc``).
-STAGES: dict[int, type[Stage]] = {Resize.idc: Resize}
+STAGES: dict[int, type[Stage]] = {Resize.idc: Resize, Pca.idc: Pca}
 
-__all__ = ["STAGES", "Resize", "Stage", "Transform"]
+__all__ = ["STAGES", "Pca", "Resize", "Stage", "Transform"]

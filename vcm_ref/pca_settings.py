@@ -1,0 +1,54 @@
+"""From a configuration and the first picture's features to the stage PCA: how many components each layer keeps."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .configuration import Configuration
+from .conversion.reduction import Pca
+from .conversion.reduction.pca import TensorComponents
+from .conversion.reduction.pca_analysis import Components, components_of
+from .feature_set import FeatureSet
+
+#: So many components a layer keeps at most where the configuration says nothing.
+MOST_COMPONENTS = 64
+
+
+def pca_stage(configuration: Configuration, features: FeatureSet) -> Pca:
+    """The stage for pictures like this one. Raises :class:`~vcm_ref.errors.ConfigError` where it would do nothing."""
+    names = list(features.layers)
+    numbers = configuration.per_layer("reduction.components", names, None)
+    shares = configuration.per_layer("reduction.energy", names, None)
+    most = configuration.get("reduction.most_components", MOST_COMPONENTS)
+    for name, number, share in zip(names, numbers, shares, strict=True):
+        if number is not None and share is not None:
+            raise configuration.error("reduction.energy", f"layer {name} has both a number and an energy; give one")
+    parameters = []
+    for layer, number, share in zip(features.layers.values(), numbers, shares, strict=True):
+        components = 0
+        if number != 0:
+            found = components_of(layer, most if number is None else number)
+            components = number or _enough(found, share, configuration.get("codec.qp"))
+        worth = components and (number is not None or share is not None or layer[0].size >= len(layer))
+        parameters.append(TensorComponents.fitted(found, components) if worth else TensorComponents())
+    if not any(own.components for own in parameters):
+        raise configuration.error("reduction.components", "no layer keeps any component; give a number, or by layer")
+    return Pca(parameters)
+
+
+def _enough(found: Components, share: float | None, qp: int) -> int:
+    """The fewest components with that share of the energy.
+
+    Without a share, those whose root mean square is above the quantisation step of VVC at that QP.
+    """
+    if share is not None:
+        explained = 0.0
+        for count, energy in enumerate(found.energies.tolist(), 1):
+            explained += energy
+            if explained >= share * found.total:
+                return count
+        return len(found.energies)
+    span = float(found.maps.max() - found.maps.min())
+    unit = len(found.coefficients) * found.maps.shape[1] * (span / 1023) * (span / 1023)
+    size = found.energies / unit if span else found.energies
+    return max(1, int(np.count_nonzero(size * size * size > 2.0 ** (qp - 4))))  # the step is 2 ** ((qp - 4) / 6)
