@@ -70,8 +70,9 @@ class Tensor:
 class Plan:
     """The content of a bitstream. ``sizes`` are (height, width) of each group and then of its layers, if not one group
     with the layers' own; ``group`` is the number of pictures in each; ``ranges`` are used in turn; ``order`` is
-    shuffled, identity or reversed, and the same in each picture if ``same``; ``encode`` codes the frames of a substream
-    in place of ``encoder``."""
+    shuffled, identity or reversed, and the same in each picture if ``same``; ``coded`` are the tensors after
+    ``stages`` where those are others than the layers; ``encode`` codes the frames of a substream in place of
+    ``encoder``."""
 
     layers: Sequence[Tensor]
     bit_depth: int = 8
@@ -85,6 +86,7 @@ class Plan:
     digest_length: int = 8
     t2_digest: bool = False
     stages: Sequence[Stage] = ()
+    coded: Sequence[Tensor] = ()
     group: int = 1
     same: bool = False
     models: Sequence[Model] = ()
@@ -124,7 +126,7 @@ def stream_header(plan: Plan) -> StreamHeader:
     )
     header.tensors = [
         _tensor(replace(plan, **layer.own), layer, tensor.channels)
-        for layer, tensor in zip(plan.layers, header.coded, strict=True)
+        for layer, tensor in zip(plan.coded or plan.layers, header.coded, strict=True)
     ]
     codecs = {tensor.format.inner_codec for tensor in header.tensors}
     header.profile = (profile_for(codecs) or 0) if plan.profile is None else plan.profile
@@ -179,7 +181,7 @@ def _group(plan: Plan, header: StreamHeader, group: GroupHeader, number: int) ->
     frames = [chain.to_frames(own, side.orders) for own, side in zip(tensors, sides, strict=True)]
     clips = [np.concatenate(own) for own in zip(*frames, strict=True)]
     geometries = substream_geometries(header, group)
-    qps = [plan.layers[members[0]].qp for members in header.substreams]
+    qps = [(plan.coded or plan.layers)[members[0]].qp for members in header.substreams]
     jobs = [partial(_coded, plan, *job) for job in zip(clips, geometries, qps, strict=True)]
     coded = [result for result, _ in run_together(jobs)]
     digests = []
