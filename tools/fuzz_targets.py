@@ -239,6 +239,11 @@ def _made(target: str) -> Iterator[tuple[str, bytes]]:
             (12, "layer", "none", ["arrangement.method=tiled", "digest_length=0"]),
         )
     ]
+    reduced = [
+        ["reduction.method=resize", "reduction.factor={p2: 2}", "quantisation.bit_depth=8"],
+        ["reduction.method=pca", "reduction.components=1", "digest_length=0"],
+        ["reduction.method=pca", "reduction.components={p2: 3, p3: 0}", "quantisation.bit_depth=12"],
+    ]
     video = [
         ["order.method=mean", "codec.qp=40", *more]
         for more in (
@@ -253,6 +258,8 @@ def _made(target: str) -> Iterator[tuple[str, bytes]]:
         tiled = "arrangement.method=tiled" in settings
         grid = f"arrangement.grid=2x{2 if tiled else 1}"
         yield f"lossless-{index}", _coded(["codec.name=lossless", grid, *settings], 1 + index % 2, 1 + index % 2)
+    for index, settings in enumerate(reduced if target != "decode-video" else []):
+        yield f"reduced-{index}", _coded(["codec.name=lossless", "order.method=none", *settings], 2, 1 + index % 2)
     for index, settings in enumerate(video if target != "decode" else []):
         yield f"video-{index}", _coded(["arrangement.grid=2x2", *settings], 1 + index % 2, 1)
 
