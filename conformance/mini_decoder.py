@@ -39,7 +39,7 @@ FRAMES, QUILTED, STACKED = range(3)
 NONE, EXACT, FIXED_LENGTH = range(3)
 FIXED, PICTURE, TENSOR, CHANNEL = range(4)
 FRAME_MAJOR, INTERLEAVED = range(2)
-RESIZE = 1
+RESIZE, PCA = 1, 3
 DATA, REFERENCE = range(2)
 INNER_CODECS = {HEVC: ("hevc", {32, 33, 34}, 35), VVC: ("vvc", {14, 15, 16}, 20)}
 # Clauses 8.3 and 8.4: of an inner stream, the types of slices and of the other NAL units kept, and the profiles.
@@ -191,16 +191,17 @@ def stream_header(r: Reader) -> Header:
         require(1 <= channels <= 8192, "channels_delta: C is out of range")
         header.layers.append(SimpleNamespace(name=name, channels=channels))
     for _ in range(r.ue("num_stages", 4)):
-        header.stages.append(stage(r, len(header.layers)))
+        header.stages.append(stage(r, header.stages[-1].after if header.stages else header.layers))
     header.t2_digest_flag = r.u("t2_digest_flag", 1 if header.digest_length and header.stages else 0)
-    for layer in header.layers:  # RESIZE keeps names and channels
-        header.tensors.append(tensor_header(r, layer, header.tensors[-1] if header.tensors else None))
+    for tensor in header.stages[-1].after if header.stages else header.layers:
+        header.tensors.append(tensor_header(r, tensor, header.tensors[-1] if header.tensors else None))
     header_extension(r)
     r.byte_alignment()
     header.codecs = {tensor.inner_codec_idc for tensor in header.tensors}
     require(header.codecs <= {*PROFILES[profile_idc]}, "an inner codec that the profile does not have")
-    require(len(header.layers) <= max_layers, "more layers than the level allows")
-    require(all(layer.channels <= max_channels for layer in header.layers), "more channels than the level allows")
+    require(max(len(header.layers), len(header.tensors)) <= max_layers, "more layers than the level allows")
+    most = max(tensor.channels for tensor in header.layers + header.tensors)
+    require(most <= max_channels, "more channels than the level allows")
     numbered = enumerate(header.tensors)
     runs = itertools.groupby(numbered, lambda one: -1 if one[1].format.packing_idc == STACKED else one[0])
     header.substreams = [[tensor for _, tensor in run] for _, run in runs]
@@ -212,15 +213,36 @@ def header_extension(r: Reader) -> None:
     r.b("extension_data", r.ue("extension_size", 4095))
 
 
-def stage(r: Reader, num_tensors: int) -> list[int]:
-    """Clauses 7.6 and 7.7."""
-    r.extensible("stage_idc", r.ue("stage_idc"), RESIZE, RESIZE)
+def stage(r: Reader, tensors: list[SimpleNamespace]) -> SimpleNamespace:
+    """Clauses 7.6, 7.7 and 7.24, and of 8.9 the names and channels of the tensors after the stage."""
+    idc = r.ue("stage_idc")
+    require(idc in (RESIZE, PCA), "stage_idc is for later editions", UNSUPPORTED_ERROR)
     stage_payload_bits = r.ue("stage_payload_bits", 16384)
     before = r.left
-    shifts = [r.u("resize_shift", 2, 0, 2) for _ in range(num_tensors)]
+    own = [pca(r) if idc == PCA else r.u("resize_shift", 2, 0, 2) for _ in tensors]
     require(before - r.left == stage_payload_bits, "stage_payload_bits is not the payload's length")
-    require(any(shifts), "a stage RESIZE that resizes nothing")
-    return shifts
+    require(any(own), "a stage that changes nothing")
+    after = tensors
+    if idc == PCA:
+        taken = [(tensor.name, len(one.shifts)) for tensor, one in zip(tensors, own, strict=True) if one]
+        maps = iter([SimpleNamespace(name=name + b".maps", channels=k + 1) for name, k in taken])
+        after = [next(maps) if one else tensor for tensor, one in zip(tensors, own, strict=True)]
+        after += [SimpleNamespace(name=name + b".coefficients", channels=k) for name, k in taken]
+        require(len({tensor.name for tensor in after}) == len(after), "two tensors of the same name after a stage PCA")
+    return SimpleNamespace(idc=idc, own=own, before=tensors, after=after)
+
+
+def pca(r: Reader) -> SimpleNamespace | None:
+    """Clause 7.24: of one tensor; of its components, the left shifts w."""
+    components = r.ue("pca_components", 255)
+    if not components:
+        return None
+    one = SimpleNamespace(f=r.se("pca_fraction_bits"), u=r.u("pca_unit_shift", 4))
+    require(abs(one.f) <= 96, "pca_fraction_bits is out of range")
+    deltas = [r.ue("pca_shift_delta", 8) for _ in range(components - 1)]
+    one.shifts = list(itertools.accumulate(deltas, initial=0))
+    require(one.shifts[-1] <= 8, "the sum of pca_shift_delta is above 8")
+    return one
 
 
 def tensor_header(r: Reader, layer: SimpleNamespace, before: Tensor | None) -> Tensor:
@@ -291,8 +313,12 @@ def group_header(r: Reader, header: Header) -> Group:
     header_extension(r)
     r.byte_alignment()
     coded = group.coded = [group.dimensions]  # before each stage, and after the last
-    for shifts in header.stages:
-        coded.append([(-(-h >> s), -(-w >> s)) for (h, w), s in zip(coded[-1], shifts, strict=True)])
+    for stage in header.stages:
+        if stage.idc == RESIZE:
+            coded.append([(-(-h >> s), -(-w >> s)) for (h, w), s in zip(coded[-1], stage.own, strict=True)])
+        else:
+            pairs = zip(stage.before, stage.own, strict=True)
+            coded.append(coded[-1] + [(1, tensor.channels) for tensor, one in pairs if one])
     of_tensor = {id(tensor): size for tensor, size in zip(header.tensors, coded[-1], strict=True)}
     group.sizes = []
     for tensors in header.substreams:
@@ -559,27 +585,59 @@ def decode(groups: Iterable[Group], planes: BinaryIO | None, folder: Path) -> No
                         found = hashlib.sha256(canonical(name, tensor)).digest()
                         require(found.startswith(expected), "t1_digest differs")
                 sha256 = hashlib.sha256()
-                for i, (name, tensor) in enumerate(tensors.items()):
+                for tensor in tensors.values():
                     tensor.tofile(t1)
-                    values = restored(tensor, i, header, group, picture)
-                    sha256.update(canonical(name, values))
+                layers = restored(list(tensors.values()), header, group, picture)
+                for layer, values in zip(header.layers, layers, strict=True):
+                    sha256.update(canonical(layer.name, values))
                     values.tofile(t2)
                 if header.t2_digest_flag:
                     require(sha256.digest().startswith(picture.t2_digest), "t2_digest differs")
 
 
-def restored(tensor: np.ndarray, i: int, header: Header, group: Group, picture: Picture) -> np.ndarray:
-    """Clauses 8.9 and 8.6: the layer, tier T2."""
-    q, divisor = tensor.astype(np.int64), (1 << header.tensors[i].format.n) - 1
-    for number in reversed(range(len(header.stages))):
-        shift, (h, w) = header.stages[number][i], group.coded[number][i]
-        if shift:
-            q = interpolated(interpolated(q, 1, h, 1 << shift), 2, w, 1 << shift)
-            divisor *= (2 << shift) ** 2
-    values = np.empty(q.shape, "<f4")
-    for c, (lo, hi) in zip(range(len(q)), itertools.cycle(picture.ranges[i])):
-        values[c] = lo + q[c].astype(np.float64) * ((hi - lo) / divisor)
-    return values
+def restored(tensors: list[np.ndarray], header: Header, group: Group, picture: Picture) -> Iterator[np.ndarray]:
+    """Clauses 8.9 and 8.6: the layers, tier T2."""
+    forms = [tensor.format for tensor in header.tensors]
+    current = [
+        (q.astype(np.int64), pairs, (1 << form.n) - 1)
+        for q, pairs, form in zip(tensors, picture.ranges, forms, strict=True)
+    ]
+    for stage, sizes in zip(header.stages[::-1], group.coded[-2::-1], strict=True):
+        if stage.idc == RESIZE:
+            current = [resized(*one, s, size) for one, s, size in zip(current, stage.own, sizes, strict=True)]
+        else:
+            coefficients = iter(current[len(sizes) :])
+            pairs = zip(current, stage.own, strict=False)
+            current = [put_together(maps, next(coefficients), one) if one else maps for maps, one in pairs]
+    for one in current:
+        yield values(*one).astype("<f4")
+
+
+def values(q: np.ndarray, pairs: list[tuple[float, float]], divisor: int) -> np.ndarray:
+    """Clause 8.6, in binary64."""
+    lo, hi = np.array(pairs).T.reshape(2, -1, 1, 1)
+    return lo + q.astype(np.float64) * ((hi - lo) / divisor)
+
+
+def put_together(maps: tuple, coefficients: tuple, one: SimpleNamespace) -> tuple:
+    """Clause 8.9, PCA."""
+    a, t = fixed_point(values(*maps), one.f, 20), fixed_point(values(*coefficients), 5, 18)
+    shifted = t[:, 0] << np.array(one.shifts).reshape(-1, 1)
+    s = (a[0] << one.u) + np.tensordot(shifted.T, a[1:], 1)
+    return np.clip(s + (1 << one.u >> 1) >> one.u, -(2**31), 2**31 - 1), [(0.0, 2.0**-one.f)], 1
+
+
+def fixed_point(v: np.ndarray, f: int, b: int) -> np.ndarray:
+    """Clause 8.9."""
+    return np.clip(np.floor(v * 2.0**f + 0.5), -(2 ** (b - 1)), 2 ** (b - 1) - 1).astype(np.int64)
+
+
+def resized(q: np.ndarray, pairs: list[tuple[float, float]], divisor: int, shift: int, size: tuple[int, int]) -> tuple:
+    """Clause 8.9, RESIZE."""
+    if not shift:
+        return q, pairs, divisor
+    f = 1 << shift
+    return interpolated(interpolated(q, 1, size[0], f), 2, size[1], f), pairs, divisor * (2 * f) ** 2
 
 
 def interpolated(q: np.ndarray, axis: int, size: int, f: int) -> np.ndarray:
