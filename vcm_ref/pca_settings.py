@@ -25,12 +25,13 @@ def pca_stage(configuration: Configuration, features: FeatureSet) -> Pca:
             raise configuration.error("reduction.energy", f"layer {name} has both a number and an energy; give one")
     parameters = []
     for layer, number, share in zip(features.layers.values(), numbers, shares, strict=True):
-        components = 0
-        if number != 0:
-            found = components_of(layer, most if number is None else number)
-            components = number or _enough(found, share, configuration.get("codec.qp"))
-        worth = components and (number is not None or share is not None or layer[0].size >= len(layer))
-        parameters.append(TensorComponents.fitted(found, components) if worth else TensorComponents())
+        few_positions = number is None and share is None and layer[0].size < len(layer)
+        if number == 0 or few_positions:
+            parameters.append(TensorComponents())
+            continue
+        found = components_of(layer, number or most)
+        components = number or _enough(found, share, configuration.get("codec.qp"))
+        parameters.append(TensorComponents.fitted(found, components))
     if not any(own.components for own in parameters):
         raise configuration.error("reduction.components", "no layer keeps any component; give a number, or by layer")
     return Pca(parameters)

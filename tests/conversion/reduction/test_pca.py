@@ -162,6 +162,14 @@ def test_a_later_picture_of_other_size_in_value_is_refused() -> None:
         stage.forward([tensor * np.float32(50)])
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_features_must_be_finite(value: float) -> None:
+    tensor = made(3, (8, 4, 4))
+    tensor[3, 1, 2] = value
+    with pytest.raises(DatasetError, match="must be finite"):
+        components_of(tensor, 2)
+
+
 def test_resize_takes_what_pca_gives() -> None:
     """A stage of resizing before PCA interpolates 32-bit values, which need more than 32 bits."""
     peak = np.full((1, 2, 2), 2**31 - 1, np.int32)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import DatasetError
 from .eigen import eigenvectors
 
 #: Fraction bits of the eigenvectors before they enter a product.
@@ -34,7 +35,12 @@ class Components:
 
 
 def components_of(tensor: NDArray[np.float32], most: int) -> Components:
-    """The ``most`` first components of a tensor ``(C, H, W)``, or all that it has; those without energy are zero."""
+    """The ``most`` first components of a tensor ``(C, H, W)``, or all that it has; those without energy are zero.
+
+    Raises :class:`~vcm_ref.errors.DatasetError` where it holds NaN or infinity.
+    """
+    if not np.isfinite(tensor).all():
+        raise DatasetError("a layer holds NaN or infinity; features must be finite")
     channels, positions = len(tensor), tensor[0].size
     values, exponent = _integers(tensor.reshape(channels, positions))
     mean = np.rint(values.sum(axis=0) / channels)
