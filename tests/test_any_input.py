@@ -95,7 +95,7 @@ def _with_digests(header: StreamHeader, coded: CodedGroup, decoded: Iterator[Dec
 def encoded(*settings: str, layers: int = 2) -> bytes:
     """A small picture coded by the encoder."""
     file = io.BytesIO()
-    encoder = Encoder(load_configuration([CONFIGURATIONS / "base.yaml"], ["arrangement.grid=2x2", *settings]), file)
+    encoder = Encoder(load_configuration([CONFIGURATIONS / "base.yaml"], ["packing.grid=2x2", *settings]), file)
     encoder.encode(make_features(4, 4, 6, layers=layers))
     encoder.close()
     return file.getvalue()

@@ -16,7 +16,7 @@ from vcm_ref.encoder import Encoder
 from vcm_ref.errors import ConfigError, DatasetError
 from vcm_ref.feature_set import FeatureSet
 
-LOSSLESS = ["codec.name=lossless", "arrangement.grid=2x2", "order.method=mean"]
+LOSSLESS = ["codec.name=lossless", "packing.grid=2x2", "order.method=mean"]
 
 
 def configured(*settings: str, name: str = "base") -> Configuration:

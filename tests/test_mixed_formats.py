@@ -43,7 +43,7 @@ def test_each_layer_has_its_own_codec_and_depth() -> None:
 def test_tiled_layers_of_another_codec_have_frames_of_their_own() -> None:
     """What is coded as the first layer shares its frame; the rest does not."""
     name = {LAYERS[-1]: "lossless", "default": "vvenc"}
-    configuration = with_codecs(codec={"name": name}, arrangement={"method": "tiled"})
+    configuration = with_codecs(codec={"name": name}, packing={"method": "stacked"})
     settings = settings_for(configuration, FEATURES)
     packings = [tensor.format.packing for tensor in settings.header.tensors]
     assert packings == [*(Packing.STACKED for _ in LAYERS[1:]), Packing.FRAMES]
@@ -65,7 +65,7 @@ def test_a_lossless_layer_has_no_mode() -> None:
         ({"codec": {"name": {"*nowhere": "hevc"}}}, r"there is no layer \*nowhere"),
         ({"codec": {"name": {LAYERS[0]: "h264"}}}, "h264"),
         (
-            {"codec": {"qp_offset": {LAYERS[0]: 1, LAYERS[1]: 2}}, "arrangement": {"method": "tiled"}},
+            {"codec": {"qp_offset": {LAYERS[0]: 1, LAYERS[1]: 2}}, "packing": {"method": "stacked"}},
             "codes all layers with one QP",
         ),
     ],

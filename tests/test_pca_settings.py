@@ -91,7 +91,7 @@ def test_a_bitstream_without_a_model_comes_back() -> None:
 @pytest.mark.integration
 def test_the_maps_are_tiled_in_one_picture() -> None:
     tree = configured(codec="vvenc", components=3).tree
-    tree = {**tree, "arrangement": {"method": "tiled"}, "codec": {**tree["codec"], "preset": "faster"}}
+    tree = {**tree, "packing": {"method": "stacked"}, "codec": {**tree["codec"], "preset": "faster"}}
     (picture,) = decoded(coded(Configuration(tree), (FEATURES,)))
     assert picture.verified
     assert len(picture.planes) == 1 + len(LAYERS)

@@ -129,7 +129,7 @@ def peak_bytes(work: Callable[[], object]) -> int:
         tracemalloc.stop()
 
 
-@figure("conversion-forward", "range, quantisation, mean order, arrangement; copies of the tensors", 5)
+@figure("conversion-forward", "range, quantisation, mean order, packing; copies of the tensors", 5)
 def conversion_forward(repeats: int) -> float:
     """Time the forward conversion."""
     return ratio_of_minima(convert, copy_pyramid, repeats)
@@ -210,7 +210,7 @@ def small_decode(repeats: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         bitstream = Path(folder) / "small.bin"
         with bitstream.open("w+b") as file:
-            configuration = load_configuration([FFRAME], ["arrangement.grid={p2: 2x2, p3: 2x2, p4: 4x4, p5: 4x4}"])
+            configuration = load_configuration([FFRAME], ["packing.grid={p2: 2x2, p3: 2x2, p4: 4x4, p5: 4x4}"])
             small = Encoder(configuration, file)
             small.encode(FeatureSet(64, 64, layers))
             small.close()

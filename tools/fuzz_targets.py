@@ -233,10 +233,10 @@ def _made(target: str) -> Iterator[tuple[str, bytes]]:
         [f"quantisation.bit_depth={depth}", f"quantisation.range={scope}", f"order.method={order}", *more]
         for depth, scope, order, more in (
             (10, "layer", "mean", []),
-            (8, "channel", "none", ["arrangement.allocation=temporal", "digest_length=0"]),
-            (2, "picture", "mse", ["arrangement.method=quilted", "order.coding=fixed_length"]),
+            (8, "channel", "none", ["packing.allocation=interleaved", "digest_length=0"]),
+            (2, "picture", "mse", ["packing.method=quilted", "order.coding=fixed_length"]),
             (16, "fixed", "mean", ["quantisation.min=-3", "quantisation.max=3", "digest_length=32"]),
-            (12, "layer", "none", ["arrangement.method=tiled", "digest_length=0"]),
+            (12, "layer", "none", ["packing.method=stacked", "digest_length=0"]),
         )
     ]
     reduced = [
@@ -251,17 +251,17 @@ def _made(target: str) -> Iterator[tuple[str, bytes]]:
             ["codec.name=vvenc", "codec.mode=RA", "digest_length=0"],
             ["codec.name=hevc", "codec.preset=medium", "codec.mode=AI", "digest_length=0"],
             ["codec.name=hevc", "codec.preset=medium", "codec.mode=RA"],
-            ["codec.name=vvenc", "arrangement.method=tiled", "digest_length=0"],
+            ["codec.name=vvenc", "packing.method=stacked", "digest_length=0"],
         )
     ]
     for index, settings in enumerate(lossless if target != "decode-video" else []):
-        tiled = "arrangement.method=tiled" in settings
-        grid = f"arrangement.grid=2x{2 if tiled else 1}"
+        stacked = "packing.method=stacked" in settings
+        grid = f"packing.grid=2x{2 if stacked else 1}"
         yield f"lossless-{index}", _coded(["codec.name=lossless", grid, *settings], 1 + index % 2, 1 + index % 2)
     for index, settings in enumerate(reduced if target != "decode-video" else []):
         yield f"reduced-{index}", _coded(["codec.name=lossless", "order.method=none", *settings], 2, 1 + index % 2)
     for index, settings in enumerate(video if target != "decode" else []):
-        yield f"video-{index}", _coded(["arrangement.grid=2x2", *settings], 1 + index % 2, 1)
+        yield f"video-{index}", _coded(["packing.grid=2x2", *settings], 1 + index % 2, 1)
 
 
 def _coded(settings: list[str], layers: int, pictures: int) -> bytes:

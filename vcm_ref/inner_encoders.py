@@ -9,25 +9,27 @@ from .codec import InnerEncoder, make_encoder
 from .configuration import Configuration
 from .conversion.parallel import core_count
 from .errors import ConfigError
+from .level_settings import NAME as LEVELS
 
 
-def encoders_for(configuration: Configuration, tensors: Sequence[str]) -> list[InnerEncoder]:
-    """The inner encoder of each coded tensor; tensors with the same codec and bit depth share one.
+def encoders_for(configuration: Configuration, tensors: Sequence[str]) -> list[InnerEncoder | None]:
+    """The inner encoder of each coded tensor, none for levels; tensors with the same codec and bit depth share one.
 
     Raises :class:`ConfigError` where an option is not one of the codec's.
     """
     names = configuration.per_layer("codec.name", tensors, "")
     depths = configuration.per_layer("quantisation.bit_depth", tensors, 0)
-    made: dict[tuple[str, int], InnerEncoder] = {}
+    made: dict[tuple[str, int], InnerEncoder | None] = {}
     for choice in zip(names, depths, strict=True):
         if choice not in made:
-            made[choice] = _encoder(configuration, *choice)
+            made[choice] = None if choice[0] == LEVELS else _encoder(configuration, *choice)
     return [made[choice] for choice in zip(names, depths, strict=True)]
 
 
-def describe_encoders(encoders: Iterable[InnerEncoder]) -> dict[str, str]:
+def describe_encoders(encoders: Iterable[InnerEncoder | None]) -> dict[str, str]:
     """Name, version and options, for records; of several codecs, each key begins with the codec's name."""
-    descriptions = {own["encoder"]: own for own in (one.describe() for one in encoders)}
+    described = [{"encoder": LEVELS} if one is None else one.describe() for one in encoders]
+    descriptions = {own["encoder"]: own for own in described}
     if len(descriptions) == 1:
         return next(iter(descriptions.values()))
     return {f"{name} {key}": value for name, own in sorted(descriptions.items()) for key, value in own.items()}
@@ -39,7 +41,9 @@ def describe_codec(codec: Mapping[str, Any], bit_depth: int | Mapping[str, int])
     options = {key: codec[key] for key in ("preset", "gop") if codec.get(key) is not None}
     depths = set(bit_depth.values()) if isinstance(bit_depth, Mapping) else {bit_depth}
     chosen = sorted(set(names.values())) if isinstance(names, Mapping) else [names]
-    return describe_encoders(make_encoder(name, bit_depth=max(depths), **options) for name in chosen)
+    return describe_encoders(
+        None if name == LEVELS else make_encoder(name, bit_depth=max(depths), **options) for name in chosen
+    )
 
 
 def _encoder(configuration: Configuration, name: str, bit_depth: int) -> InnerEncoder:

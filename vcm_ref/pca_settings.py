@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from .bitstream.values import Grid
 from .configuration import Configuration
+from .conversion.grids import default_grid
 from .conversion.reduction import Pca
 from .conversion.reduction.pca import TensorComponents
 from .conversion.reduction.pca_analysis import Components, components_of
@@ -40,7 +42,8 @@ def pca_stage(configuration: Configuration, features: FeatureSet) -> Pca:
 def _enough(found: Components, share: float | None, qp: int) -> int:
     """The fewest components with that share of the energy.
 
-    Without a share, those whose root mean square is above the quantisation step of VVC at that QP.
+    Without a share, those whose root mean square is above the quantisation step of VVC at that QP; and as many more as
+    it takes for a frame that is not a strip, which would cost more than they do.
     """
     if share is not None:
         explained = 0.0
@@ -52,4 +55,9 @@ def _enough(found: Components, share: float | None, qp: int) -> int:
     span = float(found.maps.max() - found.maps.min())
     unit = len(found.coefficients) * found.maps.shape[1] * (span / 1023) * (span / 1023)
     size = found.energies / unit if span else found.energies
-    return max(1, int(np.count_nonzero(size * size * size > 2.0 ** (qp - 4))))  # the step is 2 ** ((qp - 4) / 6)
+    above = int(np.count_nonzero(size * size * size > 2.0 ** (qp - 4)))  # the step is 2 ** ((qp - 4) / 6)
+    return next(count for count in range(max(1, above), 2 * above + 4) if not _is_strip(default_grid(count + 1)))
+
+
+def _is_strip(grid: Grid) -> bool:
+    return grid.columns > 2 * grid.rows

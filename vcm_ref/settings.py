@@ -19,11 +19,12 @@ from .conversion.quantisation import RANGE_PROFILES, Rounding
 from .errors import ConfigError, DatasetError
 from .feature_set import FeatureSet
 from .inner_encoders import encoders_for
+from .level_settings import HIGHEST_QP, level_choice, level_format
 from .reduction_settings import reduction_for
 
 #: The configuration's words for code points of the bitstream.
-PACKINGS = {"frames": Packing.FRAMES, "quilted": Packing.QUILTED, "tiled": Packing.STACKED}
-ALLOCATIONS = {"spatial": Allocation.FRAME_MAJOR, "temporal": Allocation.INTERLEAVED}
+PACKINGS = {packing.name.lower(): packing for packing in Packing}
+ALLOCATIONS = {allocation.name.lower(): allocation for allocation in Allocation}
 RANGE_SCOPES = {
     "fixed": RangeScope.FIXED,
     "picture": RangeScope.PICTURE,
@@ -39,13 +40,14 @@ class CodingSettings:
     """Parameters of the stages: the stream header, models, the encoder's own choices, and the inner codec.
 
     ``qps`` and ``inner_encoders`` have an entry for each substream; ``verifiers`` decode what was coded, for digests.
+    Levels need neither.
     """
 
     header: StreamHeader
     models: list[Model]
     choices: Choices
     qps: list[int]
-    inner_encoders: list[InnerEncoder]
+    inner_encoders: list[InnerEncoder | None]
     verifiers: dict[InnerCodecId, InnerDecoder]
 
 
@@ -64,22 +66,24 @@ def settings_for(configuration: Configuration, features: FeatureSet) -> CodingSe
         coded, shapes = stage.layers(coded), stage.shapes(shapes)
     names = [tensor.name for tensor in coded]
     encoders = encoders_for(configuration, names)
+    qps = _qps(configuration, names, encoders)
     fixed_range, rounding = _fixed_range(configuration)
-    tensors = _tensors(configuration, coded, shapes, _formats(configuration, names, encoders, fixed_range))
+    formats = _formats(configuration, names, encoders, qps, fixed_range)
     digest_length = configuration.get("digest_length")
     header = StreamHeader(
-        profile=profile_for(encoder.codec_id for encoder in encoders) or 0,
+        profile=profile_for(form.inner_codec for form in formats) or 0,
         digest_length=digest_length,
         t2_digest=bool(stages) and digest_length > 0,
         layers=layers,
         stages=stages,
-        tensors=tensors,
+        tensors=_tensors(configuration, coded, shapes, formats),
     )
-    qps = _qps(configuration, names, header.substreams, encoders)
+    if any(len({qps[member] for member in members}) > 1 for members in header.substreams):
+        raise configuration.error("codec.qp_offset", "the stacked packing codes all layers with one QP")
     return CodingSettings(
         header=header,
         models=models,
-        choices=Choices(rounding, configuration.get("order.method")),
+        choices=Choices(rounding, configuration.get("order.method"), level_choice(configuration)),
         qps=[qps[members[0]] for members in header.substreams],
         inner_encoders=[encoders[members[0]] for members in header.substreams],
         verifiers=_verifiers(configuration, encoders) if digest_length else {},
@@ -87,24 +91,30 @@ def settings_for(configuration: Configuration, features: FeatureSet) -> CodingSe
 
 
 def _formats(
-    configuration: Configuration, names: list[str], encoders: list[InnerEncoder], fixed_range: Pair | None
+    configuration: Configuration,
+    names: list[str],
+    encoders: list[InnerEncoder | None],
+    qps: list[int],
+    fixed_range: Pair | None,
 ) -> list[TensorFormat]:
     """The format of each coded tensor."""
     reordered = configuration.get("order.method") != "none"
     depths = configuration.per_layer("quantisation.bit_depth", names, 0)
     forms = [
-        TensorFormat(
+        level_format(qp, model_tables=False)
+        if encoder is None
+        else TensorFormat(
             bit_depth=bit_depth,
             inner_codec=encoder.codec_id,
             range_scope=RANGE_SCOPES[configuration.get("quantisation.range")],
             reorder_coding=REORDER_CODINGS[configuration.get("order.coding")] if reordered else ReorderCoding.NONE,
-            packing=PACKINGS[configuration.get("arrangement.method")],
+            packing=PACKINGS[configuration.get("packing.method")],
             fixed_range=fixed_range or (0.0, 0.0),
         )
-        for bit_depth, encoder in zip(depths, encoders, strict=True)
+        for bit_depth, encoder, qp in zip(depths, encoders, qps, strict=True)
     ]
     for name, form in zip(names, forms, strict=True):
-        if form.bit_depth > form.inner_bit_depth:
+        if form.levels is None and form.bit_depth > form.inner_bit_depth:
             told = f"{form.bit_depth} bits need codec.name lossless, and {name} is coded otherwise"
             raise configuration.error("quantisation.bit_depth", told)
     return [_unstacked(form, forms[0]) for form in forms]
@@ -123,7 +133,7 @@ def _tensors(
     names = [tensor.name for tensor in coded]
     modes = _modes(configuration, names, forms)
     grids = _grids(configuration, names, shapes, forms)
-    allocation = ALLOCATIONS[configuration.get("arrangement.allocation")]
+    allocation = ALLOCATIONS[configuration.get("packing.allocation")]
     return [
         TensorHeader(form, grid, allocation if has_choice(grid, tensor.channels) else Allocation.FRAME_MAJOR, mode)
         for tensor, form, grid, mode in zip(coded, forms, grids, modes, strict=True)
@@ -150,38 +160,39 @@ def _grids(
     stacked = [shape for shape, form in zip(shapes, forms, strict=True) if form.packing == Packing.STACKED]
     own = iter(stacked_grids(stacked) if stacked else [])
     automatic = [
-        next(own) if form.packing == Packing.STACKED else frame_grid(shape)
+        next(own) if form.packing == Packing.STACKED else frame_grid(shape) if form.levels is None else Grid(1, 1)
         for shape, form in zip(shapes, forms, strict=True)
     ]
-    asked = configuration.per_layer("arrangement.grid", names, None)
+    asked = [
+        None if form.levels else text
+        for text, form in zip(configuration.per_layer("packing.grid", names, None), forms, strict=True)
+    ]
     grids = [parse_grid(text) if text else grid for text, grid in zip(asked, automatic, strict=True)]
     for name, (channels, _, _), grid, form in zip(names, shapes, grids, forms, strict=True):
         try:
             check_grid(name, channels, grid, form.packing)
         except ConfigError as error:
-            raise configuration.error("arrangement.grid", str(error)) from error
+            raise configuration.error("packing.grid", str(error)) from error
     return grids
 
 
 def _modes(configuration: Configuration, names: list[str], forms: list[TensorFormat]) -> list[Mode]:
     modes = [Mode[mode] for mode in configuration.per_layer("codec.mode", names, "AI")]
     if any(form.packing == Packing.STACKED and mode == Mode.RA for form, mode in zip(forms, modes, strict=True)):
-        raise configuration.error("codec.mode", "the tiled arrangement has one frame, which can only be coded AI")
+        raise configuration.error("codec.mode", "the stacked packing has one frame, which can only be coded AI")
     return [
-        Mode.AI if form.inner_codec == InnerCodecId.LOSSLESS else mode for form, mode in zip(forms, modes, strict=True)
+        mode if form.inner_codec in (InnerCodecId.HEVC, InnerCodecId.VVC) else Mode.AI
+        for form, mode in zip(forms, modes, strict=True)
     ]
 
 
-def _qps(
-    configuration: Configuration, names: list[str], substreams: list[list[int]], encoders: list[InnerEncoder]
-) -> list[int]:
+def _qps(configuration: Configuration, names: list[str], encoders: list[InnerEncoder | None]) -> list[int]:
     base = configuration.get("codec.qp")
     offsets = configuration.per_layer("codec.qp_offset", names, 0)
-    if any(len({offsets[member] for member in members}) > 1 for members in substreams):
-        raise configuration.error("codec.qp_offset", "the tiled arrangement codes all layers with one QP")
     for name, offset, encoder in zip(names, offsets, encoders, strict=True):
-        if not 0 <= base + offset <= encoder.highest_qp:
-            problem = f"the QP of layer {name} comes to {base + offset}, outside 0..{encoder.highest_qp}"
+        highest = HIGHEST_QP if encoder is None else encoder.highest_qp
+        if not 0 <= base + offset <= highest:
+            problem = f"the QP of layer {name} comes to {base + offset}, outside 0..{highest}"
             raise configuration.error("codec.qp_offset" if offset else "codec.qp", problem)
     return [base + offset for offset in offsets]
 
@@ -214,6 +225,7 @@ def _float32(lo: float, hi: float) -> Pair:
     return float(np.float32(lo)) + 0.0, float(np.float32(hi)) + 0.0
 
 
-def _verifiers(configuration: Configuration, encoders: list[InnerEncoder]) -> dict[InnerCodecId, InnerDecoder]:
+def _verifiers(configuration: Configuration, encoders: list[InnerEncoder | None]) -> dict[InnerCodecId, InnerDecoder]:
     limit = configuration.get("codec.time_limit")
-    return {codec: make_decoder(codec, time_limit_s=limit) for codec in {encoder.codec_id for encoder in encoders}}
+    codecs = {encoder.codec_id for encoder in encoders if encoder is not None}
+    return {codec: make_decoder(codec, time_limit_s=limit) for codec in codecs}

@@ -12,8 +12,8 @@ from typing import Any
 from vcm_ref.app import dec, enc
 
 CONFIGURATIONS = Path(__file__).parent.parent.parent / "cfg"
-LOSSLESS = ["-c", str(CONFIGURATIONS / "lossless.yaml"), "--set", "arrangement.grid=4x4"]
-VIDEO = ["-c", str(CONFIGURATIONS / "tiling.yaml"), "--set", "arrangement.grid=4x4"]
+LOSSLESS = ["-c", str(CONFIGURATIONS / "lossless.yaml"), "--set", "packing.grid=4x4"]
+VIDEO = ["-c", str(CONFIGURATIONS / "tiling.yaml"), "--set", "packing.grid=4x4"]
 
 
 def encode(options: list[str], source: Path | str, bitstream: Path) -> int:

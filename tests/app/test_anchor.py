@@ -123,7 +123,7 @@ def test_what_is_missing_is_left_out_and_counted(capsys: pytest.CaptureFixture[s
         (["-c", "absent.yaml"], ["absent.yaml", "cannot be read"]),
         (["--set", "codec.speed=1"], ["codec.speed", "unknown key"]),
         (["--set", "picture.scale=100"], ["lossless"]),
-        (["--set", "arrangement.grid={p2: 4x4}"], ["there is no layer p2"]),
+        (["--set", "packing.grid={p2: 4x4}"], ["there is no layer p2"]),
         (["--labels", "absent.csv"], ["absent.csv"]),
         (["--images", "absent"], ["picture1.png", "is missing"]),
         (["-o", "data/data.json"], ["data/data.json: would be overwritten, and is an input"]),

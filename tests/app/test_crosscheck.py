@@ -111,7 +111,7 @@ def test_a_flipped_byte(place: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 def test_encode_names_the_first_difference_to_a_file(place: Path) -> None:
     """Where the bitstreams are there, depth encode compares with them, too."""
-    edited(place / "lossless.json", lambda anchor: anchor["configuration"]["arrangement"].update(allocation="temporal"))
+    edited(place / "lossless.json", lambda anchor: anchor["configuration"]["packing"].update(allocation="interleaved"))
     assert vcm_crosscheck([*COMMAND, "--depth", "encode"]) == 1
     element = record()["differences"][0]["first"]["element"]
     assert (element["name"], element["file"], element["here"]) == ("allocation_idc", 0, 1)

@@ -57,9 +57,7 @@ def test_a_configuration_for_pictures_is_refused(
 def test_parameter_sets_of_every_preset_are_small(preset: str, small: Path, tmp_path: Path) -> None:
     """At most 160 bytes for four layers in two modes, where VVenC writes 600 to 1,000."""
     options = [*VIDEO, "--set", f"codec.preset={preset}", "--set", "codec.mode={p2: RA, p3: RA, default: AI}"]
-    assert (
-        encode([*options, "--set", "arrangement.grid={p2: 2x2, p3: 2x2, default: 4x4}"], small, tmp_path / "x.bin") == 0
-    )
+    assert encode([*options, "--set", "packing.grid={p2: 2x2, p3: 2x2, default: 4x4}"], small, tmp_path / "x.bin") == 0
     assert json.loads((tmp_path / "x.bin.json").read_text())["bits"]["parameter sets"] <= 8 * 160
 
 
@@ -74,7 +72,7 @@ def test_hevc_runs(small: Path, tmp_path: Path) -> None:
         "--set",
         "codec.mode={p2: RA, default: AI}",
     ]
-    options += ["--set", "arrangement.grid={p2: 2x2, default: 4x4}", "--set", "codec.qp_offset={p2: -5}"]
+    options += ["--set", "packing.grid={p2: 2x2, default: 4x4}", "--set", "codec.qp_offset={p2: -5}"]
     assert encode(options, small, tmp_path / "x.bin") == 0
     assert decode(tmp_path / "x.bin", "--tier", "t1", "-o", tmp_path / "x.raw") == 0
     decoded = {entry["name"]: entry["sha256"] for entry in described(tmp_path / "x.raw")["tensors"]}
@@ -102,9 +100,7 @@ def test_lossless_features_are_within_half_a_step(small: Path, tmp_path: Path, b
         assert (error <= span / (2**bits - 1) * 0.5 + 2e-6 * np.abs(everything).max() * 8).all()
 
 
-@pytest.mark.parametrize(
-    "options", [LOSSLESS, VIDEO, [*VIDEO, "--set", "codec.mode=RA", "--set", "arrangement.grid=2x2"]]
-)
+@pytest.mark.parametrize("options", [LOSSLESS, VIDEO, [*VIDEO, "--set", "codec.mode=RA", "--set", "packing.grid=2x2"]])
 def test_the_bytes_do_not_depend_on_threads(small: Path, tmp_path: Path, options: list[str]) -> None:
     """One thread or two in the inner codec; and again."""
     written = []
@@ -146,7 +142,7 @@ def test_pictures_of_other_layers_are_refused(tmp_path: Path, capsys: pytest.Cap
 @pytest.mark.parametrize("tier", ["t0", "t1"])
 def test_integer_planes_are_raw_samples_with_a_description(small: Path, tmp_path: Path, tier: str) -> None:
     """NumPy reads them by what the JSON says, and the digest is that of the canonical byte string."""
-    options = [*LOSSLESS, "--set", "arrangement.grid=2x2", "--set", "order.method=none"]
+    options = [*LOSSLESS, "--set", "packing.grid=2x2", "--set", "order.method=none"]
     assert encode(options, small, tmp_path / "x.bin") == 0
     raw = tmp_path / "planes.raw"
     assert decode(tmp_path / "x.bin", "--tier", tier, "-o", raw) == 0
@@ -169,7 +165,7 @@ def test_integer_planes_are_raw_samples_with_a_description(small: Path, tmp_path
     quantised = np.rint((p2 - p2.min()).astype(np.float64) * (1023 / float(np.ptp(p2))))
     if tier == "t1":
         assert np.abs(arrays[0] - quantised).max() <= 1
-    else:  # temporal allocation: map 5 is at position 5, that is cell 1 (right of the first) of frame 1 of four
+    else:  # interleaved allocation: map 5 is at position 5, that is cell 1 (right of the first) of frame 1 of four
         assert arrays[0].shape == (4, 48, 72)
         assert np.abs(arrays[0][1, :24, 36:] - quantised[5]).max() <= 1
 

@@ -42,8 +42,8 @@ def one_line(error: str, *words: str) -> None:
         (["--set", "codec.qp=99"], ["codec.qp", "99", "63"]),
         (["--qp", "99"], ["codec.qp", "99", "command line"]),
         (["-c", "absent.yaml"], ["absent.yaml", "cannot be read"]),
-        (["--set", "arrangement.grid=3x3"], ["arrangement.grid", "p2", "4x4"]),
-        (["--set", "arrangement.grid={p7: 3x3}"], ["arrangement.grid", "p7", "p2, p3, p4, p5"]),
+        (["--set", "packing.grid=3x3"], ["packing.grid", "p2", "4x4"]),
+        (["--set", "packing.grid={p7: 3x3}"], ["packing.grid", "p7", "p2, p3, p4, p5"]),
         (["--set", "codec.name=vvenc", "--set", "codec.preset=lazy"], ["codec", "lazy", "faster"]),
         (["--set", "codec.name=vvenc", "--set", "quantisation.bit_depth=12"], ["quantisation.bit_depth", "lossless"]),
         (["--set", "quantisation.range=fixed"], ["quantisation.range", "profile"]),
@@ -336,7 +336,7 @@ def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
     options = [
         *LOSSLESS,
         "--set",
-        "arrangement.grid=4x4",
+        "packing.grid=4x4",
         "--set",
         "quantisation.range=channel",
     ]

@@ -41,7 +41,7 @@ def test_companions_overwrite_nothing(stream: Path, small: Path, capsys: pytest.
     assert decode(folder / "y.raw.json", "--tier", "t1", "-o", folder / "y.raw") == 2
     one_line(capsys.readouterr().err, "y.raw.json", "would be overwritten")
     for configuration in ("e.bin.json", "on.yaml"):
-        grid = ["--set", "arrangement.grid=4x4"]
+        grid = ["--set", "packing.grid=4x4"]
         assert encode(["-c", str(folder / configuration), *grid], small, folder / "e.bin") == 2
         one_line(capsys.readouterr().err, "e.bin.json", "would be overwritten")
     assert decode(stream, "--detect", folder / "x.bin.json.png", "--tier", "t1", "-o", folder / "x.bin.json") == 2

@@ -69,7 +69,7 @@ def test_a_method_that_does_not_fit_says_what_does(tmp_path: Path, capsys: pytes
     options = ["-c", str(CONFIGURATIONS / "frames_4x4.yaml"), "-i", str(source), "-b", str(tmp_path / "x.bin")]
     assert enc.main(options) == 2
     told = capsys.readouterr().err
-    for word in ("arrangement.grid", "layer a", "4x4", "7x1 (1 frame)", "1x1 (7 frames)", "frames_4x4.yaml"):
+    for word in ("packing.grid", "layer a", "4x4", "7x1 (1 frame)", "1x1 (7 frames)", "frames_4x4.yaml"):
         assert word in told
 
 

@@ -50,7 +50,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("VCM_STORE", raising=False)
     write_all(tmp_path / "data")
-    video = changed(TREE, {"network.weights": "small.onnx", "codec.name": "vvenc", "arrangement.grid": "4x2"})
+    video = changed(TREE, {"network.weights": "small.onnx", "codec.name": "vvenc", "packing.grid": "4x2"})
     Path("data/video.yaml").write_text(yaml.safe_dump(video))
     rough = {"config": "data/lossless.yaml", "set": {"quantisation.bit_depth": 3}}
     tree: dict[str, Any] = {"data": "data/data.json", "qps": [40, 45], "title": "Mine"}
@@ -160,11 +160,11 @@ def test_what_fails_is_told_and_done_by_the_next_run(
 def test_a_method_that_fails_everywhere(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """The other is written and reported; its own anchor says what failed."""
     tree = yaml.safe_load(Path("s.yaml").read_text())
-    tree["methods"]["wrong"] = {"config": "data/lossless.yaml", "set": {"arrangement.grid": "3x3"}}
+    tree["methods"]["wrong"] = {"config": "data/lossless.yaml", "set": {"packing.grid": "3x3"}}
     Path("s.yaml").write_text(yaml.safe_dump(tree))
     inside(monkeypatch, Here())
     assert vcm_sweep(["s.yaml", "-o", "out"]) == 2
-    one_line(capsys.readouterr().err, "6 results failed", "arrangement.grid: layer p3")
+    one_line(capsys.readouterr().err, "6 results failed", "packing.grid: layer p3")
     assert read_anchor(Path("out/wrong.json"))["points"] == []
     assert len(read_anchor(Path("out/wrong.json"))["failed_points"]) == 2
     assert len(read_anchor(Path("out/fine.json"))["points"]) == 2
@@ -188,8 +188,8 @@ def test_a_method_that_fails_everywhere(monkeypatch: pytest.MonkeyPatch, capsys:
         (["s.yaml", "-o", "s.yaml/deeper"], ["there is no folder", "s.yaml"]),
         (["s.yaml", "--store", "s.yaml"], ["the store s.yaml cannot be used"]),
         (
-            ["c.yaml", "--set", "arrangement.method=tiled", "--set", "codec.mode=RA"],
-            ["24 results failed", "arrangement.grid"],
+            ["c.yaml", "--set", "packing.method=stacked", "--set", "codec.mode=RA"],
+            ["24 results failed", "packing.grid"],
         ),
     ],
 )

@@ -31,7 +31,7 @@ def tree(**changes: Any) -> dict[str, Any]:
         "network": {"name": "refnet"},
         "quantisation": {"bit_depth": 10, "range": "layer", "rounding": "nearest"},
         "order": {"method": "none", "coding": "exact"},
-        "arrangement": {"method": "frames", "allocation": "spatial", "grid": "4x4"},
+        "packing": {"method": "frames", "allocation": "frame_major", "grid": "4x4"},
         "codec": {"name": "lossless", "qp": 32, "mode": "AI", "threads": 1},
         "digest_length": 0,
     }
@@ -81,8 +81,8 @@ def trees(draw: st.DrawFn) -> dict[str, Any]:
             "method": draw(st.sampled_from(["none", "mean", "mse"])),
             "coding": draw(st.sampled_from(["exact", "fixed_length"])),
         },
-        arrangement__method=draw(st.sampled_from(["frames", "quilted"])),
-        arrangement__allocation=draw(st.sampled_from(["spatial", "temporal"])),
+        packing__method=draw(st.sampled_from(["frames", "quilted"])),
+        packing__allocation=draw(st.sampled_from(["frame_major", "interleaved"])),
         digest_length=draw(st.sampled_from([0, 1, 8, 32])),
     )
 
@@ -97,13 +97,13 @@ def test_joining_is_coding_together(
     layers = list(given_pictures[0].layers)
     grids = [data.draw(st.sampled_from(GRIDS)) for _ in layers]
     modes = [data.draw(st.sampled_from(["AI", "RA"])) for _ in layers]
-    configuration["arrangement"]["grid"] = dict(zip(layers, grids, strict=True))
+    configuration["packing"]["grid"] = dict(zip(layers, grids, strict=True))
     configuration["codec"]["mode"] = dict(zip(layers, modes, strict=True))
     together, bits = coded(configuration, *given_pictures)
     parts = []
     for layer, grid, mode in zip(layers, grids, modes, strict=True):
-        own = tree(**{key: value for key, value in configuration.items() if key not in ("arrangement", "codec")})
-        own["arrangement"] = {**configuration["arrangement"], "grid": grid}
+        own = tree(**{key: value for key, value in configuration.items() if key not in ("packing", "codec")})
+        own["packing"] = {**configuration["packing"], "grid": grid}
         own["codec"] = {**configuration["codec"], "mode": mode}
         parts.append(coded(own, *(only(picture, layer) for picture in given_pictures))[0])
     file = io.BytesIO()
@@ -122,10 +122,10 @@ def test_joining_video() -> None:
     video = {"codec__name": "vvenc", "codec__preset": "faster", "codec__gop": 16, "digest_length": 4}
     grids = {"p2": "2x2", "p3": "4x2"}
     offsets = {"p2": -2, "p3": 3}
-    every = tree(**video, codec__mode=modes, codec__qp_offset=offsets, arrangement__grid=grids)
+    every = tree(**video, codec__mode=modes, codec__qp_offset=offsets, packing__grid=grids)
     parts = [
         coded(
-            tree(**video, codec__mode=modes[name], codec__qp=32 + offsets[name], arrangement__grid=grids[name]),
+            tree(**video, codec__mode=modes[name], codec__qp=32 + offsets[name], packing__grid=grids[name]),
             only(features, name),
         )[0]
         for name in features.layers
@@ -144,7 +144,7 @@ def test_joining_video() -> None:
     [
         write_stream(lossless_header(), lossless_groups()),
         write_stream(video_header(), video_groups()),
-        coded(tree(arrangement={"method": "tiled", "allocation": "spatial"}), make_features(16, 4, 6))[0],
+        coded(tree(packing={"method": "stacked", "allocation": "frame_major"}), make_features(16, 4, 6))[0],
         coded(tree(quantisation__range="picture"), make_features(16, 4, 6))[0],
     ],
 )
@@ -154,7 +154,10 @@ def test_one_part_is_written_again_as_it_is(stream: bytes) -> None:
 
 def test_what_is_of_all_layers_at_once_cannot_be_joined() -> None:
     features = make_features(16, 4, 6, layers=2)
-    for changes in ({"arrangement": {"method": "tiled", "allocation": "spatial"}}, {"quantisation__range": "picture"}):
+    for changes in (
+        {"packing": {"method": "stacked", "allocation": "frame_major"}},
+        {"quantisation__range": "picture"},
+    ):
         parts = [coded(tree(**changes), only(features, name))[0] for name in features.layers]
         with pytest.raises(BitstreamError, match="cannot be joined"):
             joined(*parts)

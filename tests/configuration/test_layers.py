@@ -17,7 +17,7 @@ COMPLETE = """
     network: {name: refnet}
     quantisation: {bit_depth: 10, range: layer, rounding: nearest}
     order: {method: none, coding: exact}
-    arrangement: {method: frames, allocation: spatial, grid: 4x4}
+    packing: {method: frames, allocation: frame_major, grid: 4x4}
     codec: {name: vvenc, qp: 37, mode: AI}
     digest_length: 8
 """
@@ -55,10 +55,10 @@ def test_the_final_method_of_rhee2022() -> None:
     """fframe.yaml says what Rhee et al.'s section III.4 says; without a grid, a frame has all 256 maps, 16x16."""
     configuration = load_configuration([CONFIGURATIONS / "fframe.yaml"])
     layers = ["p2", "p3", "p4", "p5"]
-    assert configuration.per_layer("arrangement.grid", layers, "") == ["4x4", "4x4", "", ""]
+    assert configuration.per_layer("packing.grid", layers, "") == ["4x4", "4x4", "", ""]
     assert configuration.per_layer("codec.mode", layers, "") == ["RA", "RA", "AI", "AI"]
     assert configuration.get("order.method") == "mean"
-    assert configuration.get("arrangement.allocation") == "temporal"
+    assert configuration.get("packing.allocation") == "interleaved"
     assert configuration.get("quantisation.bit_depth") == 10
 
 
@@ -111,7 +111,7 @@ def test_settings_win_over_files_and_flags_over_settings(base: Path) -> None:
         ("codec.preset=fast", "codec.preset", "fast"),
         ("codec.mode={p2: RA, default: AI}", "codec.mode", {"p2": "RA", "default": "AI"}),
         ("codec.mode.p2=RA", "codec.mode", {"p2": "RA"}),
-        ("arrangement.grid=2x8", "arrangement.grid", "2x8"),
+        ("packing.grid=2x8", "packing.grid", "2x8"),
         ("bitstream=a=b.bin", "bitstream", "a=b.bin"),
     ],
 )
@@ -122,9 +122,9 @@ def test_settings_have_yaml_values(base: Path, setting: str, key: str, value: ob
 
 def test_null_takes_a_value_away(base: Path, tmp_path: Path) -> None:
     """In a file and in a setting; a mapping whole."""
-    assert load_configuration([base], ["arrangement.grid=null"]).get("arrangement.grid", "none") == "none"
-    path = written(tmp_path / "null.yaml", "base: base.yaml\narrangement: {grid: null}")
-    assert load_configuration([path]).get("arrangement.grid") is None
+    assert load_configuration([base], ["packing.grid=null"]).get("packing.grid", "none") == "none"
+    path = written(tmp_path / "null.yaml", "base: base.yaml\npacking: {grid: null}")
+    assert load_configuration([path]).get("packing.grid") is None
     assert load_configuration([base], ["codec.qp=30", "codec.qp=null"]).get("codec.qp") == 37  # the default
     with pytest.raises(ConfigError, match=r"codec\.preset: null takes nothing away here"):
         load_configuration([base], ["codec.preset=null"])
@@ -149,7 +149,7 @@ def test_values_by_layer(base: Path) -> None:
     """One for all, or a mapping in which `default` speaks for the layers that are not named."""
     layers = ["p2", "p3", "p4"]
     one = load_configuration([base])
-    assert one.per_layer("arrangement.grid", layers, None) == ["4x4"] * 3
+    assert one.per_layer("packing.grid", layers, None) == ["4x4"] * 3
     assert one.per_layer("codec.qp_offset", layers, 7) == [7] * 3
     some = load_configuration([base], ["codec.qp_offset={p3: -2, default: 5}", "codec.mode={p2: RA}"])
     assert some.per_layer("codec.qp_offset", layers, 0) == [5, -2, 5]
@@ -176,9 +176,9 @@ def test_values_by_layer(base: Path) -> None:
         ("codec: {mode: {p2: XX}}", ["codec.mode", "XX", "AI", "RA"]),
         ("quantisation: {bit_depth: 17}", ["quantisation.bit_depth", "17", "2 to 16"]),
         ("quantisation: {bit_depth: 1}", ["quantisation.bit_depth", "1", "2 to 16"]),
-        ("arrangement: {grid: 4}", ["arrangement.grid", "4"]),
-        ("arrangement: {grid: 4by4}", ["arrangement.grid", "4by4", "4x4"]),
-        ('arrangement: {grid: {p2: "0x4"}}', ["arrangement.grid", "0x4", "4x4"]),
+        ("packing: {grid: 4}", ["packing.grid", "4"]),
+        ("packing: {grid: 4by4}", ["packing.grid", "4by4", "4x4"]),
+        ('packing: {grid: {p2: "0x4"}}', ["packing.grid", "0x4", "4x4"]),
         ("digest_length: 33", ["digest_length", "33", "32"]),
         ("picture_size: big", ["picture_size", "big", "width x height"]),
     ],
@@ -207,8 +207,8 @@ def test_a_setting_is_a_key_and_a_value(base: Path, setting: str) -> None:
 
 def test_a_mapping_that_replaces_a_value_is_from_its_own_file(base: Path, tmp_path: Path) -> None:
     """The message names the file that has the mapping, not the one whose value it replaces."""
-    over = written(tmp_path / "over.yaml", "arrangement: {grid: {p2: 3x3}}")
-    error = load_configuration([base, over]).error("arrangement.grid", "does not fit")
+    over = written(tmp_path / "over.yaml", "packing: {grid: {p2: 3x3}}")
+    error = load_configuration([base, over]).error("packing.grid", "does not fit")
     assert "over.yaml" in str(error)
     assert "base.yaml" not in str(error)
 
@@ -285,21 +285,21 @@ def test_a_grid_is_columns_by_rows() -> None:
 @pytest.mark.parametrize(
     ("setting", "key"),
     [
-        ("arrangement.grid.p2.0=4x4", "p2.0"),
-        ('arrangement.grid."p2.0"=4x4', "p2.0"),
-        ("arrangement.grid.'a'=4x4", "a"),
-        ("arrangement.grid.a=4x4", "a"),
-        ("arrangement.grid.backbone.fpn.0.conv=4x4", "backbone.fpn.0.conv"),
+        ("packing.grid.p2.0=4x4", "p2.0"),
+        ('packing.grid."p2.0"=4x4', "p2.0"),
+        ("packing.grid.'a'=4x4", "a"),
+        ("packing.grid.a=4x4", "a"),
+        ("packing.grid.backbone.fpn.0.conv=4x4", "backbone.fpn.0.conv"),
     ],
 )
 def test_a_layer_name_may_have_dots(setting: str, key: str) -> None:
     """With quotes and without them."""
-    assert load_configuration([], [setting]).get("arrangement.grid") == {key: "4x4"}
+    assert load_configuration([], [setting]).get("packing.grid") == {key: "4x4"}
 
 
 def test_an_unknown_key_that_is_nearly_right() -> None:
     """A typing mistake gets the likely key."""
-    mistakes = {"codec.mod=AI": "mode", "arangement.grid=x": "arrangement", "codec.presets=x": "preset"}
+    mistakes = {"codec.mod=AI": "mode", "pakcing.grid=x": "packing", "codec.presets=x": "preset"}
     for setting, meant in mistakes.items():
         with pytest.raises(ConfigError, match=f"unknown key; did you mean {meant}\\?"):
             load_configuration([], [setting])

@@ -41,7 +41,7 @@ TREE: dict[str, Any] = {
     "network": {"name": "onnx", **OPTIONS},
     "quantisation": {"bit_depth": 10, "range": "layer", "rounding": "nearest"},
     "order": {"method": "none", "coding": "exact"},
-    "arrangement": {"method": "frames", "allocation": "spatial", "grid": "2x2"},
+    "packing": {"method": "frames", "allocation": "frame_major", "grid": "2x2"},
     "codec": {"name": "lossless", "qp": 32, "mode": "AI"},
     "digest_length": 4,
 }

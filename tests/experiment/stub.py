@@ -24,7 +24,7 @@ CONFIGURATION = {
     "network": {"name": "stub"},
     "quantisation": {"bit_depth": 16, "range": "layer", "rounding": "nearest"},
     "order": {"method": "none", "coding": "exact"},
-    "arrangement": {"method": "frames", "allocation": "spatial", "grid": "2x2"},
+    "packing": {"method": "frames", "allocation": "frame_major", "grid": "2x2"},
     "codec": {"name": "lossless", "qp": 32, "mode": "AI"},
     "digest_length": 8,
 }

@@ -58,8 +58,8 @@ def test_what_shapes_bitstreams_cannot_be_set(setting: str) -> None:
 
 
 def test_a_configuration_that_cannot_be(anchor: Record) -> None:
-    anchor["configuration"]["arrangement"]["method"] = "heaped"
-    with pytest.raises(ConfigError, match=r"the anchor's configuration: arrangement.method"):
+    anchor["configuration"]["packing"]["method"] = "heaped"
+    with pytest.raises(ConfigError, match=r"the anchor's configuration: packing.method"):
         rebuilt_method(anchor, [22], machine_of([]), "auto")
 
 

@@ -59,7 +59,7 @@ def test_a_layer_is_a_task(folder: Path, store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"arrangement__method": "tiled", "arrangement__grid": None}, {"quantisation__range": "picture"}]
+    "changes", [{"packing__method": "stacked", "packing__grid": None}, {"quantisation__range": "picture"}]
 )
 def test_what_is_of_all_layers_at_once_is_one_task(folder: Path, store: Store, changes: dict[str, Any]) -> None:
     here = do(method(folder, "m", **changes), subject_of(folder), 32, store)
@@ -69,11 +69,11 @@ def test_what_is_of_all_layers_at_once_is_one_task(folder: Path, store: Store, c
 CONFIGURATIONS: list[dict[str, Any]] = [
     {},
     {"quantisation__range": "picture"},
-    {"arrangement__method": "tiled", "arrangement__grid": None},
-    {"arrangement__grid": None},
-    {"arrangement__method": "quilted"},
-    {"order__method": "mean", "order__coding": "fixed_length", "arrangement__allocation": "temporal"},
-    {"arrangement__grid": {"p3": "1x1", "default": "4x2"}, "codec__qp_offset": {"p4": -3, "default": 2}},
+    {"packing__method": "stacked", "packing__grid": None},
+    {"packing__grid": None},
+    {"packing__method": "quilted"},
+    {"order__method": "mean", "order__coding": "fixed_length", "packing__allocation": "interleaved"},
+    {"packing__grid": {"p3": "1x1", "default": "4x2"}, "codec__qp_offset": {"p4": -3, "default": 2}},
     {"codec__mode": {"p5": "RA", "default": "AI"}, "digest_length": 0},
     {"quantisation__range": "fixed", "quantisation__min": -1.0, "quantisation__max": 1.0},
 ]
@@ -98,7 +98,7 @@ def test_its_bitstream_is_the_encoders(folder: Path, store: Store, changes: dict
 def test_nothing_is_done_twice(folder: Path, store: Store) -> None:
     subject = subject_of(folder)
     do(method(folder, "m"), subject, 32, store)
-    other = method(folder, "n", arrangement__grid={"p4": "1x1", "default": "2x2"})
+    other = method(folder, "n", packing__grid={"p4": "1x1", "default": "2x2"})
     assert do(other, subject, 32, store).count == {"code": 1, "decode": 3, "analyse": 1}
     assert do(Uncompressed(), subject, 0, store).count == {"analyse_uncompressed": 1}
     assert do(method(folder, "o"), subject, 31, store).count == {"code": 3, "decode": 3, "analyse": 1}
@@ -129,7 +129,7 @@ def test_damaged_features_are_made_again(folder: Path, store: Store) -> None:
 
 def test_the_description_is_what_shapes_the_bitstream(folder: Path) -> None:
     described = method(folder, "m", codec__threads=3, codec__time_limit=9).describe()
-    expected = {key: TREE[key] for key in ("quantisation", "order", "arrangement", "digest_length")}
+    expected = {key: TREE[key] for key in ("quantisation", "order", "packing", "digest_length")}
     assert described == {**expected, "reduction": {"method": "none"}, "codec": {"name": "lossless", "mode": "AI"}}
     assert method(folder, "m").inner_codec()["encoder"] == "lossless"
 
@@ -144,7 +144,7 @@ def test_a_qp_that_an_offset_takes_out_of_range(folder: Path, store: Store) -> N
 
 def test_a_layer_that_the_network_lacks(folder: Path) -> None:
     for key, value in {
-        "arrangement__grid": {"p2": "2x2"},
+        "packing__grid": {"p2": "2x2"},
         "codec__mode": {"p2": "AI"},
         "codec__qp_offset": {"p2": 1},
     }.items():

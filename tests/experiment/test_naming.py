@@ -28,9 +28,9 @@ SHAPING: dict[str, Any] = {
     "quantisation.rounding": "floor",
     "order.method": "mean",
     "order.coding": "fixed_length",
-    "arrangement.method": "tiled",
-    "arrangement.allocation": "temporal",
-    "arrangement.grid": "4x2",
+    "packing.method": "stacked",
+    "packing.allocation": "interleaved",
+    "packing.grid": "4x2",
     "codec.name": "vvenc",
     "codec.mode": "RA",
     "codec.qp_offset": 1,
@@ -84,8 +84,8 @@ def names(picture: Path, changes: dict[str, Any] | None = None, qp: int = 32, ba
 
 @pytest.mark.parametrize("key", SHAPING)
 def test_every_key_that_shapes_a_bitstream_is_in_its_name(picture: Path, key: str) -> None:
-    if key == "arrangement.method":
-        assert names(picture).isdisjoint(names(picture, {key: "tiled", "arrangement.grid": None}))
+    if key == "packing.method":
+        assert names(picture).isdisjoint(names(picture, {key: "stacked", "packing.grid": None}))
     else:
         assert names(picture).isdisjoint(names(picture, {key: SHAPING[key]}))
 
@@ -136,18 +136,18 @@ def test_where_a_picture_is_and_what_it_is_called_is_in_no_name(picture: Path, t
 def test_how_a_value_is_written_is_in_no_name(picture: Path) -> None:
     """One grid for all is the same grid for each; a QP and an offset are the QP that they come to."""
     grids = dict.fromkeys(LAYERS, "2x2")
-    assert names(picture, {"arrangement.grid": grids}) == names(picture)
+    assert names(picture, {"packing.grid": grids}) == names(picture)
     assert names(picture, {"codec.qp_offset": 2}, qp=30) == names(picture)
 
 
 def test_layers_share_what_they_have_in_common(picture: Path) -> None:
     """Only the layer with another grid has another name, and with it the point."""
-    one, other = names(picture), names(picture, {"arrangement.grid": {"p4": "1x1", "default": "2x2"}})
+    one, other = names(picture), names(picture, {"packing.grid": {"p4": "1x1", "default": "2x2"}})
     assert len(one & other) == len(LAYERS) - 1
 
 
 def test_pictures_coded_themselves(picture: Path) -> None:
-    tree = {"picture": {"scale": 100}, **VIDEO, "arrangement.grid": None}
+    tree = {"picture": {"scale": 100}, **VIDEO, "packing.grid": None}
 
     def name(qp: int = 32, **changes: Any) -> str:
         found = names(picture, {**tree, **{key.replace("__", "."): value for key, value in changes.items()}}, qp)

@@ -141,9 +141,9 @@ def test_a_damaged_picture(folder: Path, spec: NetworkSpec) -> None:
 def test_a_configuration_that_does_not_fit(folder: Path, spec: NetworkSpec) -> None:
     extracted = extract.extract(spec, picture(folder))
     with pytest.raises(TaskError) as caught:
-        code.code(extracted, ("p3",), changed(TREE, {"arrangement.grid": "3x3"}))
+        code.code(extracted, ("p3",), changed(TREE, {"packing.grid": "3x3"}))
     assert told(caught)[0] == 2
-    assert "arrangement.grid: layer p3" in told(caught)[1]
+    assert "packing.grid: layer p3" in told(caught)[1]
 
 
 def test_weights_that_are_not_there(spec: NetworkSpec) -> None:

@@ -79,7 +79,7 @@ def methods_of(folder: Path) -> list[Method]:
     """Methods of every kind."""
     return [
         method(folder, "frames", 30, 40, quantisation__bit_depth=4),
-        method(folder, "tiled", arrangement__method="tiled", arrangement__grid=None, quantisation__bit_depth=3),
+        method(folder, "tiled", packing__method="stacked", packing__grid=None, quantisation__bit_depth=3),
         method(folder, "video", 45, codec__name="vvenc", codec__mode={"p3": "RA", "default": "AI"}, codec__gop=16),
     ]
 
@@ -166,7 +166,7 @@ def test_what_two_sweeps_have_in_common_is_done_once(whole: Path, store: Store) 
         "analyse_uncompressed": 2,
     }
     grids = {"p4": "1x1", "default": "2x2"}
-    methods = [method(whole, "same", 30), method(whole, "other", 30, arrangement__grid=grids)]
+    methods = [method(whole, "same", 30), method(whole, "other", 30, packing__grid=grids)]
     run_sweep(sweep_of(whole, *methods), store, second)
     assert second.count == {
         "extract": 1,  # of the third picture
@@ -183,7 +183,7 @@ def test_combinations_code_each_layer_once_a_grid(whole: Path, store: Store) -> 
     grids = ("1x1", "2x2")
     chosen = [(one, other) for one in grids for other in grids]
     methods = [
-        method(whole, f"{one}_{other}", 30, 40, arrangement__grid={"p3": one, "p4": other, "default": "4x2"})
+        method(whole, f"{one}_{other}", 30, 40, packing__grid={"p3": one, "p4": other, "default": "4x2"})
         for one, other in chosen
     ]
     here = Here()
@@ -284,11 +284,11 @@ def test_the_network_cannot_be_loaded(folder: Path, store: Store) -> None:
 
 def test_one_layer_of_one_method_fails(whole: Path, store: Store) -> None:
     """Only the points that need it fail; the next run does what is missing and nothing else."""
-    methods = [method(whole, "a", 30), method(whole, "b", 30, arrangement__grid={"p4": "1x1", "default": "2x2"})]
+    methods = [method(whole, "a", 30), method(whole, "b", 30, packing__grid={"p4": "1x1", "default": "2x2"})]
     sweep = sweep_of(whole, *methods)
 
     def spoil(task: Task) -> None:
-        if task.function.__name__ == "code" and task.arguments[2]["arrangement"]["grid"] == "1x1":
+        if task.function.__name__ == "code" and task.arguments[2]["packing"]["grid"] == "1x1":
             raise TaskError(13, "the codec failed")
 
     outcome = run_sweep(sweep, store, Here(spoil))
@@ -321,7 +321,7 @@ def test_a_codec_that_crashes_or_hangs_on_one_picture(
 ) -> None:
     """The fifth layer of nine. The mended one fills in what is missing."""
     here = Here()
-    made = method(whole, "a", 45, codec__name="vvenc", codec__time_limit=limit, arrangement__grid="4x2")
+    made = method(whole, "a", 45, codec__name="vvenc", codec__time_limit=limit, packing__grid="4x2")
     sweep = sweep_of(whole, made)
     with monkeypatch.context() as patch:
         count = tmp_path / "count"

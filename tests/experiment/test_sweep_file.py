@@ -179,7 +179,7 @@ def test_combinations(folder: Path) -> None:
     }
     assert list(file.methods) == []
     assert [method.qps for method in file.sweep.methods] == [(30, 40)] * 4
-    assert tree_of(file, "1x1_4x2")["arrangement"]["grid"] == {"p3": "1x1", "p4": "4x2"}
+    assert tree_of(file, "1x1_4x2")["packing"]["grid"] == {"p3": "1x1", "p4": "4x2"}
 
 
 def test_combinations_beside_methods(folder: Path) -> None:
@@ -317,7 +317,7 @@ def test_no_pictures(folder: Path) -> None:
     ("changes", "words"),
     [
         ({"methods": None, "combinations": combined(p2=["1x1"])}, ["there is no layer p2", "p3, p4, p5"]),
-        ({"set": {"arrangement.grid": {"p2": "4x4"}}}, ["there is no layer p2", "p3, p4, p5"]),
+        ({"set": {"packing.grid": {"p2": "4x4"}}}, ["there is no layer p2", "p3, p4, p5"]),
     ],
 )
 def test_a_layer_that_the_network_lacks(folder: Path, changes: dict[str, Any], words: list[str]) -> None:
@@ -333,5 +333,5 @@ def test_a_grid_that_does_not_fit_the_channels(folder: Path) -> None:
         outcome = run_sweep(file.sweep, store, Here())
     (failure,) = outcome.points["3x3", 1].failures
     assert failure.exit_code == 2
-    assert failure.message.startswith("arrangement.grid: layer p3")
+    assert failure.message.startswith("packing.grid: layer p3")
     assert not outcome.points["2x2", 1].failures

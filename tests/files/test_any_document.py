@@ -122,7 +122,7 @@ SWEEP = {
     "set": {"codec.qp": 30, "network.weights": "x"},
     "qps": [22, 37],
     "anchor": "a",
-    "methods": {"a": "fframe", "b": {"config": ["tiling"], "set": {"arrangement.grid": "1x1"}, "qps": [1]}},
+    "methods": {"a": "fframe", "b": {"config": ["tiling"], "set": {"packing.grid": "1x1"}, "qps": [1]}},
     "combinations": {"config": "tiling", "grids": {"p2": ["1x1", "2x2"]}},
 }
 ADAPTOR = {

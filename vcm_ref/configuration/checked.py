@@ -16,6 +16,7 @@ from ..files.schema import Rules, first_problem, rules_of, shown
 from ..files.tree import printed_key
 from .options import Tree, leaves_of, schema_of, shaping, typed, with_defaults
 from .sections import Coding, Everything
+from .words import in_current_words
 
 T = TypeVar("T")
 #: The key by which a per-layer mapping speaks for every layer it does not name.
@@ -56,7 +57,7 @@ class Configuration:
         ``origins`` has the source of each value that a file or the command line set, and ``files`` all files that were
         read, bases among them. :class:`ConfigError` names key, value, what is allowed, and the source.
         """
-        self.tree = with_defaults(Everything, tree)
+        self.tree = with_defaults(Everything, in_current_words(tree))
         self.files = tuple(files)
         self._origins = origins or {}
         problem = first_problem(self.tree, _rules())

@@ -19,6 +19,7 @@ from .checked import Configuration, KeyPath, Origin
 from .options import Tree, options_of
 from .sections import Everything
 from .shipped import find_configuration
+from .words import current_section, document_in_current_words, in_current_words
 
 COMMAND_LINE = "the command line"
 #: Values of ``network.weights`` that name no file.
@@ -65,10 +66,11 @@ def load_configuration(
 def split_key(text: str) -> KeyPath:
     """A key path as ``--set`` takes it.
 
-    No section is in another, so that everything after ``section.key.`` is one name: ``arrangement.grid.p2.0`` is the
+    No section is in another, so that everything after ``section.key.`` is one name: ``packing.grid.p2.0`` is the
     grid of the layer ``p2.0``. Quotes around a name are taken away.
     """
     first, dot, rest = text.partition(".")
+    first = current_section(first)
     if not dot:
         return (first,)
     if first not in _SECTIONS:
@@ -104,6 +106,8 @@ class _Layers:
         if not isinstance(own, dict):
             is_what = "is empty" if own is None else f"is {shown(own)}"
             raise ConfigError(f"{path}: {is_what}; must be a mapping of keys to values")
+        document = document_in_current_words(document)
+        own = document.value
         if "base" in own:
             base = own.pop("base")
             if not isinstance(base, str) or not base:
@@ -130,7 +134,7 @@ class _Layers:
             path = split_key(key)
             for name in reversed(path):
                 node = {name: node}
-            self.merge(node, Document(COMMAND_LINE, None), entry=len(path) > 2)
+            self.merge(in_current_words(node), Document(COMMAND_LINE, None), entry=len(path) > 2)
 
     def merge(self, over: Mapping[str, Any], document: Document, path: KeyPath = (), *, entry: bool = False) -> None:
         """Lay ``over`` on the tree at ``path``, mapping by mapping; ``entry``: also those that go as a whole."""

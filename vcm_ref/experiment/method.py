@@ -41,7 +41,7 @@ from .tasks import Ref, Task, Value
 from .usable import missing_pictures
 
 #: The parts of a configuration with which layers are coded independently of each other (:func:`_parts_of`).
-_BY_LAYER = {"level", "reduction", "quantisation", "order", "arrangement", "codec", "digest_length"}
+_BY_LAYER = {"level", "reduction", "quantisation", "order", "packing", "codec", "digest_length"}
 
 
 @dataclass(frozen=True)
@@ -334,13 +334,13 @@ def _parts_of(text: str, layers: tuple[str, ...], qp: int, threads: int) -> list
     """
     tree = json.loads(text)
     tree["codec"] = {"threads": threads, **tree["codec"], "qp": qp}
-    packing = PACKINGS[tree["arrangement"]["method"]]
+    packing = PACKINGS[tree["packing"]["method"]]
     scope = RANGE_SCOPES[tree["quantisation"]["range"]]
     reduced = tree.get("reduction", {}).get("method", "none") != "none"
     if reduced or not can_join(packing, scope) or shaping(tree).keys() - _BY_LAYER:
         return [_Part.of(layers, tree)]
     configuration = Configuration(tree)
-    grids = configuration.per_layer("arrangement.grid", layers, None)
+    grids = configuration.per_layer("packing.grid", layers, None)
     modes = configuration.per_layer("codec.mode", layers, "AI")
     offsets = configuration.per_layer("codec.qp_offset", layers, 0)
     names = configuration.per_layer("codec.name", layers, None)
@@ -348,9 +348,9 @@ def _parts_of(text: str, layers: tuple[str, ...], qp: int, threads: int) -> list
     parts = []
     for layer, grid, mode, offset, name, depth in zip(layers, grids, modes, offsets, names, depths, strict=True):
         own_grid = {} if grid is None else {"grid": grid}
-        arrangement_tree = {key: value for key, value in tree["arrangement"].items() if key != "grid"}
+        packing_tree = {key: value for key, value in tree["packing"].items() if key != "grid"}
         codec = {key: value for key, value in tree["codec"].items() if key != "qp_offset"}
-        own = {**tree, "arrangement": {**arrangement_tree, **own_grid}}
+        own = {**tree, "packing": {**packing_tree, **own_grid}}
         own["codec"] = {**codec, "name": name, "mode": mode, "qp": qp + offset}
         own["quantisation"] = {**tree["quantisation"], "bit_depth": depth}
         parts.append(_Part.of((layer,), own))

@@ -144,8 +144,8 @@ class _Configurations:
         of = {"_".join(grids): grids for grids in product(*entry["grids"].values())}
         methods: list[Method] = []
         for name, grids in of.items():
-            arrangement = {**configuration.get("arrangement"), "grid": dict(zip(layers, grids, strict=True))}
-            tree = {**configuration.tree, "arrangement": arrangement}
+            packing = {**configuration.get("packing"), "grid": dict(zip(layers, grids, strict=True))}
+            tree = {**configuration.tree, "packing": packing}
             methods.append(FeatureMethod(name, tree, tuple(self._qps(entry)), self._over.backend))
         every = tuple(dict.fromkeys(grid for grids in entry["grids"].values() for grid in grids))
         return Combinations(layers, every, of), methods

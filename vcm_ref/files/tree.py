@@ -39,7 +39,7 @@ class ParseError(Exception):
 
 
 def printed_key(path: Sequence[str | int]) -> str:
-    """A key path as a user writes it: ``codec.qp``, and ``arrangement.grid."p2.0"`` where a key has a dot in it."""
+    """A key path as a user writes it: ``codec.qp``, and ``packing.grid."p2.0"`` where a key has a dot in it."""
     return ".".join(map(_printed, path))
 
 

@@ -27,7 +27,7 @@ def anchor(name: str, factor: float = 1.0, **changes: Any) -> dict[str, Any]:
         "name": name,
         "method": "features",
         "main_metric": "AP",
-        "configuration": {"arrangement": {"method": "frames"}, "codec": {"name": "vvenc", "mode": "RA"}},
+        "configuration": {"packing": {"method": "frames"}, "codec": {"name": "vvenc", "mode": "RA"}},
         "inner_codec": {"name": "vvenc", "options": "preset=faster"},
         "data": {"name": "scenes", "sha256": DIGEST, "pictures": 2},
         "network": {"name": "refnet", "options": {}, "layers": ["p2", "p3"], "weights_sha256": DIGEST},

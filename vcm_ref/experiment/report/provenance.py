@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ...configuration.words import in_current_words
 from .blocks import Block, Heading, Paragraph, Table
 from .method import Method
 from .numbers import NOTHING
@@ -34,7 +35,7 @@ def _sorted_out(methods: Sequence[Method]) -> tuple[list[tuple[str, str]], list[
     found: dict[str, dict[str, list[str]]] = {}
     for method in methods:
         for section in _SECTIONS:
-            for item, value in flat(section, method.anchor_file.get(section)):
+            for item, value in flat(section, _told(section, method.anchor_file.get(section))):
                 found.setdefault(item, {}).setdefault(value, []).append(method.name)
     shared, different = [], []
     for item, values in found.items():
@@ -46,6 +47,11 @@ def _sorted_out(methods: Sequence[Method]) -> tuple[list[tuple[str, str]], list[
         else:
             different += [(item, value, ", ".join(names)) for value, names in values.items()]
     return shared, different
+
+
+def _told(section: str, value: Any) -> Any:
+    """A configuration of version 0.1 in the words of today, anything else as it is."""
+    return in_current_words(value) if section == "configuration" and isinstance(value, Mapping) else value
 
 
 def flat(item: str, value: Any) -> Iterator[tuple[str, str]]:
