@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from conftest import make_features
@@ -109,3 +113,26 @@ def test_the_maps_are_tiled_in_one_picture() -> None:
 def test_what_does_not_fit_is_refused(reduction: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         pca_stage(configured(**reduction), FEATURES)
+
+
+@pytest.mark.integration
+def test_the_bytes_do_not_depend_on_the_number_of_threads() -> None:
+    """Sums of products are exact, in whatever order a library's threads add them."""
+    script = (
+        "import hashlib, numpy as np\n"
+        "from vcm_ref.conversion.reduction.pca_analysis import components_of\n"
+        "sha256 = hashlib.sha256()\n"
+        "for shape in ((24, 90, 70), (90, 5, 6)):\n"
+        "    tensor = np.random.default_rng(1).normal(0, 3, shape).astype(np.float32)\n"
+        "    found = components_of(tensor, 20)\n"
+        "    sha256.update(found.maps.tobytes() + found.coefficients.tobytes())\n"
+        "print(sha256.hexdigest())\n"
+    )
+    digests = set()
+    for threads in ("1", "2", "4"):
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
+        run = subprocess.run(
+            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+        )
+        digests.add(run.stdout)
+    assert len(digests) == 1

@@ -9,6 +9,8 @@ from functools import partial
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from ...bitstream.headers import (
     GroupHeader,
     PictureHeader,
@@ -20,9 +22,12 @@ from ...bitstream.headers import (
 )
 from ...bitstream.stream import CodedGroup
 from ...bitstream.values import Grid, InnerCodecId, Layer, Packing, RangeScope, ReorderCoding, Shape
+from ...configuration import Configuration
 from ...conversion.reduction import Pca, Resize, Stage
 from ...conversion.reduction.pca import TensorComponents
-from .build import Plan, Tensor, build
+from ...encoder import Encoder
+from ...feature_set import FeatureSet
+from .build import Plan, Tensor, build, samples
 from .case import Variant, family
 from .core import plain
 from .edit import LaxBitstreamWriter
@@ -110,6 +115,25 @@ def restored() -> Iterator[Variant]:
     ]
     for label, words, plan in plans:
         yield Variant(label, partial(build, plan), (words,))
+    yield Variant("levels", _with_levels, ("coefficients that are levels",))
+
+
+def _with_levels() -> bytes:
+    """As the encoder makes it."""
+    shapes: dict[str, Shape] = {"p2": (8, 6, 7), "p3": (6, 3, 4)}
+    layers = {name: samples(shape, 8, place).astype(np.float32) for place, (name, shape) in enumerate(shapes.items())}
+    configuration = Configuration(
+        {
+            "reduction": {"method": "pca", "components": {"p2": 3, "p3": 0}},
+            "codec": {"name": {"*.coefficients": "coefficients", "default": "lossless"}, "qp": 20},
+            "digest_length": 32,
+        }
+    )
+    file = io.BytesIO()
+    encoder = Encoder(configuration, file)
+    encoder.encode(FeatureSet(64, 96, layers))
+    encoder.close()
+    return file.getvalue()
 
 
 @family("BADPCA", "reduction", "pca", kind="negative", error=BROKEN)
