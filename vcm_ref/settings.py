@@ -83,7 +83,7 @@ def settings_for(configuration: Configuration, features: FeatureSet) -> CodingSe
     return CodingSettings(
         header=header,
         models=models,
-        choices=Choices(rounding, configuration.get("order.method"), level_choice(configuration)),
+        choices=Choices(rounding, configuration.get("order.method"), level_choice(configuration, header, models)),
         qps=[qps[members[0]] for members in header.substreams],
         inner_encoders=[encoders[members[0]] for members in header.substreams],
         verifiers=_verifiers(configuration, encoders) if digest_length else {},
@@ -101,7 +101,7 @@ def _formats(
     reordered = configuration.get("order.method") != "none"
     depths = configuration.per_layer("quantisation.bit_depth", names, 0)
     forms = [
-        level_format(qp, model_tables=False)
+        level_format(configuration, qp, model_tables=False)
         if encoder is None
         else TensorFormat(
             bit_depth=bit_depth,

@@ -265,9 +265,16 @@ class Codec:
     mode: Literal["AI", "RA"] | Mapping[str, Any] = option(
         "AI", "All-Intra or Random-Access", by_layer=True, only_with=("codec.name", VIDEO), was_required=True
     )
-    rounding_offset: float = option(
-        0.2,
-        "how a value is rounded to a level: 0.5 to the nearest, less towards 0",
+    rdoq: float = option(
+        0.15,
+        "levels are chosen by squared error, in step sizes, plus this for each bit; with 0 values are rounded",
+        minimum=0,
+        maximum=100,
+        only_with=("codec.name", ("coefficients",)),
+    )
+    rounding_offset: float | None = option(
+        None,
+        "with `rdoq` 0: how a value is rounded to a level, 0.5 to the nearest, less towards 0; 0.3 by default",
         minimum=0,
         maximum=0.5,
         only_with=("codec.name", ("coefficients",)),
