@@ -14,6 +14,8 @@ from .feature_set import FeatureSet
 
 #: So many components a layer keeps at most where the configuration says nothing.
 MOST_COMPONENTS = 64
+#: Of a component that is worth its bits: its root mean square in quantisation steps, as measured (docs/results.md).
+LEAST_SIZE = 1.25
 
 
 def pca_stage(configuration: Configuration, features: FeatureSet) -> Pca:
@@ -42,8 +44,8 @@ def pca_stage(configuration: Configuration, features: FeatureSet) -> Pca:
 def _enough(found: Components, share: float | None, qp: int) -> int:
     """The fewest components with that share of the energy.
 
-    Without a share, those whose root mean square is above the quantisation step of VVC at that QP; and as many more as
-    it takes for a frame that is not a strip, which would cost more than they do.
+    Without a share, those whose root mean square is above ``LEAST_SIZE`` quantisation steps of VVC at that QP; and as
+    many more as it takes for a frame that is not a strip, which would cost more than they do.
     """
     if share is not None:
         explained = 0.0
@@ -53,7 +55,8 @@ def _enough(found: Components, share: float | None, qp: int) -> int:
                 return count
         return len(found.energies)
     span = float(found.maps.max() - found.maps.min())
-    unit = len(found.coefficients) * found.maps.shape[1] * (span / 1023) * (span / 1023)
+    least = LEAST_SIZE * span / 1023
+    unit = len(found.coefficients) * found.maps.shape[1] * least * least
     size = found.energies / unit if span else found.energies
     above = int(np.count_nonzero(size * size * size > 2.0 ** (qp - 4)))  # the step is 2 ** ((qp - 4) / 6)
     return next(count for count in range(max(1, above), 2 * above + 4) if not _is_strip(default_grid(count + 1)))
