@@ -116,7 +116,7 @@ class Reduction:
     )
     components: int | Mapping[str, int] | None = option(
         None,
-        "how many components a layer keeps; with 0 it stays as it is; by default those that are worth their bits at the QP",
+        "how many components a layer keeps; with 0 it stays as it is; by default those worth their bits at the QP",
         by_layer=True,
         only_with=("reduction.method", ("pca",)),
         minimum=0,
