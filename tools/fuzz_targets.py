@@ -243,6 +243,11 @@ def _made(target: str) -> Iterator[tuple[str, bytes]]:
         ["reduction.method=resize", "reduction.factor={p2: 2}", "quantisation.bit_depth=8"],
         ["reduction.method=pca", "reduction.components=1", "digest_length=0"],
         ["reduction.method=pca", "reduction.components={p2: 3, p3: 0}", "quantisation.bit_depth=12"],
+        [
+            "reduction.method=pca",
+            "reduction.components=2",
+            'codec.name={"*.coefficients": coefficients, default: lossless}',
+        ],
     ]
     video = [
         ["order.method=mean", "codec.qp=40", *more]
