@@ -28,17 +28,26 @@ def pca_stage(configuration: Configuration, features: FeatureSet) -> Pca:
         if number is not None and share is not None:
             raise configuration.error("reduction.energy", f"layer {name} has both a number and an energy; give one")
     parameters = []
-    for layer, number, share in zip(features.layers.values(), numbers, shares, strict=True):
+    for layer, number, share, qp in zip(
+        features.layers.values(), numbers, shares, _qps(configuration, names), strict=True
+    ):
         few_positions = number is None and share is None and layer[0].size < len(layer)
         if number == 0 or few_positions:
             parameters.append(TensorComponents())
             continue
         found = components_of(layer, number or most)
-        components = number or _enough(found, share, configuration.get("codec.qp"))
+        components = number or _enough(found, share, qp)
         parameters.append(TensorComponents.fitted(found, components))
     if not any(own.components for own in parameters):
         raise configuration.error("reduction.components", "no layer keeps any component; give a number, or by layer")
     return Pca(parameters)
+
+
+def _qps(configuration: Configuration, names: list[str]) -> list[int]:
+    """The QP at which each layer's maps would be coded."""
+    all_names = [f"{name}{ending}" for ending in (".maps", ".coefficients", "") for name in names]
+    offsets = configuration.per_layer("codec.qp_offset", all_names, 0)
+    return [configuration.get("codec.qp") + offset for offset in offsets[: len(names)]]
 
 
 def _enough(found: Components, share: float | None, qp: int) -> int:
