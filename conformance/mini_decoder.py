@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A second decoder, written from docs/bitstream.md (version 3) alone; it shares no code with vcm_ref.
 
-That the two decode alike shows that it stands alone. Names and clause numbers are the document's.
+That the two decode alike shows that it stands alone. Names and clause numbers are the document's. Models and integer
+graphs are in mini_graph.py.
 
     mini_decoder.py BITSTREAM -o FOLDER [--planes FILE]
 
@@ -29,6 +30,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import BinaryIO
 
+import mini_graph
 import numpy as np
 
 # Clause 7: code points; the name of an inner codec, its NAL unit types of parameter sets and of access unit delimiters.
@@ -39,7 +41,7 @@ FRAMES, QUILTED, STACKED = range(3)
 NONE, EXACT, FIXED_LENGTH = range(3)
 FIXED, PICTURE, TENSOR, CHANNEL = range(4)
 FRAME_MAJOR, INTERLEAVED = range(2)
-RESIZE, PCA = 1, 3
+RESIZE, PCA, NETWORK = 1, 3, 4
 DATA, REFERENCE = range(2)
 INNER_CODECS = {HEVC: ("hevc", {32, 33, 34}, 35), VVC: ("vvc", {14, 15, 16}, 20)}
 # Clauses 8.3 and 8.4: of an inner stream, the types of slices and of the other NAL units kept, and the profiles.
@@ -49,14 +51,15 @@ INNER_PROFILES = {HEVC: (1, 2, 3, 4), VVC: (1, 33, 65, 97)}
 # Clause 9: the inner codecs of a profile; then the bounds of a level, in the order of its table.
 PROFILES = {0: (LOSSLESS,), 1: (LOSSLESS, HEVC), 2: (LOSSLESS, VVC)}
 LEVELS = {
-    1: (4, 256, 8192, 1024, 8388608, 16777216, 65536, 17179869184, 1048576),
-    2: (8, 1024, 16384, 4096, 33554432, 67108864, 262144, 68719476736, 4194304),
-    3: (16, 2048, 32768, 16384, 134217728, 268435456, 1048576, 274877906944, 16777216),
-    4: (64, 8192, 65536, 65536, 536870912, 1073741824, 16777216, 1099511627776, 268435456),
+    1: (4, 256, 8192, 1024, 8388608, 16777216, 65536, 17179869184, 1048576, 64, 2**32, 2**26),
+    2: (8, 1024, 16384, 4096, 33554432, 67108864, 262144, 68719476736, 4194304, 128, 2**35, 2**28),
+    3: (16, 2048, 32768, 16384, 134217728, 268435456, 1048576, 274877906944, 16777216, 256, 2**38, 2**30),
+    4: (64, 8192, 65536, 65536, 536870912, 1073741824, 16777216, 1099511627776, 268435456, 4096, 2**42, 2**32),
 }
 # docs/conformance.md: exit codes, and what a decoder may refuse; then seconds for one run of the inner decoder.
 BITSTREAM_ERROR, UNSUPPORTED_ERROR, LIMIT_ERROR, CODEC_ERROR = range(10, 14)
 MAX_FRAME_SAMPLES, MAX_GROUP_SAMPLES, MAX_TOTAL_SAMPLES, MAX_OUTPUT_BYTES, MAX_SECONDS = 2**28, 2**29, 2**36, 2**40, 600
+MAX_GRAPH_PRODUCTS, MAX_GRAPH_SAMPLES = 2**38, 2**29
 
 Header = Group = Picture = Tensor = SimpleNamespace  # each has what is read of it
 BitString = tuple[int, int]  # the bits as an integer, and their number
@@ -131,7 +134,7 @@ def bitstream(data: bytes) -> Iterator[Group]:
     require(size > 0, "a stream header without a version")
     require(version == 3, "a version other than 3", UNSUPPORTED_ERROR)
     header = stream_header(unit(r))
-    models: dict[int, tuple[int, bytes, int]] = {}
+    models: dict[int, tuple[int, bytes, bytes]] = {}
     payload = next_unit(r)
     while payload.unit_type != END or not header.num_groups:
         while payload.unit_type == MODEL:
@@ -140,6 +143,7 @@ def bitstream(data: bytes) -> Iterator[Group]:
         require(payload.unit_type == GROUP_HEADER, "a group does not begin with its header")
         group = group_header(payload, header)
         check_level(group, header)
+        graphs(group, header, models)
         bases = {codec: [(0, 0), *annex_a(codec)] for codec in header.codecs if codec != LOSSLESS}
         group.inner_streams = []
         for tensors, size in zip(header.substreams, group.sizes, strict=True):
@@ -216,9 +220,13 @@ def header_extension(r: Reader) -> None:
 def stage(r: Reader, tensors: list[SimpleNamespace]) -> SimpleNamespace:
     """Clauses 7.6, 7.7 and 7.24, and of 8.9 the names and channels of the tensors after the stage."""
     idc = r.ue("stage_idc")
-    require(idc in (RESIZE, PCA), "stage_idc is for later editions", UNSUPPORTED_ERROR)
+    require(idc in (RESIZE, PCA, NETWORK), "stage_idc is for later editions", UNSUPPORTED_ERROR)
     stage_payload_bits = r.ue("stage_payload_bits", 16384)
     before = r.left
+    if idc == NETWORK:
+        one = network(r, tensors)
+        require(before - r.left == stage_payload_bits, "stage_payload_bits is not the payload's length")
+        return one
     own = [pca(r) if idc == PCA else r.u("resize_shift", 2, 0, 2) for _ in tensors]
     require(before - r.left == stage_payload_bits, "stage_payload_bits is not the payload's length")
     require(any(own), "a stage that changes nothing")
@@ -243,6 +251,47 @@ def pca(r: Reader) -> SimpleNamespace | None:
     one.shifts = list(itertools.accumulate(deltas, initial=0))
     require(one.shifts[-1] <= 8, "the sum of pca_shift_delta is above 8")
     return one
+
+
+def network(r: Reader, tensors: list[SimpleNamespace]) -> SimpleNamespace:
+    """Clause 7.25."""
+    one = SimpleNamespace(idc=NETWORK, model_id=r.u("model_id", 4), condition=r.u("network_condition", 8))
+    one.own, one.shifts, one.after, one.before = [r.u("network_layer_shift", 3) for _ in tensors], [], [], tensors
+    for j in range(r.ue("network_num_tensors_minus1", 63) + 1):
+        channels = r.ue("network_channels_minus1", 8191) + 1
+        one.after.append(SimpleNamespace(name=b"network%d" % j, channels=channels))
+        one.shifts.append(r.u("network_tensor_shift", 3))
+    return one
+
+
+def graphs(group: Group, header: Header, models: dict[int, tuple[int, bytes, bytes]]) -> None:
+    """Clauses 7.25, 8.11 and 9: the graph of each stage NETWORK, which fits it and its level."""
+    group.graphs = []
+    for stage, sizes in zip(header.stages, group.coded, strict=False):
+        graph = None
+        if stage.idc == NETWORK:
+            kind, _, data = models.get(stage.model_id, (0, b"", b""))
+            require(kind == NETWORK, "a model that is not in force, or for another stage")
+            try:
+                graph = mini_graph.read_graph(data)
+            except ValueError as error:
+                raise Refused(f"a model: {error}", BITSTREAM_ERROR) from error
+            taken = [(tensor.channels, s) for tensor, s in zip(stage.after, stage.shifts, strict=True)]
+            given = [(tensor.channels, s) for tensor, s in zip(stage.before, stage.own, strict=True)]
+            require([(channels, s) for channels, s, *_ in graph.inputs] == taken, "a graph that takes other tensors")
+            require([graph.forms[one][:2] for one, _ in graph.outputs] == given, "a graph that gives other tensors")
+            needs = mini_graph.needs(graph, grid(sizes, stage.own))
+            bounds = LEVELS[header.level_idc][9:]
+            require(all(map(int.__le__, needs, bounds)), "a graph that needs more than the level allows")
+            within = needs[1] <= MAX_GRAPH_PRODUCTS and needs[2] <= MAX_GRAPH_SAMPLES
+            require(within, "a graph that needs more than this computes", LIMIT_ERROR)
+        group.graphs.append(graph)
+
+
+def grid(sizes: list[tuple[int, int]], shifts: list[int]) -> tuple[int, int]:
+    """Clause 7.25."""
+    h, w = zip(*[(-(-h >> s), -(-w >> s)) for (h, w), s in zip(sizes, shifts, strict=True)], strict=True)
+    return max(h), max(w)
 
 
 def tensor_header(r: Reader, layer: SimpleNamespace, before: Tensor | None) -> Tensor:
@@ -316,6 +365,9 @@ def group_header(r: Reader, header: Header) -> Group:
     for stage in header.stages:
         if stage.idc == RESIZE:
             coded.append([(-(-h >> s), -(-w >> s)) for (h, w), s in zip(coded[-1], stage.own, strict=True)])
+        elif stage.idc == NETWORK:
+            h, w = grid(coded[-1], stage.own)
+            coded.append([(h << s, w << s) for s in stage.shifts])
         else:
             pairs = zip(stage.before, stage.own, strict=True)
             coded.append(coded[-1] + [(1, tensor.channels) for tensor, one in pairs if one])
@@ -370,22 +422,23 @@ def check_level(group: Group, header: Header) -> None:
     require(within and header.output <= MAX_OUTPUT_BYTES, "more than this decodes", LIMIT_ERROR)
 
 
-def model(r: Reader, models: dict[int, tuple[int, bytes, int]], most: int) -> None:
-    """Clauses 7.18 and 9; what is kept of a model is its kind, digest and size, as no stage needs its bytes."""
+def model(r: Reader, models: dict[int, tuple[int, bytes, bytes]], most: int) -> None:
+    """Clauses 7.18 and 9; what is kept of a model is its kind, digest and bytes."""
     model_id = r.u("model_id", 4)
     model_idc = r.extensible("model_idc", r.u("model_idc", 4), DATA, REFERENCE)
     kind = r.u("model_kind", 8)
     if model_idc == REFERENCE:
         sha256 = r.b("model_digest", 32)
         r.byte_alignment()
-        size = next((size for _, other, size in models.values() if other == sha256), None)
-        require(size is not None, f"model {sha256.hex()} is not here", UNSUPPORTED_ERROR)
+        data = next((data for _, other, data in models.values() if other == sha256), None)
+        require(data is not None, f"model {sha256.hex()} is not here", UNSUPPORTED_ERROR)
     else:
-        sha256, size = hashlib.sha256(r.data[2:]).digest(), len(r.data) - 2
-    changes = models.get(model_id, (0, b"", 0))[:2] != (kind, sha256)
+        data = r.data[2:]
+        sha256 = hashlib.sha256(data).digest()
+    changes = models.get(model_id, (0, b"", b""))[:2] != (kind, sha256)
     require(changes, "a model that is in force already")
-    models[model_id] = (kind, sha256, size)
-    require(sum(size for *_, size in models.values()) <= most, "models of more bytes than the level allows")
+    models[model_id] = (kind, sha256, data)
+    require(sum(len(data) for *_, data in models.values()) <= most, "models of more bytes than the level allows")
 
 
 def reorder_index(r: Reader, coding: int, channels: int) -> list[int]:
@@ -536,7 +589,7 @@ def annex_a(codec: int) -> list[BitString]:
     return [(int(string, 2), len(string)) for string in strings]
 
 
-def digest(r: Reader, header: Header, group: Group, models: dict[int, tuple[int, bytes, int]]) -> None:
+def digest(r: Reader, header: Header, group: Group, models: dict[int, tuple[int, bytes, bytes]]) -> None:
     """Clauses 7.17 and 8.7; the other digests are compared when there are tensors."""
     in_force = b"".join(bytes([number, kind]) + sha256 for number, (kind, sha256, _) in sorted(models.items()))
     expected = hashlib.sha256(header.payload + in_force + group.payload).digest()
@@ -602,9 +655,14 @@ def restored(tensors: list[np.ndarray], header: Header, group: Group, picture: P
         (q.astype(np.int64), pairs, (1 << form.n) - 1)
         for q, pairs, form in zip(tensors, picture.ranges, forms, strict=True)
     ]
-    for stage, sizes in zip(header.stages[::-1], group.coded[-2::-1], strict=True):
+    for stage, sizes, graph in zip(header.stages[::-1], group.coded[-2::-1], group.graphs[::-1], strict=True):
         if stage.idc == RESIZE:
             current = [resized(*one, s, size) for one, s, size in zip(current, stage.own, sizes, strict=True)]
+        elif stage.idc == NETWORK:
+            inputs = [fixed_point(values(*one), f, b) for one, (_, _, b, f) in zip(current, graph.inputs, strict=True)]
+            outputs = mini_graph.evaluate(graph, inputs, stage.condition)
+            given = zip(outputs, graph.outputs, sizes, strict=True)
+            current = [(x[:, :h, :w], [(0.0, 2.0**-g)], 1) for x, (_, g), (h, w) in given]
         else:
             coefficients = iter(current[len(sizes) :])
             pairs = zip(current, stage.own, strict=False)

@@ -14,6 +14,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from vcm_ref.bitstream.units import locate_units
 from vcm_ref.bitstream.values import FIRST_ANCILLARY, InnerCodecId, UnitType
 from vcm_ref.codec import ffmpeg
 from vcm_ref.configuration import load_configuration
+from vcm_ref.conformance.generate import graph
 from vcm_ref.decoder import Decoder
 from vcm_ref.encoder import Encoder
 from vcm_ref.errors import BitstreamError, CodecError, LimitError, UnsupportedError
@@ -265,8 +267,21 @@ def _made(target: str) -> Iterator[tuple[str, bytes]]:
         yield f"lossless-{index}", _coded(["codec.name=lossless", grid, *settings], 1 + index % 2, 1 + index % 2)
     for index, settings in enumerate(reduced if target != "decode-video" else []):
         yield f"reduced-{index}", _coded(["codec.name=lossless", "order.method=none", *settings], 2, 1 + index % 2)
+    if target != "decode-video":
+        for label, data in graphs():
+            yield f"graph-{label}", data
     for index, settings in enumerate(video if target != "decode" else []):
         yield f"video-{index}", _coded(["packing.grid=2x2", *settings], 1 + index % 2, 1)
+
+
+def graphs() -> Iterator[tuple[str, bytes]]:
+    """Bitstreams whose layers an integer graph restores, small ones; without digests, which would hide the rest."""
+    for variant in (*graph.operations(), *graph.graphs()):
+        make = variant.make
+        if isinstance(make, partial) and make.func in (graph.coded, graph.coded_with):
+            data = make(digest_length=0)
+            if len(data) <= 2 * LARGEST_VECTOR:
+                yield variant.label, data
 
 
 def _coded(settings: list[str], layers: int, pictures: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .bitstream.elements import MAX_OWN_COMPONENTS
 from .bitstream.values import Grid
 from .configuration import Configuration
 from .conversion.grids import default_grid
@@ -27,6 +28,9 @@ def pca_stage(configuration: Configuration, features: FeatureSet) -> Pca:
     for name, number, share in zip(names, numbers, shares, strict=True):
         if number is not None and share is not None:
             raise configuration.error("reduction.energy", f"layer {name} has both a number and an energy; give one")
+        if number is not None and number > MAX_OWN_COMPONENTS:
+            told = f"layer {name} is to keep {number}; at most {MAX_OWN_COMPONENTS} can be coded"
+            raise configuration.error("reduction.components", told)
     parameters = []
     for layer, number, share, qp in zip(
         features.layers.values(), numbers, shares, _qps(configuration, names), strict=True

@@ -37,7 +37,7 @@ def test_files_and_folders_to_a_report(capsys: pytest.CaptureFixture[str]) -> No
     assert "paper needs 50.0 % fewer bits than half" in printed.out
     assert "half (anchor)" in printed.out
     assert "out/report.html" in printed.out
-    assert Path("out/report.md").read_text(encoding="utf-8").startswith("# Mine\n")
+    assert Path("out/report.md").read_text(encoding="utf-8").startswith("# Mine (only 2 pictures)\n")
     assert vcm_report(["r/0.json", "r/1.json", "r/0.json", "-o", "out", "--metric", "AP50"]) == 0
     assert "at the same AP50" in Path("out/report.md").read_text(encoding="utf-8")
 

@@ -134,7 +134,7 @@ def test_a_sweep_asked_for_again_starts_no_worker(whole: Path, store: Store, mon
 
     again = replace(sweep, dataset=load_dataset(whole / "data.json"))
     measured: list[int] = []
-    monkeypatch.setattr(type(again.dataset), "evaluate", lambda _, results, sizes: measured.append(len(results)))
+    monkeypatch.setattr(type(again.dataset), "tallied", lambda _, results, sizes: measured.append(len(results)))
     assert facts(run_sweep(again, store, nowhere, begin)) == facts(first)
     assert told == [(12, 12)]
     assert measured == [1]
@@ -164,6 +164,7 @@ def test_what_two_sweeps_have_in_common_is_done_once(whole: Path, store: Store) 
         "decode": 6,
         "analyse": 2,
         "analyse_uncompressed": 2,
+        "cost": 1,
     }
     grids = {"p4": "1x1", "default": "2x2"}
     methods = [method(whole, "same", 30), method(whole, "other", 30, packing__grid=grids)]

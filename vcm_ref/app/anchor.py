@@ -8,14 +8,17 @@ from pathlib import Path
 
 from ..atomic import OutputError, check_output
 from ..configuration import load_configuration
-from ..experiment.anchor import anchor_document, write_anchor, write_bitstreams
+from ..experiment.anchor import write_bitstreams, write_measured
 from ..experiment.method import method_of
 from ..experiment.records import Record
+from ..experiment.report.numbers import interval_text, level_text
 from ..experiment.sweep import Sweep
 from ..experiment.sweep_file import DEFAULT_QPS, check_names, check_qps, labels_path
+from ..experiment.uncertainty import tallies_path
 from ..experiment.usable import usable_pictures
 from ..task.dataset import dataset_files, load_dataset
 from .arguments import add_layers, whole_number
+from .bootstrap import add_bootstrap_arguments, chosen_bootstrap
 from .command import argument_parser, run
 from .experiment import (
     add_machine_arguments,
@@ -59,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--bitstreams", action="store_true", help="also write the bitstreams, into a new folder beside FILE"
     )
+    add_bootstrap_arguments(parser)
     add_machine_arguments(parser)
     return run(parser, _work, argv)
 
@@ -83,14 +87,13 @@ def _work(arguments: argparse.Namespace) -> None:
     labels, upright = labels_path(arguments.labels, Path()), configuration.get("apply_exif_orientation", True)
     sweep = Sweep(name, dataset, items, network, options, [method], labels, upright, problems)
     files = [*dataset_files(arguments.data), *configuration.files]
-    outputs = [output, bitstreams] if arguments.bitstreams else [output]
+    outputs = [output, tallies_path(output), *([bitstreams] if arguments.bitstreams else [])]
     check_results(outputs, files, dataset, labels, network, options)
     with opened_store(arguments) as store:
         outcome = measured(sweep, store, arguments)
-        document = anchor_document(outcome, method)
         if arguments.bitstreams:
             write_bitstreams(bitstreams, outcome, method, store)
-        write_anchor(output, document)
+        document = write_measured(output, outcome, method, chosen_bootstrap(arguments))
     _print(document)
     print_problems(problems)
     print(f"wrote {output}" + (f" and the bitstreams in {bitstreams}" if arguments.bitstreams else ""))
@@ -101,10 +104,15 @@ def _print(document: Record) -> None:
     from tabulate import tabulate
 
     metric = document["main_metric"]
-    rows: list[tuple[object, ...]] = [("uncompressed", "", "", document["uncompressed"]["metrics"][metric], "")]
+    without = document["uncompressed"]
+    rows: list[tuple[object, ...]] = [("uncompressed", "", "", *_accuracy(without, metric), "")]
     for point in document["points"]:
         rates = point["bpp"], point["rhee2022_bpp"]
-        rows.append((point["qp"], *rates, point["metrics"][metric], len(point["pictures"])))
-    print(
-        tabulate(rows, ("QP", "bpp", "bpp (Rhee et al.)", metric, "pictures"), floatfmt=".4f", disable_numparse=[0, 4])
-    )
+        rows.append((point["qp"], *rates, *_accuracy(point, metric), len(point["pictures"])))
+    columns = ("QP", "bpp", "bpp (Rhee et al.)", metric, level_text(document), "pictures")
+    print(tabulate(rows, columns, floatfmt=".4f", disable_numparse=[0, 4, 5]))
+
+
+def _accuracy(point: Record, metric: str) -> tuple[float, str]:
+    """The metric and its interval."""
+    return point["metrics"][metric], interval_text(point.get("intervals", {}).get(metric))

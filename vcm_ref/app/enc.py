@@ -21,6 +21,7 @@ from ..encoder import Encoder
 from ..errors import ConfigError, VcmError
 from ..feature_layers import looks_channels_last
 from ..inner_encoders import describe_encoders
+from ..model_choice import with_model
 from ..network import Network, load_network
 from ..provenance import content_digest, file_digest, versions
 from ..report import PictureReport, picture_table, totals_table
@@ -78,7 +79,7 @@ def configuration_from(arguments: argparse.Namespace) -> Configuration:
         "codec": {"qp": arguments.qp} if arguments.qp is not None else None,
     }
     given = {key: value for key, value in flags.items() if value is not None}
-    return load_configuration(arguments.config, arguments.set, given)
+    return with_model(load_configuration(arguments.config, arguments.set, given))
 
 
 def source_for(arguments: argparse.Namespace, configuration: Configuration) -> tuple[Inputs, Source]:
@@ -102,6 +103,8 @@ def files_read(arguments: argparse.Namespace, configuration: Configuration, inpu
     """All files that coding reads: no output may take the place of one."""
     weights = configuration.get("network.weights")
     own = [Path(weights)] if weights is not None and weights not in NO_PATHS else []
+    model = configuration.get("reduction.model")
+    own += [Path(model)] if model is not None else []
     return [*inputs.paths, *existing([*configuration.files, *own])]
 
 
@@ -156,6 +159,12 @@ def _print_totals(name: str, size: int, reports: Sequence[PictureReport], encode
         "bpp in the accounting of Rhee, Lee, Kim 2022 (inner streams + 8 bits a reordered channel): "
         f"{rhee2022_bits / pixels:.4f}"
     )
+    han2022_bits = [report.han2022_bits for report in reports if report.han2022_bits is not None]
+    if len(han2022_bits) == len(reports):
+        print(
+            "bpp in the accounting of Han et al. 2022 (bit depth x samples of the coded tensors): "
+            f"{sum(han2022_bits) / pixels:.4f}"
+        )
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..experiment.report.blocks import Table
+from .bootstrap import add_bootstrap_arguments, chosen_bootstrap
 from .command import argument_parser, run
 
 
@@ -38,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         action="store_true",
         help="report on different data, pictures, networks or metrics, with a warning (default: refuse)",
     )
+    add_bootstrap_arguments(parser)
     return run(parser, _work, argv)
 
 
@@ -65,6 +67,7 @@ def _report(arguments: argparse.Namespace) -> None:
         anchor=arguments.anchor,
         metric=arguments.metric,
         allow_different=arguments.allow_different,
+        bootstrap=chosen_bootstrap(arguments),
         **given,
     )
     _print(ranking_table(result.standings, result.anchor, accountings=1))
@@ -77,15 +80,19 @@ def _report(arguments: argparse.Namespace) -> None:
 
 def _combinations(arguments: argparse.Namespace) -> None:
     from ..experiment.report import write_combinations
+    from ..experiment.report.combinations_certainty import tallies_beside
     from ..experiment.report.combinations_report import best_sentence, best_table
     from ..experiment.report.method import read_json
 
     if arguments.anchor is not None:
         raise ConfigError("--anchor: combinations are compared with the uniform one of the largest grid")
     (path,) = arguments.results
-    found = write_combinations(arguments.output, read_json(path), metric=arguments.metric, title=arguments.title)
-    _print(best_table(found))
-    print(f"\n{best_sentence(found)}")
+    bootstrap, document = chosen_bootstrap(arguments), read_json(path)
+    tallies = tallies_beside(path, document)
+    given = {"metric": arguments.metric, "title": arguments.title, "tallies": tallies, "bootstrap": bootstrap}
+    found, sure = write_combinations(arguments.output, document, **given)
+    _print(best_table(found, sure))
+    print(f"\n{best_sentence(found, sure)}")
     print(f"wrote {arguments.output / 'combinations.html'} and more")
 
 

@@ -9,14 +9,19 @@ from typing import Any, get_args
 
 from ..atomic import OutputError, check_output
 from ..decoder import Backend
-from ..experiment.anchor import anchor_document, main_metric, rate, write_anchor
+from ..experiment.anchor import main_metric, rate, write_measured
+from ..experiment.bootstrap import Bootstrap
 from ..experiment.records import Record
 from ..experiment.report import write_combinations, write_report
+from ..experiment.report.combinations_certainty import tally_name
 from ..experiment.report.combinations_report import FILES as COMBINATIONS_FILES
+from ..experiment.report.numbers import interval_text
 from ..experiment.report.result_report import FILES, Result
 from ..experiment.sweep import Outcome
 from ..experiment.sweep_file import Combinations, Overrides, SweepFile, load_sweep
+from ..experiment.uncertainty import tallies_path
 from .arguments import whole_number
+from .bootstrap import add_bootstrap_arguments, chosen_bootstrap
 from .command import argument_parser, run
 from .experiment import (
     add_machine_arguments,
@@ -62,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="in every configuration; wins over files"
     )
     parser.add_argument("--backend", choices=get_args(Backend), default="auto", help="the VVC decoder (default: auto)")
+    add_bootstrap_arguments(parser)
     add_machine_arguments(parser)
     return run(parser, _work, argv)
 
@@ -80,15 +86,16 @@ def _work(arguments: argparse.Namespace) -> None:
         arguments.backend,
         arguments.allow_missing,
     )
+    bootstrap = chosen_bootstrap(arguments)
     file = load_sweep(arguments.sweep, overrides)
     _check_folder(folder, file)
     with opened_store(arguments) as store:
         outcome = measured(file.sweep, store, arguments)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be made: {error.strerror or error}") from error
-    reports = _write(folder, file, outcome)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{folder}: cannot be made: {error.strerror or error}") from error
+        reports = _write(folder, file, outcome, bootstrap)
     print_problems(file.sweep.problems)
     print("; see ".join([f"wrote {folder}", *map(str, reports)]))
     raise_failures(outcome)
@@ -99,27 +106,29 @@ def _check_folder(folder: Path, file: SweepFile) -> None:
     place = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     check_output(place / "report.html")
     if folder.is_dir():
-        names = [*(f"{method.name}.json" for method in file.methods), *FILES]
+        anchors = [Path(f"{method.name}.json") for method in file.methods]
+        names = [*map(str, anchors), *(tallies_path(path).name for path in anchors), *FILES]
         names += COMBINATIONS_FILES if file.combinations is not None else ()
         of = file.sweep
         outputs = [folder / name for name in names]
         check_results(outputs, file.files, of.dataset, of.labels, of.network, of.network_options)
 
 
-def _write(folder: Path, file: SweepFile, outcome: Outcome) -> list[Path]:
+def _write(folder: Path, file: SweepFile, outcome: Outcome, bootstrap: Bootstrap) -> list[Path]:
     """Write the anchors, the reports and the ranking; returns the reports."""
     written: list[Path] = []
     reports: list[Path] = []
     for method in file.methods:
         written.append(folder / f"{method.name}.json")
-        write_anchor(written[-1], anchor_document(outcome, method))
+        write_measured(written[-1], outcome, method, bootstrap)
     if any(outcome.points[method.name, qp].records for method in file.methods for qp in method.qps):
-        _print_ranking(write_report(folder, written, anchor=file.anchor, metric=file.metric, title=file.title))
+        given: dict[str, Any] = {"anchor": file.anchor, "metric": file.metric, "title": file.title}
+        _print_ranking(write_report(folder, written, bootstrap=bootstrap, **given))
         reports.append(folder / "report.html")
     if file.combinations is not None:
-        document = _combinations_document(file.combinations, file, outcome)
+        document, tallies = _combinations_document(file.combinations, file, outcome)
         if document["points"]:
-            write_combinations(folder, document)
+            write_combinations(folder, document, tallies=tallies, bootstrap=bootstrap)
             reports.append(folder / "combinations.html")
     return reports
 
@@ -128,16 +137,26 @@ def _print_ranking(report: Result) -> None:
     """Print the methods from the one that needs the fewest bits."""
     from tabulate import tabulate
 
-    rows = [
-        (place, standing.method.name, "no figure" if standing.rate is None else f"{standing.rate:+.2f} %")
-        for place, standing in enumerate(report.standings, start=1)
-    ]
-    headers = ("", "method", f"BD-rate against {report.anchor.name} ({report.anchor.curve.metric})")
-    print(tabulate(rows, headers, colalign=("right", "left", "right"), disable_numparse=True))
+    rows = []
+    for place, standing in enumerate(report.standings, start=1):
+        figure = "no figure" if standing.rate is None else f"{standing.rate:+.2f} %"
+        sure = standing.certainty
+        interval = interval_text(sure.rate.ends(), 2, sign=True) if sure and sure.rate else ""
+        rows.append((place, standing.method.name, figure, interval, sure.verdict if sure else ""))
+    headers = ["", "method", f"BD-rate against {report.anchor.name} ({report.anchor.curve.metric})", "interval", ""]
+    columns = len(headers) if any(row[3] for row in rows) else 3
+    shown, align = [row[:columns] for row in rows], ("right", "left", "right", "right", "left")[:columns]
+    print(tabulate(shown, headers[:columns], colalign=align, disable_numparse=True))
 
 
-def _combinations_document(combinations: Combinations, file: SweepFile, outcome: Outcome) -> Record:
+def _combinations_document(
+    combinations: Combinations, file: SweepFile, outcome: Outcome
+) -> tuple[Record, dict[str, bytes]]:
+    """What the report over combinations is about, and the tallies of its points."""
     sweep = outcome.sweep
+    sizes = outcome.uncompressed.records
+    subjects = [subject for subject in outcome.subjects if subject.id in sizes]
+    tallies: dict[str, bytes] = {}
     points: list[dict[str, Any]] = []
     for (name, qp), measurement in outcome.points.items():
         if name in combinations.of and measurement.records:
@@ -151,9 +170,12 @@ def _combinations_document(combinations: Combinations, file: SweepFile, outcome:
                     "metrics": measurement.metrics,
                     "pictures": len(measurement.records),
                     "failed": len(measurement.failures),
+                    "coded": [_coded(measurement.records.get(subject.id)) for subject in subjects],
                 }
             )
-    return {
+            if tally := measurement.tally():
+                tallies[tally_name(combinations.of[name], qp)] = tally
+    document = {
         "schema": 1,
         "kind": "combinations",
         "name": file.title,
@@ -164,5 +186,20 @@ def _combinations_document(combinations: Combinations, file: SweepFile, outcome:
         "network": {"name": sweep.network, **outcome.network["description"]},
         "problems": list(sweep.problems),
         "uncompressed": {"metrics": outcome.uncompressed.metrics},
+        "coded_pictures": [
+            {
+                "id": subject.id,
+                "file": subject.file.name,
+                "sha256": subject.sha256,
+                **{side: sizes[subject.id][side] for side in ("height", "width")},
+            }
+            for subject in subjects
+        ],
         "points": points,
     }
+    return document, tallies
+
+
+def _coded(record: Record | None) -> list[int] | None:
+    """The bytes of a picture, and its bits in Rhee et al.'s accounting."""
+    return None if record is None else [record["bytes"], record["rhee2022_bits"]]

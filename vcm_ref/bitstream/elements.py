@@ -60,7 +60,8 @@ MAX_CHANNELS = 8192
 MAX_LAYERS = 64
 MAX_NAME = 32
 MAX_STAGES = 4
-MAX_COMPONENTS = 255
+MAX_COMPONENTS = 1024
+MAX_OWN_COMPONENTS = 255
 MAX_GROUP = 1024
 MAX_EXTENSION = 4095
 
@@ -83,13 +84,20 @@ ELEMENTS: dict[str, Element] = {
     "layer_name": Element("b(v)"),
     "channels_delta": Element("se(v)"),
     # stage
-    "stage_idc": Element("ue(v)", 1, 3, extensible=True),
+    "stage_idc": Element("ue(v)", 1, 4, extensible=True),
     "stage_payload_bits": Element("ue(v)", 0, MAX_PARAMETER_SET_BITS),
     "resize_shift": Element("u(2)", 0, 2),
-    "pca_components": Element("ue(v)", 0, MAX_COMPONENTS),
+    "klt_components_minus1": Element("ue(v)", 0, MAX_COMPONENTS - 1),
+    "klt_shift": Element("u(3)", 0, 6),
+    "pca_components": Element("ue(v)", 0, MAX_OWN_COMPONENTS),
     "pca_fraction_bits": Element("se(v)", -96, 96),
     "pca_unit_shift": Element("u(4)", 0, 15),
     "pca_shift_delta": Element("ue(v)", 0, 8),
+    "network_condition": Element("u(8)"),
+    "network_layer_shift": Element("u(3)"),
+    "network_num_tensors_minus1": Element("ue(v)", 0, MAX_LAYERS - 1),
+    "network_channels_minus1": Element("ue(v)", 0, MAX_CHANNELS - 1),
+    "network_tensor_shift": Element("u(3)"),
     # tensor_header
     "same_tensor_flag": Element("u(1)", 0, 1),
     "same_format_flag": Element("u(1)", 0, 1),

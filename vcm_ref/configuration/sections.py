@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from ..bitstream.elements import MAX_COMPONENTS
 from ..codec import hevc, vtm, vvenc
 from ..conversion.quantisation import RANGE_PROFILES
 from .options import Tree, option, section
@@ -37,6 +38,9 @@ class Network:
     layer: int | None = option(None, "the layer at which a classifier is split", minimum=1)
     split: Literal["p", "c"] | None = option(None, "detectron2: split after the pyramid or before it")
     seed: int | None = option(None, "the seed of `weights: random`", minimum=0)
+    device: Literal["cpu", "cuda"] | None = option(
+        None, "`cpu`, the default and the reference, or `cuda`, whose numbers differ a little"
+    )
     shortest_side: int | None = option(None, "the size at which the network sees a picture, in pixels", minimum=1)
     longest_side: int | None = option(None, "the largest such size, in pixels", minimum=1)
     score_threshold: float | None = option(None, "the least score of a detection", minimum=0, maximum=1)
@@ -95,17 +99,17 @@ FRAMES = (*VIDEO, "lossless")
 WITH_QP = (*VIDEO, "coefficients")
 _OF_FRAMES = ("codec.name", FRAMES)
 #: The methods of reduction that need a model.
-WITH_MODEL = ("klt",)
+WITH_MODEL = ("klt", "network")
 
 
 @dataclass(frozen=True)
 class Reduction:
     """Reduction of the layers to the coded tensors (docs/bitstream.md, clause 8.9)."""
 
-    method: Literal["none", "resize", "klt", "pca"] = option(
+    method: Literal["none", "resize", "klt", "pca", "network"] = option(
         "none",
         "`resize`: layers are coded at a fraction of their size; `klt`: by a trained transform of all layers; "
-        "`pca`: each by the principal components of its own maps",
+        "`pca`: each by the principal components of its own maps; `network`: by a trained network of integers",
     )
     factor: int | Mapping[str, int] | None = option(
         None,
@@ -116,12 +120,13 @@ class Reduction:
     )
     components: int | Mapping[str, int] | None = option(
         None,
-        "how many components a layer keeps; with 0 it stays as it is; by default those worth their bits at the QP",
+        "components that are coded. `klt`: by default all that the model has; `pca`: of a layer, which stays as it is "
+        "with 0, by default those worth their bits at the QP",
         by_layer=True,
-        only_with=("reduction.method", ("pca",)),
         minimum=0,
-        maximum=255,
-        description="an integer, 0 to 255",
+        maximum=MAX_COMPONENTS,
+        only_with=("reduction.method", ("klt", "pca")),
+        description=f"an integer, 0 to {MAX_COMPONENTS}",
     )
     energy: float | Mapping[str, float] | None = option(
         None,
@@ -152,11 +157,73 @@ class Reduction:
         pattern=r"^[0-9a-f]{64}\Z",
         description="64 hexadecimal digits",
     )
+    condition: int | None = option(
+        None,
+        "the number that the network is given besides the tensors; by default the QP, and 0 where there is none",
+        minimum=0,
+        maximum=255,
+        only_with=("reduction.method", ("network",)),
+    )
     carry_model: bool = option(
         False,
         "whether the bitstream carries the model; without it the bitstream names the model's SHA-256",
         only_with=("reduction.method", WITH_MODEL),
     )
+
+
+_BITS = {
+    "type": "array",
+    "items": {"type": "integer", "minimum": 1, "maximum": 16},
+    "description": "a list of bit depths, 1 to 16",
+}
+_STEPS = {
+    "type": "array",
+    "items": {"type": "number", "exclusiveMinimum": 0, "maximum": 10**6},
+    "description": "a list of positive numbers",
+}
+
+
+@dataclass(frozen=True)
+class Training:
+    """The network of `reduction.method: network`, and its training by vcm_train. Coding does not read it."""
+
+    direction: Literal["top_down", "bottom_up"] = option(
+        "top_down", "the layer that is restored first: the coarsest (Han et al. 2022), or the finest"
+    )
+    coded_channels: int = option(64, "maps that are coded", minimum=1, maximum=4096)
+    width: int = option(256, "maps of the tensors inside the network", minimum=1, maximum=4096)
+    squeezed: int = option(16, "channels inside squeeze and excitation; 0 leaves it out", minimum=0, maximum=4096)
+    loss: Literal["distillation", "task", "features"] = option(
+        "distillation",
+        "`distillation`: part 2's outputs, without labels; `task`: the network's own; `features`: the layers alone",
+    )
+    feature_weight: float = option(1.0, "the weight of the layers' error beside another loss", minimum=0, maximum=10**6)
+    noise_bits: Sequence[int] | None = option(
+        None, "bit depths to train for; each step draws one of them, or none", schema=_BITS
+    )
+    noise_steps: Sequence[float] | None = option(None, "quantisation steps to train for, drawn likewise", schema=_STEPS)
+    rate_weight: float = option(
+        0.0,
+        "with `noise_steps`: the weight of a bit for each place of the coded maps, times the square of the step",
+        minimum=0,
+        maximum=10**6,
+    )
+    steps: int = option(2000, "training steps", minimum=1, maximum=10**9)
+    batch: int = option(4, "pictures of a step", minimum=1, maximum=1024)
+    learning_rate: float = option(1e-3, "the highest learning rate", exclusiveMinimum=0, maximum=1)
+    evaluate_every: int = option(250, "steps from one selection to the next", minimum=1)
+    patience: int = option(8, "selections without a better result after which training ends", minimum=1, maximum=10**9)
+    selection_share: float = option(
+        0.2, "the share of the pictures that select, and do not train", exclusiveMinimum=0, maximum=0.9
+    )
+    mirror: bool = option(True, "whether pictures are trained with from right to left as well")
+    start: str | None = option(
+        None, "a file of weights of a network of these sizes to start from, which vcm_train wrote beside a model"
+    )
+    seed: int = option(0, "the seed of the first weights and of every draw", minimum=0, maximum=2**31)
+    threads: int = option(1, "torch's threads; another number rounds sums otherwise", minimum=1, maximum=1024)
+    device: Literal["auto", "cpu", "cuda"] = option("auto", "where training runs")
+    mixed_precision: bool = option(True, "on a GPU: bfloat16 where torch deems it safe")
 
 
 @dataclass(frozen=True)
@@ -301,6 +368,9 @@ class Coding:
         maximum=4,
     )
     reduction: Reduction = section(Reduction, "reduction")
+    training: Training | None = section(
+        Training, "training of a network for reduction, by vcm_train", optional=True, shapes=False
+    )
     quantisation: Quantisation = section(Quantisation, "quantisation")
     order: Order = section(Order, "order")
     packing: Packing = section(Packing, "packing")

@@ -20,11 +20,14 @@ from ..files.document import Document, check, load
 from ..files.schema import packaged
 from ..provenance import versions
 from ..task.dataset import ImageId
+from ..task.tally_file import write_tallies
+from .bootstrap import Bootstrap
 from .method import Method, Subject
 from .naming import environment
 from .records import Record
 from .store import Store
 from .sweep import Measured, Outcome
+from .uncertainty import UNCOMPRESSED, add_intervals, point_name, resampled, tallies_path
 
 SCHEMA = "anchor.schema.json"
 KIND = "anchor"
@@ -65,7 +68,29 @@ def anchor_document(outcome: Outcome, method: Method) -> Record:
         "points": [_point(qp, point, method, uncompressed) for qp, point in measured.items() if point.records],
         "failed_points": [{"qp": qp, "failed": _failed(point)} for qp, point in measured.items() if not point.records],
     }
+    if outcome.cost:
+        document["cost"] = outcome.cost
     check_anchor(document, method.name)
+    return document
+
+
+def write_measured(path: Path, outcome: Outcome, method: Method, bootstrap: Bootstrap) -> Record:
+    """Write the anchor of one method with its intervals, and first, beside it, the file of its tallies.
+
+    Returns the anchor.
+    """
+    document = anchor_document(outcome, method)
+    tallies = {UNCOMPRESSED: outcome.uncompressed.tally()}
+    tallies |= {
+        point_name(point["qp"]): outcome.points[method.name, point["qp"]].tally() for point in document["points"]
+    }
+    if all(tallies.values()):
+        beside = tallies_path(path)
+        with atomic_file(beside) as file:
+            document["tallies"] = {"file": beside.name, "sha256": write_tallies(file, tallies)}
+        if bootstrap.resamples:
+            add_intervals(document, resampled(document, tallies, bootstrap))
+    write_anchor(path, document)
     return document
 
 

@@ -10,17 +10,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import DatasetError
 from ..task.dataset import Dataset, ImageId, Item, check_size
+from ..task.tally import Tally
+from ..task.tally_file import packed
 from .matching import check_distinct
 from .method import Method, Subject, Uncompressed
 from .naming import network_name, task_name
 from .records import Record, Stored
 from .results import LABELS
-from .stages.extract import describe
+from .stages.extract import cost, describe
 from .stages.measure import measure
 from .stages.values import NetworkSpec
 from .store import Store
@@ -70,24 +73,27 @@ class Measured:
     """One point: metrics over the pictures in ``records``; those of ``failures`` are not in it.
 
     A record has a picture's height, width, bytes, SHA-256 of the bitstream, bits by part, rhee2022_bits, T1 digests,
-    SHA-256 of the network's result, and seconds by stage. ``results`` has what the network found.
+    SHA-256 of the network's result, and seconds by stage. ``results`` has what the network found, and ``tally`` gives,
+    from the store too, what each picture adds to the metrics (:func:`~vcm_ref.task.tally_file.packed`).
     """
 
     metrics: dict[str, float]
     records: dict[ImageId, Record]
     failures: list[Failure]
     results: Mapping[ImageId, Record] = field(default_factory=dict, compare=False, repr=False)
+    tally: Callable[[], bytes] = field(default=bytes, compare=False, repr=False)
 
 
 @dataclass
 class Outcome:
-    """The findings of a sweep: the network's description, the pictures, and a measurement of each point."""
+    """The findings of a sweep: the network's description and cost, the pictures, and a measurement of each point."""
 
     sweep: Sweep
     network: Record
     subjects: list[Subject]
     uncompressed: Measured
     points: dict[tuple[str, int], Measured] = field(default_factory=dict)
+    cost: Record = field(default_factory=dict)
 
     @property
     def failures(self) -> list[tuple[str, int, Failure]]:
@@ -116,12 +122,25 @@ def run_sweep(sweep: Sweep, store: Store, run_batches: RunBatches, begin: Begin 
     uncompressed = points.pop((UNCOMPRESSED.name, 0))
     if not uncompressed.records:
         raise DatasetError(f"no picture could be analysed: {uncompressed.failures[0].message}")
-    return Outcome(sweep, engine.network, engine.subjects, uncompressed, points)
+    return Outcome(sweep, engine.network, engine.subjects, uncompressed, points, engine.cost())
 
 
 def network_spec(name: str, options: Mapping[str, Any], upright: bool = True) -> NetworkSpec:
     """The network as tasks are given it."""
     return NetworkSpec(name, json.dumps(dict(options)), network_name(name, options, upright), upright)
+
+
+def cost_of_network(spec: NetworkSpec, store: Store, run_batches: RunBatches) -> Record:
+    """What a network costs (:func:`~.stages.extract.cost`); empty where that is not known."""
+    name = task_name("extract", task="cost", network=spec.digest)
+    known = store.records([name])
+    if name not in known:
+        for finished in run_batches(iter([[Task(name, cost, (spec,), "description")]])):
+            if isinstance(finished.result, TaskError):
+                return {}
+            store.add(name, finished.result)
+            known[name] = finished.result.record
+    return known[name]
 
 
 def describe_network(spec: NetworkSpec, store: Store, run_batches: RunBatches) -> Record:
@@ -159,10 +178,14 @@ class Engine:
         self._run_batches = run_batches
         self._on_failure = on_failure
         self._on_first = on_first
-        spec = network_spec(sweep.network, sweep.network_options, sweep.upright)
+        self._spec = spec = network_spec(sweep.network, sweep.network_options, sweep.upright)
         self.network = describe_network(spec, store, run_batches)
         self.subjects = [Subject(item, spec, tuple(self.network["layers"])) for item in sweep.items]
         self._rehearsed = False
+
+    def cost(self) -> Record:
+        """What the network costs."""
+        return cost_of_network(self._spec, self._store, self._run_batches)
 
     def measured(self, methods: Sequence[Method], begin: Begin) -> dict[tuple[str, int], Measured]:
         """Each point of the methods, by method and QP."""
@@ -238,9 +261,13 @@ class Engine:
             else:
                 failures.append(Failure(subject.id, error or TaskError(70, "there is no result, and no reason")))
         results = _Stored({key: names[key] for key in records}, self._store)
-        return Measured(self._stored_metrics(records, results) if records else {}, records, failures, results)
+        if not records:
+            return Measured({}, records, failures, results)
+        name, metrics = self._stored_metrics(records, results)
+        return Measured(metrics, records, failures, results, partial(self._store.data, name))
 
-    def _stored_metrics(self, records: Mapping[ImageId, Record], results: _Stored) -> dict[str, float]:
+    def _stored_metrics(self, records: Mapping[ImageId, Record], results: _Stored) -> tuple[str, dict[str, float]]:
+        """The metrics, and the name under which the store has them and their tally."""
         sweep = self._sweep
         labels = sweep.labels if sweep.labels in LABELS else {"file": Path(sweep.labels).read_text(encoding="utf-8")}
         name = task_name(
@@ -253,11 +280,14 @@ class Engine:
         )
         known = self._store.records([name])
         if name not in known:
-            known[name] = {"metrics": self._metrics(records, results)}
-            self._store.add(name, Stored(known[name]))
-        return dict(known[name]["metrics"])
+            metrics, tally = self._metrics(records, results)
+            known[name] = {"metrics": metrics}
+            self._store.add(name, Stored(known[name], packed(tally)))
+        return name, dict(known[name]["metrics"])
 
-    def _metrics(self, records: Mapping[ImageId, Record], results: Mapping[ImageId, Record]) -> dict[str, float]:
+    def _metrics(
+        self, records: Mapping[ImageId, Record], results: Mapping[ImageId, Record]
+    ) -> tuple[dict[str, float], Tally]:
         classes = {int(label): text for label, text in self.network["classes"].items()}
         return measure(self._sweep.dataset, self._sweep.labels, classes, records, results)
 

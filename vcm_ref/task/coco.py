@@ -15,6 +15,7 @@ from vcm_ref.errors import DatasetError
 from vcm_ref.files.document import load
 from vcm_ref.files.tree import ParseError
 from vcm_ref.task.coco_check import Document, Instances, check_instances
+from vcm_ref.task.coco_tally import coco_tally
 from vcm_ref.task.dataset import (
     ImageId,
     Item,
@@ -27,6 +28,7 @@ from vcm_ref.task.dataset import (
 )
 from vcm_ref.task.detections import Detections, MasksSeen
 from vcm_ref.task.faults import shown
+from vcm_ref.task.tally import Detected, Tally
 
 _STATS = ("AP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large")
 
@@ -58,6 +60,11 @@ class CocoDataset:
         listed = "\n".join(f"{item.id} {item.path.name}" for item in self.items)
         self._digest = content_digest([json.dumps(document, sort_keys=True, separators=(",", ":")), listed])
 
+    @property
+    def instances(self) -> Instances:
+        """The pictures, classes and annotations, checked."""
+        return self._instances
+
     def digest(self) -> str:
         """SHA-256 over the annotations' content, in whatever order and form the file has its keys, and the list."""
         return self._digest
@@ -67,6 +74,10 @@ class CocoDataset:
 
         One that no object is large or small enough for is left out. ``sizes`` are checked against the annotations.
         """
+        return self.tallied(results, sizes)[0]
+
+    def tallied(self, results: Mapping[ImageId, Result], sizes: Sizes) -> tuple[dict[str, float], Tally]:
+        """The metrics of :meth:`evaluate`, and the tally from which they come."""
         boxes: list[Document] = []
         masks: list[Document] = []
         seen, truth_has_masks = MasksSeen(), len(self._instances.without_mask) < len(self._instances.annotations)
@@ -81,12 +92,14 @@ class CocoDataset:
                 if image_id in items:
                     check_size(items[image_id], *found.masks.shape[1:])
                 masks += _mask_results(image_id, found)
-        metrics = _evaluate(self._instances, boxes, list(results), "bbox")
+        metrics, tally = _evaluate(self._instances, boxes, list(results), "bbox")
+        parts = [tally]
         if truth_has_masks and seen.given():
             self._need_all_masks()
-            by_mask = _evaluate(self._instances, masks, list(results), "segm")
-            metrics |= {f"mask_{name}": value for name, value in by_mask.items()}
-        return metrics
+            by_mask, tally = _evaluate(self._instances, masks, list(results), "segm", "mask_")
+            metrics |= by_mask
+            parts.append(tally)
+        return metrics, Tally(tuple(sorted(results)), tuple(parts))
 
     def _need_all_masks(self) -> None:
         """Raise where only some of the annotations have a mask: the others' objects would count as not found."""
@@ -110,12 +123,17 @@ def evaluate_boxes(instances: str | Path | Mapping[str, Any], detections: Mappin
     document = _document(Path(instances)) if isinstance(instances, (str, Path)) else dict(instances)
     checked = check_instances(document, str(instances) if is_file else "annotations", with_files=False)
     entries = [entry for image_id, found in detections.items() for entry in _results(image_id, found)]
-    metrics = _evaluate(checked, entries, list(detections), "bbox")
+    metrics, _ = _evaluate(checked, entries, list(detections), "bbox")
     return {name: metrics.get(name, -1.0) for name in ("AP", "AP50")}
 
 
-def _evaluate(instances: Instances, entries: list[Document], pictures: list[Any], kind: str) -> dict[str, float]:
-    """COCO's APs of the results ``entries`` over ``pictures``; ``kind`` is ``bbox`` or ``segm``."""
+def _evaluate(
+    instances: Instances, entries: list[Document], pictures: list[Any], kind: str, prefix: str = ""
+) -> tuple[dict[str, float], Detected]:
+    """COCO's APs of the results ``entries`` over ``pictures``, with their tally; ``kind`` is ``bbox`` or ``segm``.
+
+    ``prefix`` comes before the name of each metric.
+    """
     try:
         from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
@@ -143,7 +161,7 @@ def _evaluate(instances: Instances, entries: list[Document], pictures: list[Any]
         evaluation.accumulate()
         evaluation.summarize()
     values = zip(_STATS, (float(value) for value in evaluation.stats), strict=False)
-    return {name: value for name, value in values if value >= 0}
+    return {prefix + name: value for name, value in values if value >= 0}, coco_tally(evaluation, prefix)
 
 
 def _document(path: Path) -> Any:

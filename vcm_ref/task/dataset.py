@@ -10,7 +10,7 @@ import hashlib
 import os.path
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from vcm_ref.errors import DatasetError, reason
 from vcm_ref.files.document import load
@@ -20,6 +20,9 @@ from vcm_ref.printable import printable
 from vcm_ref.task.classification import Classification
 from vcm_ref.task.detections import Detections
 from vcm_ref.task.faults import shown
+
+if TYPE_CHECKING:
+    from vcm_ref.task.tally import Tally
 
 ImageId = int | str
 Result = Detections | Classification
@@ -122,6 +125,9 @@ class Dataset(Protocol):
         Each result is asked for once, so that a mapping may make them as they are needed. Raises
         :class:`~vcm_ref.errors.DatasetError` where there are none, or where they are of another task's.
         """
+
+    def tallied(self, results: Mapping[ImageId, Result], sizes: Sizes) -> tuple[dict[str, float], Tally]:
+        """The metrics of :meth:`evaluate`, and what each picture adds to them. Raises as :meth:`evaluate`."""
 
 
 def load_dataset(path: str | Path, images: str | Path | None = None) -> Dataset:

@@ -20,6 +20,7 @@ from vcm_ref.task.imagenet_files import (
     read_classes,
     read_list,
 )
+from vcm_ref.task.tally import Classified, Tally
 
 _WITH_BACKGROUND = 1001  # outputs of ImageNet networks, such as TensorFlow's, whose class 0 is none of the 1,000
 
@@ -63,6 +64,10 @@ class ImageNetDataset:
 
     def evaluate(self, results: Mapping[ImageId, Result], sizes: Sizes) -> dict[str, float]:
         """``top1`` and ``top5``, each from 0 to 1; of equal logits the class of the lower index comes first."""
+        return self.tallied(results, sizes)[0]
+
+    def tallied(self, results: Mapping[ImageId, Result], sizes: Sizes) -> tuple[dict[str, float], Tally]:
+        """The metrics of :meth:`evaluate`, and each picture's rank, from which they come."""
         if not results:
             raise DatasetError("there are no pictures to measure")
         ranks = []
@@ -74,7 +79,8 @@ class ImageNetDataset:
                 self._check_count(len(result.logits))
                 counts.add(len(result.logits))
             ranks.append(self._rank(str(image_id), result.logits))
-        return {f"top{k}": sum(rank < k for rank in ranks) / len(ranks) for k in (1, 5)}
+        metrics = {f"top{k}": sum(rank < k for rank in ranks) / len(ranks) for k in (1, 5)}
+        return metrics, Tally(tuple(results), (Classified(np.array(ranks, np.int64)),))
 
     def _check_count(self, count: int) -> None:
         """Check that the network's ``count`` classes can be those of the data set, whichever picture is looked at."""

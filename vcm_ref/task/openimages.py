@@ -36,13 +36,13 @@ from vcm_ref.task.openimages_files import (
 )
 from vcm_ref.task.openimages_join import MaskJoin, Object, join_masks
 from vcm_ref.task.openimages_metric import (
-    Judged,
     Rle,
     TruthOfClass,
-    average_precision,
     judge_boxes,
     judge_masks,
 )
+from vcm_ref.task.openimages_tally import JudgedClasses
+from vcm_ref.task.tally import Tally
 
 PlacedRow = tuple[str, Row]
 _KEYS = ("ImageID", "LabelName")
@@ -130,20 +130,27 @@ class OpenImagesDataset:
 
         Where the data set has masks and all detections have, the same for masks, with ``mask_`` before each name.
         """
+        return self.tallied(results, sizes)[0]
+
+    def tallied(self, results: Mapping[ImageId, Result], sizes: Sizes) -> tuple[dict[str, float], Tally]:
+        """The metrics of :meth:`evaluate`, and the tally from which ``mAP50`` and ``mask_mAP50`` come."""
         if not results:
             raise DatasetError("there are no pictures to measure")
-        boxes, masks = _Tally(self._distinct), _Tally(self._distinct)
+        boxes, masks = JudgedClasses(self._distinct, ""), JudgedClasses(self._distinct, "mask_")
         seen = MasksSeen()
-        for image_id, result in results.items():
+        for place, (image_id, result) in enumerate(results.items()):
             found = need_detections(result, image_id)
-            self._judge_boxes(str(image_id), found, sizes[image_id], boxes)
+            self._judge_boxes(str(image_id), found, sizes[image_id], boxes, place)
             seen.see(image_id, found)
             if self.has_masks and (found.masks is not None or not len(found)):
-                self._judge_masks(str(image_id), found, sizes[image_id], masks)
-        by_masks = self.has_masks and seen.given()
-        return {**boxes.metrics(""), **(masks.metrics("mask_") if by_masks else {})}
+                self._judge_masks(str(image_id), found, sizes[image_id], masks, place)
+        judged = [boxes, masks] if self.has_masks and seen.given() else [boxes]
+        metrics = {name: value for one in judged for name, value in one.metrics().items()}
+        return metrics, Tally(tuple(results), tuple(one.tally() for one in judged))
 
-    def _judge_boxes(self, image_id: str, found: Detections, size: tuple[int, int], tally: _Tally) -> None:
+    def _judge_boxes(
+        self, image_id: str, found: Detections, size: tuple[int, int], tally: JudgedClasses, place: int
+    ) -> None:
         """Count one picture's truth and detections, of its verified classes only: of others nothing is known."""
         height, width = size
         shares = found.boxes.astype(np.float64) / np.array([width, height, width, height], np.float64)
@@ -151,9 +158,12 @@ class OpenImagesDataset:
         for number in sorted(self._verified[image_id] | objects.keys()):
             mine = found.labels == number
             truth = _truth(objects.get(number, []))
-            tally.add(number, len(truth.boxes), judge_boxes(shares[mine], found.scores[mine].astype(np.float64), truth))
+            judged = judge_boxes(shares[mine], found.scores[mine].astype(np.float64), truth)
+            tally.add(number, place, len(truth.boxes), judged)
 
-    def _judge_masks(self, image_id: str, found: Detections, size: tuple[int, int], tally: _Tally) -> None:
+    def _judge_masks(
+        self, image_id: str, found: Detections, size: tuple[int, int], tally: JudgedClasses, place: int
+    ) -> None:
         """The same by masks; objects that have a mask only are among the truth here."""
         objects = self._joined[image_id]
         for number in sorted(self._verified[image_id] | objects.keys()):
@@ -162,7 +172,7 @@ class OpenImagesDataset:
             truth = _truth(own, [self._mask(one, size) for one in own])
             encoded = [encode_mask(found.masks[index]) for index in mine] if found.masks is not None else []
             count = sum(mask is not None for mask in truth.masks)
-            tally.add(number, count, judge_masks(encoded, found.scores[mine].astype(np.float64), truth))
+            tally.add(number, place, count, judge_masks(encoded, found.scores[mine].astype(np.float64), truth))
 
     def _mask(self, one: Object, size: tuple[int, int]) -> Rle | None:
         from pycocotools import mask as coco_mask
@@ -199,30 +209,6 @@ class OpenImagesDataset:
 def _truth(objects: Sequence[Object], masks: Sequence[Rle | None] = ()) -> TruthOfClass:
     boxes = np.array([one.box for one in objects], np.float64).reshape(-1, 4)
     return TruthOfClass(boxes, np.array([one.group for one in objects], np.bool_), masks)
-
-
-class _Tally:
-    """What has been counted of each class over the pictures."""
-
-    def __init__(self, names: Mapping[int, str]) -> None:
-        self._names = names
-        self._counts = dict.fromkeys(names, 0)
-        self._judged: dict[int, list[Judged]] = {number: [] for number in names}
-
-    def add(self, number: int, count: int, judged: Judged) -> None:
-        self._counts[number] += count
-        self._judged[number].append(judged)
-
-    def metrics(self, prefix: str) -> dict[str, float]:
-        """The mean over the classes that occur, and each; nothing where no class occurs."""
-        each = {
-            f"{prefix}AP50/{self._names[number]}": average_precision(self._judged[number], count)
-            for number, count in self._counts.items()
-            if count
-        }
-        if not each:
-            return {}
-        return {f"{prefix}mAP50": sum(each.values()) / len(each), f"{prefix}classes": len(each), **each}
 
 
 def _distinct(classes: Mapping[int, str], labels: Sequence[str]) -> dict[int, str]:

@@ -124,7 +124,7 @@ def test_svg_ids_are_renamed_everywhere() -> None:
 
 def test_markdown_escapes_what_means_something(written: Path) -> None:
     text = (written / "report.md").read_text(encoding="utf-8")
-    assert text.startswith("# A \\<b\\>title\\</b\\> \\& more\n")
+    assert text.startswith("# A \\<b\\>title\\</b\\> \\& more (only 2 pictures)\n")
     assert r"\<script\>alert(1)\</script\> needs" in text
     assert r"a\|b \*c\* \$d_1\$ \[e\](f) \_g\_ \&lt; needs" in text
     cells = [len(re.findall(r"(?<!\\)\|", row)) for row in text.split("###")[0].splitlines() if row.startswith("|")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,7 @@ from ...bitstream.values import (
     InnerCodecId,
     Layer,
     Mode,
+    ModelSource,
     Packing,
     RangeScope,
     ReorderCoding,
@@ -70,11 +72,12 @@ class Tensor:
 class Plan:
     """The content of a bitstream. ``sizes`` are (height, width) of each group and then of its layers, if not one group
     with the layers' own; ``group`` is the number of pictures in each; ``ranges`` are used in turn; ``order`` is
-    shuffled, identity or reversed, and the same in each picture if ``same``; ``coded`` are the tensors after
-    ``stages`` where those are others than the layers; ``encode`` codes the frames of a substream in place of
-    ``encoder``."""
+    shuffled, identity or reversed, and the same in each picture if ``same``; ``encode`` codes the frames of a substream
+    in place of ``encoder``; ``coded`` says how tensors are coded where stages do not give one
+    for each layer: their shapes do not count."""
 
     layers: Sequence[Tensor]
+    coded: Sequence[Tensor] = ()
     bit_depth: int = 8
     codec: InnerCodecId = InnerCodecId.LOSSLESS
     packing: Packing = Packing.FRAMES
@@ -86,7 +89,6 @@ class Plan:
     digest_length: int = 8
     t2_digest: bool = False
     stages: Sequence[Stage] = ()
-    coded: Sequence[Tensor] = ()
     group: int = 1
     same: bool = False
     models: Sequence[Model] = ()
@@ -148,9 +150,9 @@ def _tensor(plan: Plan, layer: Tensor, channels: int) -> TensorHeader:
 
 def written(header: StreamHeader, groups: Sequence[CodedGroup], plan: Plan | None = None) -> bytes:
     """A bitstream of these groups; the models and user data of ``plan`` stand before the first."""
-    needs = Level(max_model_bytes=sum(len(model.data) for model in plan.models) if plan else 0)
+    needs, models = Level(), _in_force(plan.models if plan else ()).values()
     for group in groups:
-        needs = together(needs, needs_of(header, group.header))
+        needs = together(needs, needs_of(header, group.header, models))
     header.level = plan.level if plan and plan.level is not None else level_for(needs)
     file = io.BytesIO()
     writer = BitstreamWriter(file, header)
@@ -165,7 +167,7 @@ def written(header: StreamHeader, groups: Sequence[CodedGroup], plan: Plan | Non
 
 
 def _group(plan: Plan, header: StreamHeader, group: GroupHeader, number: int) -> CodedGroup:
-    chain = Chain(header)
+    chain = Chain(header, _in_force(plan.models))
     group.pictures = [PictureHeader()] * plan.group
     shapes = tensor_shapes(header, group)
     first = number * plan.group
@@ -194,6 +196,15 @@ def _group(plan: Plan, header: StreamHeader, group: GroupHeader, number: int) ->
             t2 = tensors_digest(chain.to_layers(found, side.ranges, layer_shapes(header, group)))[: plan.digest_length]
         digests.append(PictureDigests(t1, t2))
     return CodedGroup(group, [substream for substream, _ in coded], digests if plan.digest_length else [])
+
+
+def _in_force(models: Sequence[Model]) -> dict[int, Model]:
+    """Models by their numbers, with the bytes that they refer to."""
+    found: dict[int, Model] = {}
+    data = {hashlib.sha256(model.data).digest(): model.data for model in models if model.source == ModelSource.DATA}
+    for model in models:
+        found[model.number] = replace(model, data=data.get(model.digest, model.data))
+    return found
 
 
 def _side(plan: Plan, header: StreamHeader, number: int) -> Side:

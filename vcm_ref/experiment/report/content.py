@@ -9,9 +9,12 @@ from ..bjontegaard_delta import Comparison
 from ..curve import pareto_front
 from .agreement import differences, unstated
 from .blocks import Block, Document, Folded, Heading, Items, Paragraph, Picture, Table
+from .certainty import Certainty, few_pictures, heading
+from .certainty import explained as how_sure
+from .cost import cost
 from .method import Method
 from .notes import footnotes
-from .numbers import NOTHING, counted, fixed, percent, signed
+from .numbers import NOTHING, counted, fixed, interval_text, percent, signed
 from .provenance import provenance
 from .spending import Spending, ordered_parts, spendings, target
 from .standing import Standing, sentence
@@ -39,6 +42,7 @@ def report_document(title: str, standings: Sequence[Standing], methods: Sequence
     blocks: list[Block] = [Paragraph(text, warning=True) for text in differences(methods)]
     if blocks:
         blocks.append(Paragraph("The curves are not comparable; this report was asked for all the same.", warning=True))
+    blocks += few_pictures(methods)
     blocks += [Paragraph(text) for text in unstated(methods)]
     blocks += [Paragraph(_overview(methods, anchor)), *_ranking(standings, anchor), *_failures(methods)]
     blocks += [Heading("Rate and accuracy"), Picture("rate_accuracy", _curves_caption(methods, anchor))]
@@ -46,32 +50,48 @@ def report_document(title: str, standings: Sequence[Standing], methods: Sequence
         caption = f"The same from {100 * UPPER:.0f} % of uncompressed on."
         blocks.append(Picture("upper", caption))
     blocks += _spending([standing.method for standing in standings])
+    blocks += cost([standing.method for standing in standings])
     blocks.append(Heading("Points"))
     for standing in standings:
         blocks += _points(standing.method)
     blocks.append(Folded("Provenance: data, network, codec, versions, configuration", provenance(methods)))
-    return Document(title, blocks)
+    return Document(heading(title, methods), blocks)
 
 
 def ranking_table(standings: Sequence[Standing], anchor: Method, accountings: int = 2) -> Table:
     """The methods in order, with figures in both accountings or one, failures and the numbers of their notes."""
     accountings = accountings if any(standing.rhee2022 for standing in standings) else 1
     noted = list(footnotes(standings))
+    sure = [standing.certainty for standing in standings if standing.certainty]
     rows = []
     for standing in standings:
         cells = [standing.method.name if standing.full else f"{standing.method.name} (anchor)"]
         for comparison in (standing.full, standing.rhee2022)[:accountings]:
-            cells += _figures(comparison) if standing.full else [signed(0.0)] * 4
+            own = _figures(comparison) if standing.full else [signed(0.0)] * 4
+            if standing.certainty:
+                own = _with_intervals(own, standing.certainty, comparison is standing.full)
+            cells += own
+        if sure:
+            cells.append(standing.certainty.verdict if standing.certainty else "")
         name = standing.method.name
         reference = f"[{noted.index(name) + 1}]" if name in noted else ""
         rows.append((*cells, str(len(standing.method.failures) or NOTHING), reference))
     figures = ("BD-rate PCHIP, %", "BD-rate cubic, %", "BD-accuracy PCHIP", "BD-accuracy cubic")
+    verdict = [f"at {100 * sure[0].bootstrap.level:g} %"] if sure else []
     return Table(
-        ("method", *figures * accountings, "failed", "notes"),
+        ("method", *figures * accountings, *verdict, "failed", "notes"),
         rows,
-        "l" + "rrrr" * accountings + "rl",
-        (("", 1), *(("every byte", 4), ("Rhee et al.'s accounting", 4))[:accountings], ("", 2)),
+        "l" + "rrrr" * accountings + "l" * len(verdict) + "rl",
+        (("", 1), *(("every byte", 4), ("Rhee et al.'s accounting", 4))[:accountings], ("", 2 + len(verdict))),
     )
+
+
+def _with_intervals(figures: Sequence[str], sure: Certainty, full: bool) -> list[str]:
+    """The figures of one accounting, those by PCHIP with their intervals."""
+    rate, accuracy = (sure.rate, sure.accuracy) if full else (sure.rhee2022, None)
+    ends = (rate, None, accuracy, None)
+    texts = [interval_text(one.ends(), sign=True, digits=2) if one else "" for one in ends]
+    return [f"{figure} {text}".rstrip() for figure, text in zip(figures, texts, strict=True)]
 
 
 def _figures(comparison: Comparison | None) -> list[str]:
@@ -86,6 +106,8 @@ def _curves_caption(methods: Sequence[Method], anchor: Method) -> str:
         f"{anchor.curve.metric} over bpp, every byte counted. The axis of bpp is logarithmic: equal ratios of rate, of "
         f"which BD-rate is the mean, are equally far apart. The anchor, {anchor.name}, is black"
     )
+    if any(method.samples for method in methods):
+        text += "; a shade is the interval of the accuracy at each point"
     if any(method.curve.uncompressed is not None for method in methods):
         text += "; the grey dashed line is without coding"
     if any(len(pareto_front(method.curve.points)) < len(method.curve.points) for method in methods):
@@ -103,7 +125,15 @@ def _overview(methods: Sequence[Method], anchor: Method) -> str:
     text += f", {counted(numbers[0], 'picture')}" if len(numbers) == 1 else ""
     uncompressed = anchor.curve.uncompressed
     text += f". Accuracy is {metric}, from 0 to 1"
-    return text + (f"; without coding it is {fixed(uncompressed)}." if uncompressed is not None else ".")
+    if uncompressed is None:
+        return f"{text}."
+    return f"{text}; without coding it is {_with_interval(fixed(uncompressed), anchor, None, metric)}."
+
+
+def _with_interval(figure: str, method: Method, qp: int | None, name: str) -> str:
+    """A figure, with its interval where there is one."""
+    interval = method.interval(qp, name)
+    return figure if interval is None else f"{figure} {interval_text(interval.ends())}".rstrip()
 
 
 def _ranking(standings: Sequence[Standing], anchor: Method) -> list[Block]:
@@ -120,6 +150,7 @@ def _ranking(standings: Sequence[Standing], anchor: Method) -> list[Block]:
     if silent:
         explained += f" Not stated in it: {', '.join(silent)}."
     blocks.append(Paragraph(explained))
+    blocks += how_sure([standing.method for standing in standings])
     if notes:
         blocks += [Heading("Notes", 3), Items(notes, numbered=True)]
     return blocks
@@ -184,9 +215,9 @@ def _points(method: Method) -> list[Block]:
     """QP, rates, pictures that failed, every metric and the seconds of each step."""
     metrics = [name for name in method.metrics if "/" not in name]
     steps = list(dict.fromkeys(step for point in method.points for step in point.get("seconds") or ()))
-    rows = [_point(point, metrics, steps) for point in method.points]
+    rows = [_point(method, point, metrics, steps) for point in method.points]
     if method.uncompressed:
-        accuracies = [_metric(method.uncompressed.get(name)) for name in metrics]
+        accuracies = [_with_interval(_metric(method.uncompressed.get(name)), method, None, name) for name in metrics]
         rows.insert(0, ["uncompressed", "", "", "", *accuracies, *[""] * len(steps)])
     groups = [("", 4), ("accuracy", len(metrics))] + ([("seconds", len(steps))] if steps else [])
     headers = ("QP", "bpp", "bpp (Rhee et al.)", "failed", *metrics, *steps)
@@ -197,14 +228,14 @@ def _points(method: Method) -> list[Block]:
     return blocks
 
 
-def _point(point: dict[str, Any], metrics: Sequence[str], steps: Sequence[str]) -> list[str]:
+def _point(method: Method, point: dict[str, Any], metrics: Sequence[str], steps: Sequence[str]) -> list[str]:
     seconds = point.get("seconds") or {}
     return [
         _qp(point.get("qp")),
-        fixed(point["bpp"]),
+        _with_interval(fixed(point["bpp"]), method, point.get("qp"), "bpp"),
         fixed(point.get("rhee2022_bpp")),
         str(len(point.get("failed") or ())),
-        *(_metric(point["metrics"].get(name)) for name in metrics),
+        *(_with_interval(_metric(point["metrics"].get(name)), method, point.get("qp"), name) for name in metrics),
         *(fixed(seconds.get(step), 1) for step in steps),
     ]
 

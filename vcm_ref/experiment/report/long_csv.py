@@ -8,13 +8,27 @@ from io import StringIO
 from typing import Any
 
 from ...printable import spreadsheet_cell
+from ..bootstrap import Interval
+from ..uncertainty import Resampled
+from .certainty import Certainty
 from .method import Method
 from .spending import ordered_parts
 from .standing import Standing
 
-POINT_COLUMNS = ("method", "data", "network", "point", "qp", "quantity", "value", "unit")
+_INTERVAL = ("low", "high", "level", "resamples", "seed")
+POINT_COLUMNS = ("method", "data", "network", "point", "qp", "quantity", "value", "unit", *_INTERVAL)
 PICTURE_COLUMNS = ("method", "data", "network", "qp", "picture", "file", "quantity", "value", "unit")
-COMPARISON_COLUMNS = ("method", "anchor", "metric", "accounting", "quantity", "interpolation", "value", "unit")
+COMPARISON_COLUMNS = (
+    "method",
+    "anchor",
+    "metric",
+    "accounting",
+    "quantity",
+    "interpolation",
+    "value",
+    "unit",
+    *_INTERVAL,
+)
 
 Row = Sequence[Any]
 
@@ -40,10 +54,12 @@ def point_rows(methods: Iterable[Method]) -> Iterator[Row]:
     for method in methods:
         who = (method.name, method.data, method.network)
         for name, value in method.uncompressed.items():
-            yield (*who, "uncompressed", None, name, value, "1")
+            interval = method.interval(None, name)
+            yield (*who, "uncompressed", None, name, value, "1", *_interval(interval, method.samples))
         for number, point in enumerate(method.points, start=1):
             for quantity, value, unit in _quantities(point):
-                yield (*who, number, point.get("qp"), quantity, value, unit)
+                interval = method.interval(point.get("qp"), quantity) if method.samples else None
+                yield (*who, number, point.get("qp"), quantity, value, unit, *_interval(interval, method.samples))
 
 
 def picture_rows(methods: Iterable[Method]) -> Iterator[Row]:
@@ -70,11 +86,24 @@ def comparison_rows(standings: Iterable[Standing], metric: str) -> Iterator[Row]
             if comparison is None:
                 continue
             who = (comparison.test, comparison.anchor, metric, accounting)
-            yield (*who, "BD-rate", "PCHIP", comparison.rate_pchip, "%")
-            yield (*who, "BD-rate", "cubic", comparison.rate_cubic, "%")
-            yield (*who, "BD-accuracy", "PCHIP", comparison.accuracy_pchip, "0.01")
-            yield (*who, "BD-accuracy", "cubic", comparison.accuracy_cubic, "0.01")
-            yield (*who, "overlap", None, comparison.overlap, "1")
+            sure = standing.certainty
+            rate, accuracy = (None, None) if sure is None else (sure.rate, sure.accuracy)
+            if sure is not None and accounting == "rhee2022":
+                rate, accuracy = sure.rhee2022, None
+            none = _interval(None, None)
+            yield (*who, "BD-rate", "PCHIP", comparison.rate_pchip, "%", *_interval(rate, sure))
+            yield (*who, "BD-rate", "cubic", comparison.rate_cubic, "%", *none)
+            yield (*who, "BD-accuracy", "PCHIP", comparison.accuracy_pchip, "0.01", *_interval(accuracy, sure))
+            yield (*who, "BD-accuracy", "cubic", comparison.accuracy_cubic, "0.01", *none)
+            yield (*who, "overlap", None, comparison.overlap, "1", *none)
+
+
+def _interval(interval: Interval | None, made: Resampled | Certainty | None) -> Row:
+    """Low, high, level, resamples and seed; empty where there is no interval."""
+    if interval is None or made is None:
+        return (None,) * len(_INTERVAL)
+    ends = interval.ends() or (None, None)
+    return (*ends, made.bootstrap.level, made.bootstrap.resamples, made.bootstrap.seed)
 
 
 def _quantities(point: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:

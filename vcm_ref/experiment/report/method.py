@@ -12,7 +12,9 @@ from ...errors import ConfigError, DatasetError
 from ...files.document import Document, load
 from ...files.document import check as document_check
 from ...files.schema import Rules, packaged
+from ..bootstrap import NO_BOOTSTRAP, Bootstrap, Interval
 from ..curve import Curve, curve_of_anchor, read_curve
+from ..uncertainty import Resampled, read_resampled
 
 Anchor = Mapping[str, Any]
 """What an anchor file holds (``anchor.schema.json``)."""
@@ -23,11 +25,13 @@ class Method:
     """One method: its curve in the report's metric, and the anchor file it is from.
 
     ``anchor_file`` is empty for a published curve, of which no more is known. ``path`` is where it was read.
+    ``samples`` is the method in resamples of its pictures, where its tallies are beside it.
     """
 
     curve: Curve
     path: Path
     anchor_file: Anchor = field(default_factory=dict)
+    samples: Resampled | None = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -87,14 +91,27 @@ class Method:
         points = sorted([*self.points, *self.anchor_file["failed_points"]], key=lambda point: int(point["qp"]))
         return [(at["qp"], failed["id"], failed["error"]) for at in (without, *points) for failed in at["failed"]]
 
+    def interval(self, qp: int | None, name: str) -> Interval | None:
+        """The interval of a rate or a metric at the point of a QP, None: without coding; None where there is none."""
+        if self.samples is None:
+            return None
+        if qp is None:
+            values = self.samples.uncompressed.get(name)
+        else:
+            places = [point["qp"] for point in self.anchor_file["points"]]
+            values = self.samples.points[places.index(qp)].get(name)
+        return None if values is None else self.samples.bootstrap.interval(values)
+
     @property
     def has_rhee2022_rate(self) -> bool:
         """Whether any point states its bpp in Rhee et al.'s accounting."""
         return any(point.rhee2022_bpp is not None for point in self.curve.points)
 
 
-def read_methods(results: Sequence[Path | Anchor], metric: str | None = None) -> list[Method]:
-    """The methods of anchors, published curves, and folders of these, in that order.
+def read_methods(
+    results: Sequence[Path | Anchor], metric: str | None = None, bootstrap: Bootstrap = NO_BOOTSTRAP
+) -> list[Method]:
+    """The methods of anchors, published curves, and folders of these, in that order; in resamples by ``bootstrap``.
 
     Raises :class:`DatasetError` for a file that is none of them, and :class:`ConfigError` where two methods have one
     name, where there is none at all, or for a ``metric`` that a file has not.
@@ -104,7 +121,7 @@ def read_methods(results: Sequence[Path | Anchor], metric: str | None = None) ->
     for result in results:
         if isinstance(result, Path):
             new = [path for path in result_files(result) if path.resolve() not in read]
-            methods += [_read(path, metric) for path in new]
+            methods += [_read(path, metric, bootstrap) for path in new]
             read |= {path.resolve() for path in new}
         else:
             methods.append(_of_anchor(f"anchor {result.get('name', '')}", result, metric))
@@ -150,10 +167,11 @@ def read_json(path: Path) -> Any:
     return load(path, "json", error=DatasetError).value
 
 
-def _read(path: Path, metric: str | None) -> Method:
+def _read(path: Path, metric: str | None, bootstrap: Bootstrap) -> Method:
     document = read_json(path)
     if isinstance(document, dict) and document.get("kind") == "anchor":
-        return replace(_of_anchor(str(path), document, metric), path=path)
+        method = _of_anchor(str(path), document, metric)
+        return replace(method, path=path, samples=read_resampled(path, document, bootstrap, [method.curve.metric]))
     return Method(read_curve(path, metric), path)
 
 

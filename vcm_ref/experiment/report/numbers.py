@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 NOTHING = "–"
 
@@ -23,6 +24,20 @@ def signed(value: float | None, digits: int = 2) -> str:
         return NOTHING
     text = f"{value:+.{digits}f}"
     return (text[1:] if float(text) == 0 else text).replace("-", "−")
+
+
+def interval_text(interval: Sequence[float] | None, digits: int = 4, sign: bool = False) -> str:
+    """``[0.1234, 0.1267]``, or with ``sign`` ``[−71.2, −60.0]``; empty where there is no interval."""
+    if interval is None:
+        return ""
+    written = signed if sign else fixed
+    return f"[{written(interval[0], digits)}, {written(interval[1], digits)}]"
+
+
+def level_text(document: Mapping[str, Any]) -> str:
+    """``95 % interval``, from what a record says of its bootstrap; ``interval`` where it says nothing."""
+    level = (document.get("bootstrap") or {}).get("level")
+    return "interval" if level is None else f"{100 * level:g} % interval"
 
 
 def ranges(numbers: Iterable[int]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ...bitstream.elements import Part
 from ...printable import printable
@@ -11,12 +12,16 @@ from ..curve import pareto_front
 from .content import upper_part
 from .drawing import GREY, bpp_axis, curve_look, house_style, new_figure, saved
 from .method import Method
-from .numbers import signed
+from .numbers import interval_text, signed
 from .spending import Spending, ordered_parts
 from .standing import Standing
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 _WIDTH, _LEAST_HEIGHT = 7.6, 4.4  # inches
 _LINE_HEIGHT = 0.15  # of a legend, inches
+_SHADE = 0.15
 _LONG = 28  # letters of a name in a legend's line
 _PART_COLOURS = {
     Part.HEADER.value: "#D55E00",
@@ -51,6 +56,7 @@ def _curves(
             bpps, accuracies = [point.bpp for point in points], [point.accuracy for point in points]
             handles += axes.plot(bpps, accuracies, **looks[standing.method.name])
             labels.append(f"{shortened(standing.method.name)}\n{_against(standing)}")
+            _shade(axes, standing.method, looks[standing.method.name]["color"])
             kept = {id(point) for point in pareto_front(points)}
             beaten = [point for point in points if id(point) not in kept]
             hollow = {**looks[standing.method.name], "linestyle": "", "markerfacecolor": "white"}
@@ -125,10 +131,24 @@ def shortened(name: str) -> str:
     return "\n".join(textwrap.wrap(name, _LONG, max_lines=2, placeholder=" …")) or name
 
 
+def _shade(axes: Axes, method: Method, colour: str) -> None:
+    """The interval of the accuracy at each point."""
+    points = sorted((point for point in method.curve.points if point.qp is not None), key=lambda point: point.bpp)
+    found = [(point.bpp, method.interval(point.qp, method.curve.metric)) for point in points]
+    known = [(bpp, interval) for bpp, interval in found if interval is not None and interval.known]
+    if known:
+        lows, highs = ([getattr(interval, end) for _, interval in known] for end in ("low", "high"))
+        axes.fill_between([bpp for bpp, _ in known], lows, highs, color=colour, alpha=_SHADE, linewidth=0, zorder=1.5)
+
+
 def _against(standing: Standing) -> str:
     if standing.full is None:
         return "anchor"
-    return "no BD-rate" if standing.rate is None else f"{signed(standing.rate, 1)} % BD-rate"
+    if standing.rate is None:
+        return "no BD-rate"
+    interval = standing.certainty.rate if standing.certainty else None
+    ends = interval_text(interval.ends(), 1, sign=True) if interval else ""
+    return f"{signed(standing.rate, 1)} % BD-rate{chr(10) if ends else ''}{ends}"
 
 
 def _total(spending: Spending) -> str:

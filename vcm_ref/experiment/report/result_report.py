@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import ConfigError
+from ..bootstrap import NO_BOOTSTRAP, Bootstrap
 from .agreement import differences
 from .content import report_document
 from .html import html
+from .json_report import json_report
 from .long_csv import (
     COMPARISON_COLUMNS,
     PICTURE_COLUMNS,
@@ -30,6 +32,7 @@ TITLE = "Rate–accuracy report"
 FILES = (
     "report.md",
     "report.html",
+    "report.json",
     "points.csv",
     "pictures.csv",
     "comparisons.csv",
@@ -57,9 +60,10 @@ def compared(
     anchor: str | None = None,
     metric: str | None = None,
     allow_different: bool = False,
+    bootstrap: Bootstrap = NO_BOOTSTRAP,
 ) -> Result:
     """Read and compare ``results``; parameters and errors are those of :func:`write_report`."""
-    methods = read_methods(results, metric)
+    methods = read_methods(results, metric, bootstrap)
     against = methods[0] if anchor is None else next((method for method in methods if method.name == anchor), None)
     if against is None:
         raise ConfigError(f"no result is named {anchor!r}; there are {', '.join(method.name for method in methods)}")
@@ -79,13 +83,15 @@ def write_report(
     metric: str | None = None,
     title: str = TITLE,
     allow_different: bool = False,
+    bootstrap: Bootstrap = NO_BOOTSTRAP,
 ) -> Result:
     """Write the report over ``results``: anchor files, published curves, folders of these, and anchors as read.
 
     ``anchor`` names the method that others are compared with, by default the first; ``metric`` is by default each
     file's main one. Curves over different data, pictures, networks or metrics are an error, unless
     ``allow_different``: then the report opens with a warning that names them. ``folder`` may hold an earlier report,
-    whose files are replaced. The same results give the same bytes.
+    whose files are replaced. The same results give the same bytes. With resamples in ``bootstrap``, figures have
+    intervals where the tallies of the pictures are beside an anchor file.
 
     Raises :class:`ConfigError` for curves that are not comparable, names that occur twice, and an anchor or metric that
     there is not; :class:`~vcm_ref.errors.DatasetError` for a file that is no result; and
@@ -93,7 +99,7 @@ def write_report(
     """
     from . import plots
 
-    found = compared(results, anchor, metric, allow_different)
+    found = compared(results, anchor, metric, allow_different, bootstrap)
     figures = plots.rate_accuracy(found.standings, found.methods, found.anchor)
     if spent := spendings([standing.method for standing in found.standings]):
         figures |= plots.bits(spent)
@@ -103,6 +109,7 @@ def write_report(
         "report.md": markdown(document).encode(),
         "report.html": html(document, drawn).encode(),
         "points.csv": written(POINT_COLUMNS, point_rows(found.methods)),
+        "report.json": json_report(title, found.standings, found.methods, found.anchor),
         "comparisons.csv": written(COMPARISON_COLUMNS, comparison_rows(found.standings, found.anchor.curve.metric)),
         **figures,
     }

@@ -7,20 +7,23 @@ from dataclasses import dataclass, replace
 
 from ..bd_note import NO_FIGURE
 from ..bjontegaard_delta import Comparison, compare
+from .certainty import Certainty, certainty, missing
 from .method import Method
-from .numbers import signed
+from .numbers import interval_text, signed
 
 
 @dataclass(frozen=True)
 class Standing:
     """A method against the anchor: ``full`` counts every byte, ``rhee2022`` is Rhee et al.'s own accounting.
 
-    Both are None for the anchor itself, and ``rhee2022`` where one of the two does not state it.
+    Both are None for the anchor itself, and ``rhee2022`` where one of the two does not state it. ``certainty`` has the
+    intervals, where both have tallies.
     """
 
     method: Method
     full: Comparison | None
     rhee2022: Comparison | None
+    certainty: Certainty | None = None
 
     @property
     def rate(self) -> float | None:
@@ -36,7 +39,7 @@ def standings(methods: Sequence[Method], anchor: Method) -> list[Standing]:
     The anchor stands at its own 0. Curves in another metric than the anchor's, which a report that was forced may hold,
     are compared as if their accuracy meant the same.
     """
-    found = [Standing(method, *_comparisons(method, anchor)) for method in methods]
+    found = [Standing(method, *_comparisons(method, anchor), certainty(method, anchor)) for method in methods]
     return sorted(found, key=lambda standing: (standing.rate is None, standing.rate or 0.0))
 
 
@@ -62,14 +65,31 @@ def sentence(standing: Standing, anchor: Method) -> str:
     if full.rate_pchip is None:
         used, other = "cubic", "; no figure by PCHIP"
     told = f"{name} needs {_amount(standing.rate)} {anchor.name} at the same {metric} ({used}{other})"
+    told = _uncertain(standing, anchor) or told
     if full.accuracy_pchip is not None:
         more = "more" if full.accuracy_pchip >= 0 else "less"
         told += f", or has {abs(full.accuracy_pchip):.2f} points {more} {metric} at the same bits"
+        accuracy = standing.certainty.accuracy if standing.certainty else None
+        told += f" {interval_text(accuracy.ends(), 2, sign=True)}" if accuracy and accuracy.known else ""
     if standing.rhee2022 is not None and standing.rhee2022.rate_pchip is not None:
         told += f"; in Rhee et al.'s accounting {_percent(standing.rhee2022.rate_pchip)}"
     if full.rate_pchip is not None and full.rate_cubic is not None and full.rate_pchip * full.rate_cubic < 0:
         told += ". The two interpolations disagree on which is ahead"
     return f"{told}."
+
+
+def _uncertain(standing: Standing, anchor: Method) -> str:
+    """The beginning of the sentence where there is an interval: ``−66 % [−71, −60]``; empty where there is none."""
+    sure, full = standing.certainty, standing.full
+    if sure is None or sure.rate is None or full is None or full.rate_pchip is None:
+        return ""
+    name, metric = standing.method.name, anchor.curve.metric
+    figure = f"{signed(full.rate_pchip, 1)} % {interval_text(sure.rate.ends(), 1, sign=True)}".rstrip()
+    doubt = f"; {missing(sure.rate)}" if missing(sure.rate) else ""
+    figures = f"BD-rate {figure} (PCHIP; cubic {_percent(full.rate_cubic)}{doubt})"
+    if sure.verdict == "no difference":
+        return f"{name} and {anchor.name} show no difference in bits at the same {metric}: {figures}"
+    return f"{name} needs {_amount(full.rate_pchip)} {anchor.name} at the same {metric}: {figures}"
 
 
 def _percent(value: float | None) -> str:

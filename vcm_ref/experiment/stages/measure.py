@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...task.dataset import Dataset, ImageId
+from ...task.tally import Tally
 from ..records import Record
 from ..results import Results
 
@@ -15,8 +16,8 @@ def measure(
     classes: Mapping[int, str],
     records: Mapping[ImageId, Record],
     results: Mapping[ImageId, Record],
-) -> dict[str, float]:
-    """The data set's metrics, by name.
+) -> tuple[dict[str, float], Tally]:
+    """The data set's metrics, by name, and what each picture adds to them.
 
     ``classes`` names the network's labels, ``labels`` says how they become the data set's
     (:func:`~vcm_ref.experiment.results.label_table`). ``records`` has each picture's height and width, in pixels,
@@ -24,4 +25,4 @@ def measure(
     :class:`~vcm_ref.errors.DatasetError` where these results cannot be measured.
     """
     sizes = {image_id: (record["height"], record["width"]) for image_id, record in records.items()}
-    return dataset.evaluate(Results(results, dataset, classes, labels), sizes)
+    return dataset.tallied(Results(results, dataset, classes, labels), sizes)
