@@ -21,6 +21,7 @@ from ..configuration import NO_PATHS, Configuration, load_configuration, parse_s
 from ..encoder import Encoder
 from ..errors import ConfigError, VcmError
 from ..feature_layers import looks_channels_last
+from ..inner_encoders import describe_encoders
 from ..model_choice import with_model
 from ..network import Network, load_network
 from ..provenance import content_digest, file_digest, versions
@@ -273,7 +274,7 @@ def _write_record(
         "bitstream": {"sha256": content_digest(bitstream), "bytes": bitstream.tell()},
         "configuration": {key: value for key, value in configuration.tree.items() if key != "input"},
         "network": source.network.describe() if source.network is not None else None,
-        "inner_codec": encoder.settings.describe_codec(),
+        "inner_codec": describe_encoders(encoder.settings.inner_encoders),
         "versions": versions(),
         "bits": {part.value: bits for part, bits in encoder.writer.part_bits.items()},
         **({} if frame_rate is None else {"frame_rate": str(frame_rate)}),

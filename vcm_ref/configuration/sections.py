@@ -1,7 +1,8 @@
 """Every key of the configuration: a frozen dataclass a stage, with defaults, meanings and bounds.
 
 The JSON Schema and the table of keys in ``docs/guide.md`` are made of these classes. A value ``X | Mapping[str, X]`` is
-one for all layers, or a mapping whose keys are names of layers, places in coding order (``layer 1``) and ``default``.
+one for all layers, or a mapping whose keys are names of layers or coded tensors, places in coding order (``layer 1``),
+endings of names (``*.maps``) and ``default``.
 """
 
 from __future__ import annotations
@@ -106,10 +107,10 @@ WITH_MODEL = ("klt", "network")
 class Reduction:
     """Reduction of the layers to the coded tensors (docs/bitstream.md, clause 8.9)."""
 
-    method: Literal["none", "resize", "klt", "network"] = option(
+    method: Literal["none", "resize", "klt", "pca", "network"] = option(
         "none",
         "`resize`: layers are coded at a fraction of their size; `klt`: by a trained transform of all layers; "
-        "`network`: by a trained network of integers",
+        "`pca`: each by the principal components of its own maps; `network`: by a trained network of integers",
     )
     factor: int | Mapping[str, int] | None = option(
         None,
@@ -117,6 +118,32 @@ class Reduction:
         by_layer=True,
         values=(1, 2, 4),
         only_with=("reduction.method", ("resize",)),
+    )
+    components: int | Mapping[str, int] | None = option(
+        None,
+        "components that are coded. `klt`: by default all that the model has; `pca`: of a layer, which stays as it is "
+        "with 0, by default those worth their bits at the QP",
+        by_layer=True,
+        minimum=0,
+        maximum=MAX_COMPONENTS,
+        only_with=("reduction.method", ("klt", "pca")),
+        description=f"an integer, 0 to {MAX_COMPONENTS}",
+    )
+    energy: float | Mapping[str, float] | None = option(
+        None,
+        "instead of a number: a layer keeps the fewest components with this part of its variance in the first picture",
+        by_layer=True,
+        only_with=("reduction.method", ("pca",)),
+        exclusiveMinimum=0,
+        maximum=1,
+        description="a number above 0, at most 1",
+    )
+    most_components: int | None = option(
+        None,
+        "the most components that a layer keeps where no number is given; 64 by default",
+        only_with=("reduction.method", ("pca",)),
+        minimum=1,
+        maximum=255,
     )
     model: str | None = option(
         None,
@@ -130,13 +157,6 @@ class Reduction:
         only_with=("reduction.method", WITH_MODEL),
         pattern=r"^[0-9a-f]{64}\Z",
         description="64 hexadecimal digits",
-    )
-    components: int | None = option(
-        None,
-        "the number of components that are coded; without it all that the model has",
-        minimum=1,
-        maximum=MAX_COMPONENTS,
-        only_with=("reduction.method", ("klt",)),
     )
     condition: int | None = option(
         None,
@@ -211,8 +231,14 @@ class Training:
 class Quantisation:
     """Quantisation of the layers (docs/bitstream.md, clause 8.6)."""
 
-    bit_depth: int = option(
-        10, "bits of a sample, 2 to 10; with `lossless` up to 16", minimum=2, maximum=16, only_with=_OF_FRAMES
+    bit_depth: int | Mapping[str, int] = option(
+        10,
+        "bits of a sample, 2 to 10; with `lossless` up to 16",
+        by_layer=True,
+        minimum=2,
+        maximum=16,
+        description="an integer, 2 to 16",
+        only_with=_OF_FRAMES,
     )
     range: Literal["fixed", "picture", "layer", "channel"] = option(
         "layer", "the values that one pair of minimum and maximum spans", only_with=_OF_FRAMES
@@ -278,8 +304,8 @@ class Codec:
 
     RULES: ClassVar[Tree] = {"allOf": [_rules_of(codec) for codec in VIDEO]}
 
-    name: Literal["vvenc", "hevc", "vtm", "lossless", "coefficients"] = option(
-        "vvenc", "the inner codec's encoder; `coefficients` codes levels without frames"
+    name: Literal["vvenc", "hevc", "vtm", "lossless", "coefficients"] | Mapping[str, Any] = option(
+        "vvenc", "the inner codec's encoder; `coefficients` codes levels without frames", by_layer=True
     )
     preset: str | None = option(
         None,

@@ -107,6 +107,7 @@ def all_cases() -> list[Case]:
         negative,
         pairs,
         payload,
+        pca,
         precise,
         structure,
         tensors,
