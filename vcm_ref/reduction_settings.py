@@ -9,9 +9,11 @@ from typing import NamedTuple
 from .bitstream.headers import Model
 from .bitstream.values import Layer, ModelSource
 from .configuration import Configuration
-from .conversion.reduction import Resize, Stage
+from .conversion.reduction import Klt, Resize, Stage
+from .conversion.reduction.klt_model import KltModel
 from .errors import ModelError
 from .models.choice import named_model
+from .models.tensors import read_metadata
 
 
 class Reduction(NamedTuple):
@@ -23,15 +25,7 @@ class Reduction(NamedTuple):
 
 def reduction_for(configuration: Configuration, layers: Sequence[Layer]) -> Reduction:
     """The reduction of pictures with these layers. Raises :class:`~vcm_ref.errors.ConfigError`."""
-    method = configuration.get("reduction.method", "none")
-    made = METHODS[method](configuration, layers)
-    for stage, tensors in zip(made.stages, _before(made.stages, layers), strict=True):
-        data = next((model.data for model in made.models if model.number == stage.model_id), b"")
-        try:
-            stage.ready(tensors, data)
-        except ModelError as error:
-            raise configuration.error("reduction.model", f"it does not fit: {error}") from error
-    return made
+    return METHODS[configuration.get("reduction.method", "none")](configuration, layers)
 
 
 def chosen_model(configuration: Configuration, kind: int, number: int = 0) -> Model:
@@ -62,14 +56,31 @@ def _resize(configuration: Configuration, layers: Sequence[Layer]) -> Reduction:
     return Reduction([Resize([factor.bit_length() - 1 for factor in factors])], [])
 
 
+def _klt(configuration: Configuration, layers: Sequence[Layer]) -> Reduction:
+    model = chosen_model(configuration, Klt.idc)
+    try:
+        known = KltModel.of(model.data)
+        shifts = known.shifts(layers)
+    except ModelError as error:
+        raise configuration.error("reduction.model", f"the model does not fit: {error}{_trained_for(model)}") from error
+    components = configuration.get("reduction.components") or known.components
+    if components > known.components:
+        raise configuration.error("reduction.components", f"the model has {known.components} components")
+    return Reduction([Klt(components, shifts, model.number)], [model])
+
+
+def _trained_for(model: Model) -> str:
+    """What a model's record says of its network, for messages."""
+    try:
+        network = read_metadata(model.data).get("network")
+    except ModelError:
+        return ""
+    return f"; it was trained for the network {network[:100]}" if network else ""
+
+
 #: By ``reduction.method``.
-METHODS: dict[str, Callable[[Configuration, Sequence[Layer]], Reduction]] = {"none": _none, "resize": _resize}
-
-
-def _before(stages: Sequence[Stage], layers: Sequence[Layer]) -> list[list[Layer]]:
-    """The tensors that go into each stage."""
-    before, current = [], list(layers)
-    for stage in stages:
-        before.append(current)
-        current = stage.layers(current)
-    return before
+METHODS: dict[str, Callable[[Configuration, Sequence[Layer]], Reduction]] = {
+    "none": _none,
+    "resize": _resize,
+    "klt": _klt,
+}

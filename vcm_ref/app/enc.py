@@ -20,6 +20,7 @@ from ..configuration import NO_PATHS, Configuration, load_configuration, parse_s
 from ..encoder import Encoder
 from ..errors import ConfigError, VcmError
 from ..feature_layers import looks_channels_last
+from ..model_choice import with_model
 from ..network import Network, load_network
 from ..provenance import content_digest, file_digest, versions
 from ..report import PictureReport, picture_table, totals_table
@@ -77,7 +78,7 @@ def configuration_from(arguments: argparse.Namespace) -> Configuration:
         "codec": {"qp": arguments.qp} if arguments.qp is not None else None,
     }
     given = {key: value for key, value in flags.items() if value is not None}
-    return load_configuration(arguments.config, arguments.set, given)
+    return with_model(load_configuration(arguments.config, arguments.set, given))
 
 
 def source_for(arguments: argparse.Namespace, configuration: Configuration) -> tuple[Inputs, Source]:
@@ -101,6 +102,8 @@ def files_read(arguments: argparse.Namespace, configuration: Configuration, inpu
     """All files that coding reads: no output may take the place of one."""
     weights = configuration.get("network.weights")
     own = [Path(weights)] if weights is not None and weights not in NO_PATHS else []
+    model = configuration.get("reduction.model")
+    own += [Path(model)] if model is not None else []
     return [*inputs.paths, *existing([*configuration.files, *own])]
 
 

@@ -60,6 +60,7 @@ MAX_CHANNELS = 8192
 MAX_LAYERS = 64
 MAX_NAME = 32
 MAX_STAGES = 4
+MAX_COMPONENTS = 1024
 MAX_GROUP = 1024
 MAX_EXTENSION = 4095
 
@@ -82,9 +83,11 @@ ELEMENTS: dict[str, Element] = {
     "layer_name": Element("b(v)"),
     "channels_delta": Element("se(v)"),
     # stage
-    "stage_idc": Element("ue(v)", 1, 1, extensible=True),
+    "stage_idc": Element("ue(v)", 1, 2, extensible=True),
     "stage_payload_bits": Element("ue(v)", 0, MAX_PARAMETER_SET_BITS),
     "resize_shift": Element("u(2)", 0, 2),
+    "klt_components_minus1": Element("ue(v)", 0, MAX_COMPONENTS - 1),
+    "klt_shift": Element("u(3)", 0, 6),
     # tensor_header
     "same_tensor_flag": Element("u(1)", 0, 1),
     "same_format_flag": Element("u(1)", 0, 1),

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib.resources import files
+from math import prod
 
 from ..errors import BitstreamError, LimitError
-from .geometry import substream_geometries
+from .geometry import layer_shapes, substream_geometries
 from .headers import GroupHeader, Model, StreamHeader
 from .values import InnerCodecId
 
@@ -74,7 +75,9 @@ def profile_for(inner_codecs: Iterable[InnerCodecId]) -> int | None:
 def needs_of(stream: StreamHeader, group: GroupHeader, models: Iterable[Model] = ()) -> Level:
     """What one group with the models in force needs, as a row of the level table (``level_idc`` 0)."""
     geometries = substream_geometries(stream, group)
-    samples = sum(g.frames * g.coded_samples for g in geometries)
+    coded = sum(g.frames * g.coded_samples for g in geometries)
+    restored = len(group.pictures) * sum(prod(shape) for shape in layer_shapes(stream, group))
+    samples = max(coded, restored)
     return Level(
         level_idc=0,
         max_layers=max(len(stream.layers), len(stream.tensors)),

@@ -79,6 +79,7 @@ class StageId(IntEnum):
     """A reduction stage (``stage_idc``)."""
 
     RESIZE = 1
+    KLT = 2
 
 
 class UnitType(IntEnum):

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from ..bitstream.elements import MAX_COMPONENTS
 from ..codec import hevc, vtm, vvenc
 from ..conversion.quantisation import RANGE_PROFILES
 from .options import Tree, option, section
@@ -119,6 +120,13 @@ class Reduction:
         only_with=("reduction.method", WITH_MODEL),
         pattern=r"^[0-9a-f]{64}\Z",
         description="64 hexadecimal digits",
+    )
+    components: int | None = option(
+        None,
+        "the number of components that are coded; without it all that the model has",
+        minimum=1,
+        maximum=MAX_COMPONENTS,
+        only_with=("reduction.method", ("klt",)),
     )
     carry_model: bool = option(
         False,

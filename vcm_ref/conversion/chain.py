@@ -64,6 +64,8 @@ class Chain:
 
     def forward(self, layers: Mapping[str, NDArray[np.float32]], choices: Choices) -> ConvertedPicture:
         """Turn float32 layers ``(C, H, W)`` into frames."""
+        if self.header.stages:
+            measure_ranges(layers, RangeScope.PICTURE)  # for what it refuses
         tensors = list(layers.values())
         for transform in self._transforms:
             tensors = transform.forward(tensors)

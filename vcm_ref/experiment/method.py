@@ -20,6 +20,7 @@ from ..codec.picture import PictureCoder
 from ..configuration import Configuration
 from ..decoder import Backend
 from ..errors import DatasetError, reason
+from ..model_choice import with_model
 from ..provenance import file_digest
 from ..settings import PACKINGS, RANGE_SCOPES
 from ..task.dataset import ImageId, Item
@@ -287,7 +288,7 @@ def method_of(
     name: str, configuration: Configuration, qps: Iterable[int], backend: Backend = "auto", threads: int = 1
 ) -> Method:
     """The method that a configuration describes. Raises :class:`~vcm_ref.errors.ConfigError`."""
-    tree = configuration.tree
+    tree = with_model(configuration).tree
     if "picture" not in tree:
         return FeatureMethod(name, tree, tuple(qps), backend, threads)
     codec = tree["codec"]

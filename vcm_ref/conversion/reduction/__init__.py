@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from .klt import Klt
 from .resize import Resize
 from .stage import Stage, Transform
 
 #: The stages by their code points (``stage_idc``).
-STAGES: dict[int, type[Stage]] = {Resize.idc: Resize}
+STAGES: dict[int, type[Stage]] = {Resize.idc: Resize, Klt.idc: Klt}
 
-__all__ = ["STAGES", "Resize", "Stage", "Transform"]
+__all__ = ["STAGES", "Klt", "Resize", "Stage", "Transform"]
