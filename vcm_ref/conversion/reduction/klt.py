@@ -91,9 +91,9 @@ class KltTransform:
         ((components, height, width),) = self.stage.shapes(shapes)
         sums = np.zeros((components, height * width))
         for tensor, layer, shift in zip(tensors, self.model.layers, self.stage.shifts, strict=True):
-            numbers, fraction = _given(tensor, self.model.gain), _GIVEN_FRACTION
+            numbers, fraction = given_numbers(tensor, self.model.gain), _GIVEN_FRACTION
             if layer.first is not None:
-                numbers, fraction = _first_step(numbers, layer.first), FRACTION
+                numbers, fraction = first_step(numbers, layer.first), FRACTION
             numbers = _padded(numbers, (height << shift, width << shift))
             mean = _rounded(layer.joint.mean.astype(np.float64), _mean_fraction(layer) - fraction)
             _add_products(sums, numbers, layer.joint, mean, shift, fraction)
@@ -176,7 +176,7 @@ def _add_products(
             sums[:, positions] += linear.basis[:count, entries].astype(np.float64) @ given
 
 
-def _first_step(numbers: NDArray[np.int32], linear: LinearMap) -> NDArray[np.int32]:
+def first_step(numbers: NDArray[np.int32], linear: LinearMap) -> NDArray[np.int32]:
     """The channels of a layer ``(C, H, W)`` projected on its first components, as numbers between the two steps."""
     _, height, width = numbers.shape
     sums = np.zeros((linear.components, height * width))
@@ -186,7 +186,7 @@ def _first_step(numbers: NDArray[np.int32], linear: LinearMap) -> NDArray[np.int
     return _clipped(sums, BITS).reshape(-1, height, width)
 
 
-def _given(tensor: NDArray[np.float32], gain: int) -> NDArray[np.int32]:
+def given_numbers(tensor: NDArray[np.float32], gain: int) -> NDArray[np.int32]:
     """A float32 layer as integers of the encoder, channel by channel to save memory."""
     made = np.empty(tensor.shape, np.int32)
     for channel, values in zip(made, tensor, strict=True):
