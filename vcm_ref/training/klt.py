@@ -235,7 +235,7 @@ def ideal_bits(variances: Vector, step: float) -> Vector:
     """
     sigma = np.sqrt(np.maximum(variances, 1e-12))
     x = np.clip(np.exp(-np.sqrt(2.0) * step / sigma), 1e-300, 1 - 1e-12)
-    zero = 1 - np.sqrt(x)
+    zero = np.clip(1 - np.sqrt(x), 1e-12, 1 - 1e-12)
     other = 1 - zero
     # sign: one bit; the magnitude is geometric
     geometric = -(np.log2(1 - x) + x / (1 - x) * np.log2(x))
