@@ -20,29 +20,33 @@ from .bitstream.headers import Model, PictureDigests, Substream
 from .bitstream.limits import DecoderLimits
 from .bitstream.stream import BitstreamReader, CodedGroup
 from .bitstream.substreams import to_inner_stream
-from .bitstream.values import InnerCodecId
+from .bitstream.values import InnerCodecId, IntegerTensor
 from .codec import InnerDecoder, make_decoder
+from .codec.coefficients import LevelCodec
 from .conversion.chain import Chain, side_of, split_pictures
 from .errors import BitstreamError, CodecError, ModelError
 from .feature_set import FeatureSet
+from .level_codecs import level_codecs
 from .planes_file import GivenPlanes
 from .process.together import run_together
 from .report import PictureReport, substream_reports
 
 Backend = Literal["auto", "ffmpeg", "vtm"]
+_OWN_CODECS = {InnerCodecId.LOSSLESS: "8.8", InnerCodecId.COEFFICIENTS: "8.10"}
 
 
 @dataclass(frozen=True)
 class DecodedPicture:
     """One decoded picture at the three tiers of agreement.
 
-    ``planes`` (T0): the inner planes of each substream, uint16 ``(F, H, W)``. ``quantised`` (T1): each coded tensor,
-    uint16 ``(C, H, W)``. ``features`` (T2): the restored layers, float32. ``report`` is on the whole group for its
-    first picture, and empty for the others. ``verified`` says whether digests were compared.
+    ``planes`` (T0): the inner planes uint16 ``(F, H, W)`` of each substream, by its number; levels have none.
+    ``quantised`` (T1): each coded tensor ``(C, H, W)``, uint16, or int32 for levels. ``features`` (T2): the restored
+    layers, float32. ``report`` is on the whole group for its first picture, and empty for the others. ``verified`` says
+    whether digests were compared.
     """
 
-    planes: list[NDArray[np.uint16]]
-    quantised: dict[str, NDArray[np.uint16]]
+    planes: dict[int, IntegerTensor]
+    quantised: dict[str, IntegerTensor]
     features: FeatureSet
     report: PictureReport
     verified: bool
@@ -76,8 +80,10 @@ class Decoder:
         self._chain: Chain | None = None
         self._digests: dict[int, bytes] = {}
         self._inner: dict[InnerCodecId, InnerDecoder] = {}
+        self._levels: dict[int, LevelCodec] = {}
         if planes is None:
-            for codec in {tensor.format.inner_codec for tensor in self.header.tensors}:
+            codecs = {tensor.format.inner_codec for tensor in self.header.tensors}
+            for codec in codecs - {InnerCodecId.COEFFICIENTS}:
                 self._inner[codec] = make_decoder(
                     codec,
                     backend,
@@ -115,41 +121,52 @@ class Decoder:
                 digests,
             )
             features = FeatureSet(group.height, group.width, layers)
-            yield DecodedPicture(planes, tensors, features, report, verified=bool(digests))
+            t0 = {place: own for place, own in enumerate(planes) if own.dtype == np.uint16}
+            yield DecodedPicture(t0, tensors, features, report, verified=bool(digests))
 
     def _chain_for(self, models: Mapping[int, Model]) -> Chain:
         """The chain with these models, which stays for the groups that have the same."""
         digests = {number: model.digest for number, model in models.items()}
         if self._chain is None or self._digests != digests:
             try:
-                self._chain, self._digests = Chain(self.header, models), digests
+                self._chain, self._levels = Chain(self.header, models), level_codecs(self.header, models)
+                self._digests = digests
             except ModelError as error:
                 raise BitstreamError(f"a model does not fit: {error}", clause="7.18") from error
         return self._chain
 
-    def _decode_substreams(self, coded: CodedGroup) -> list[tuple[NDArray[np.uint16], float]]:
+    def _decode_substreams(self, coded: CodedGroup) -> list[tuple[IntegerTensor, float]]:
         geometries = substream_geometries(self.header, coded.header)
-        if self._planes is not None:
-            return [(planes, 0.0) for planes in self._planes.read(geometries, len(coded.header.pictures))]
         samples = sum(geometry.frames * geometry.coded_samples for geometry in geometries)
+        given: dict[int, NDArray[np.uint16]] = {}
+        if self._planes is not None:
+            with_planes = {number: one for number, one in enumerate(geometries) if one.tensor.format.levels is None}
+            read = self._planes.read(list(with_planes.values()), len(coded.header.pictures))
+            given = dict(zip(with_planes, read, strict=True))
 
-        def decode(substream: Substream, geometry: SubstreamGeometry) -> NDArray[np.uint16]:
-            codec = geometry.tensor.format.inner_codec
-            stream = to_inner_stream(codec, substream)
-            size = geometry.frames, geometry.coded_height, geometry.coded_width
-            try:
-                planes = self._inner[codec].decode(stream, *size, geometry.inner_bit_depth)
-            except CodecError as error:
-                if codec == InnerCodecId.LOSSLESS:  # its format is the specification's own
-                    raise BitstreamError(str(error), clause="8.8") from error
-                raise
+        def decode(number: int, substream: Substream, geometry: SubstreamGeometry) -> IntegerTensor:
+            frames = given[number] if number in given else self._decode_substream(number, substream, geometry)
             self.progress(geometry.frames * geometry.coded_samples / samples)
-            return planes
+            return frames
 
-        return run_together([partial(decode, *job) for job in zip(coded.substreams, geometries, strict=True)])
+        jobs = zip(range(len(geometries)), coded.substreams, geometries, strict=True)
+        return run_together([partial(decode, *job) for job in jobs])
+
+    def _decode_substream(self, number: int, substream: Substream, geometry: SubstreamGeometry) -> IntegerTensor:
+        codec = geometry.tensor.format.inner_codec
+        stream = to_inner_stream(codec, substream)
+        size = geometry.frames, geometry.coded_height, geometry.coded_width
+        try:
+            if codec == InnerCodecId.COEFFICIENTS:
+                return self._levels[self.header.substreams[number][0]].decode(stream, *size)
+            return self._inner[codec].decode(stream, *size, geometry.inner_bit_depth)
+        except CodecError as error:
+            if codec in _OWN_CODECS:  # their formats are the specification's own
+                raise BitstreamError(str(error), clause=_OWN_CODECS[codec]) from error
+            raise
 
 
-def _verify_t1(tensors: dict[str, NDArray[np.uint16]], expected: PictureDigests | None) -> dict[str, str]:
+def _verify_t1(tensors: dict[str, IntegerTensor], expected: PictureDigests | None) -> dict[str, str]:
     """Compare T1 digests with those of the bitstream, where it has any; returns them in full, in hexadecimal.
 
     Raises :class:`BitstreamError` naming the tensors that differ.

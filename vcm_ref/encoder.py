@@ -15,11 +15,13 @@ from .bitstream.headers import GroupHeader, PictureDigests, StreamHeader, Substr
 from .bitstream.levels import Level, level_for, levels, needs_of, together
 from .bitstream.stream import BitstreamWriter, CodedGroup
 from .bitstream.substreams import to_inner_stream, to_substream
-from .bitstream.values import ReorderCoding
+from .bitstream.values import InnerCodecId, IntegerTensor, ReorderCoding
+from .codec.coefficients import LevelCodec
 from .configuration import Configuration
 from .conversion.chain import Chain, ConvertedPicture, split_pictures, to_picture_header
 from .errors import DatasetError
 from .feature_set import FeatureSet
+from .level_codecs import level_codecs
 from .process.together import run_together
 from .report import PictureReport, substream_reports
 from .settings import CodingSettings, check_features, settings_for
@@ -29,11 +31,14 @@ RHEE2022_INDEX_BITS = 8
 
 
 class _Coded(NamedTuple):
-    """One substream: as the codec wrote it (its size), as it is stored, and decoded again where a digest is due."""
+    """One substream: as the codec wrote it (its size), as it is stored, and decoded again where a digest is due.
+
+    Levels are what they were, and are not decoded again.
+    """
 
     inner_bytes: int
     stored: Substream
-    decoded: NDArray[np.uint16] | None
+    decoded: IntegerTensor | None
 
 
 class Encoder:
@@ -125,17 +130,21 @@ class Encoder:
                 self._writer.write_model(model)
         return self._writer
 
-    def _code(
-        self, frames: list[NDArray[np.uint16]], geometries: list[SubstreamGeometry]
-    ) -> list[tuple[_Coded, float]]:
+    def _code(self, frames: list[IntegerTensor], geometries: list[SubstreamGeometry]) -> list[tuple[_Coded, float]]:
         samples = sum(clip.size for clip in frames)
+        header = self.settings.header
 
-        def code(clip: NDArray[np.uint16], geometry: SubstreamGeometry, qp: int) -> _Coded:
-            coded = _code_substream(self.settings, clip, geometry, qp)
+        def code(clip: IntegerTensor, geometry: SubstreamGeometry, qp: int, members: list[int]) -> _Coded:
+            if members[0] in self._levels:
+                coded = _code_levels(
+                    self._levels[members[0]], clip.astype(np.int32, copy=False), bool(header.digest_length)
+                )
+            else:
+                coded = _code_substream(self.settings, clip.astype(np.uint16, copy=False), geometry, qp)
             self._progress(clip.size / samples)
             return coded
 
-        jobs = zip(frames, geometries, self.settings.qps, strict=True)
+        jobs = zip(frames, geometries, self.settings.qps, header.substreams, strict=True)
         return run_together([partial(code, *job) for job in jobs])
 
     def _settings_for(self, features: FeatureSet) -> CodingSettings:
@@ -144,6 +153,7 @@ class Encoder:
             self._settings = settings_for(self.configuration, features)
             models = {model.number: model for model in self._settings.models}
             self._chain = Chain(self._settings.header, models)
+            self._levels = level_codecs(self._settings.header, models)
         coded = {layer.name: layer.channels for layer in self._settings.header.layers}
         given = {name: len(layer) for name, layer in features.layers.items()}
         if list(coded.items()) != list(given.items()):
@@ -154,7 +164,7 @@ class Encoder:
         return self._settings
 
     def _digests(
-        self, group: GroupHeader, converted: list[ConvertedPicture], decoded: list[NDArray[np.uint16] | None]
+        self, group: GroupHeader, converted: list[ConvertedPicture], decoded: list[IntegerTensor | None]
     ) -> list[PictureDigests]:
         """The digests of each picture as a decoder will find them; none where the bitstream carries none."""
         header = self.settings.header
@@ -172,7 +182,7 @@ class Encoder:
         return found
 
 
-def _joined(converted: list[ConvertedPicture]) -> list[NDArray[np.uint16]]:
+def _joined(converted: list[ConvertedPicture]) -> list[IntegerTensor]:
     """The frames of each substream, picture after picture; the pictures' own are let go, to save memory."""
     clips = [picture.frames for picture in converted]
     joined = clips[0] if len(clips) == 1 else [np.concatenate(own) for own in zip(*clips, strict=True)]
@@ -181,11 +191,17 @@ def _joined(converted: list[ConvertedPicture]) -> list[NDArray[np.uint16]]:
     return joined
 
 
+def _code_levels(codec: LevelCodec, levels: NDArray[np.int32], digests: bool) -> _Coded:
+    stream = codec.encode(levels)
+    return _Coded(len(stream), to_substream(InnerCodecId.COEFFICIENTS, stream), levels if digests else None)
+
+
 def _code_substream(
     settings: CodingSettings, frames: NDArray[np.uint16], geometry: SubstreamGeometry, qp: int
 ) -> _Coded:
     """Code one substream, and decode what will be stored of it where a digest is due."""
     codec = geometry.tensor.format.inner_codec
+    assert settings.inner_encoder is not None, "only levels need no inner encoder"
     inner_stream = settings.inner_encoder.encode(frames, geometry.tensor.mode, qp)
     stored = to_substream(codec, inner_stream)
     if settings.verifier is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .atomic import atomic_file
 from .bitstream.digest import tensor_digest
+from .bitstream.values import IntegerTensor
 from .errors import CodecError
 
 if TYPE_CHECKING:
@@ -22,22 +23,21 @@ if TYPE_CHECKING:
 def save_planes(path: Path, tier: str, picture: DecodedPicture) -> None:
     """Write tier T0 (the inner planes of each substream) or T1 (the integer tensor of each layer) of one picture.
 
-    ``path`` gets the samples, uint16 little-endian in C order, one tensor after another; ``path`` + ``.json`` gets
-    each one's name, shape, offset in bytes, and digest (docs/bitstream.md, 8.7).
+    ``path`` gets the samples, uint16 or for levels int32, little-endian in C order, one tensor after another; ``path``
+    + ``.json`` gets each one's name, type, shape, offset in bytes, and digest (docs/bitstream.md, 8.7).
     """
     if tier == "t0":
-        tensors = {f"substream{index}": planes for index, planes in enumerate(picture.planes)}
+        tensors: dict[str, IntegerTensor] = {f"substream{index}": planes for index, planes in picture.planes.items()}
     else:
         tensors = picture.quantised
     entries = []
     with atomic_file(path.with_name(path.name + ".json")) as description_file, atomic_file(path) as file:
         for name, tensor in tensors.items():
-            digest = tensor_digest(name, tensor).hex()
-            entries.append({"name": name, "shape": list(tensor.shape), "offset": file.tell(), "sha256": digest})
-            file.write(np.ascontiguousarray(tensor, "<u2").data)
+            place = {"name": name, "dtype": tensor.dtype.name, "shape": list(tensor.shape), "offset": file.tell()}
+            entries.append({**place, "sha256": tensor_digest(name, tensor).hex()})
+            file.write(_little_endian(tensor))
         description = {
             "tier": tier,
-            "dtype": "uint16",
             "byte_order": "little",
             "picture_height": picture.features.height,
             "picture_width": picture.features.width,
@@ -50,17 +50,22 @@ def save_planes(path: Path, tier: str, picture: DecodedPicture) -> None:
 def append_tiers(folder: Path, picture: DecodedPicture) -> None:
     """Add one picture's tensors to ``t0.raw``, ``t1.raw`` and ``t2.raw`` in ``folder`` (docs/conformance.md).
 
-    Each has all substreams' planes, or all layers' tensors, in order and nothing between: uint16, and float32 in T2.
+    Each has all substreams' planes, or all layers' tensors, in order and nothing between: uint16, for levels int32, and
+    float32 in T2.
     """
-    tiers: dict[str, tuple[str, list[NDArray[Any]]]] = {
-        "t0": ("<u2", [*picture.planes]),
-        "t1": ("<u2", [*picture.quantised.values()]),
-        "t2": ("<f4", [*picture.features.layers.values()]),
+    tiers: dict[str, Iterable[NDArray[Any]]] = {
+        "t0": picture.planes.values(),
+        "t1": picture.quantised.values(),
+        "t2": picture.features.layers.values(),
     }
-    for tier, (dtype, tensors) in tiers.items():
+    for tier, tensors in tiers.items():
         with (folder / f"{tier}.raw").open("ab") as file:
             for tensor in tensors:
-                file.write(np.ascontiguousarray(tensor, dtype).data)
+                file.write(_little_endian(tensor))
+
+
+def _little_endian(tensor: NDArray[Any]) -> memoryview:
+    return np.ascontiguousarray(tensor, tensor.dtype.newbyteorder("<")).data
 
 
 class GivenPlanes:

@@ -9,15 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .atomic import atomic_file
+from .bitstream.values import IntegerTensor
 
 _GAP = 4
 _GAP_BRIGHTNESS = 255
 
 
-def contact_sheet(frames: NDArray[np.uint16], bit_depth: int, stretch: bool = False) -> NDArray[np.uint8]:
+def contact_sheet(frames: IntegerTensor, bit_depth: int, stretch: bool = False) -> NDArray[np.uint8]:
     """Frames ``(F, H, W)`` of ``bit_depth`` bits side by side in one 8-bit picture, in raster scan, white between.
 
-    ``stretch`` spreads the samples from their 1st to their 99th percentile over all of black to white.
+    Of levels, which have a sign, 0 is grey, and the largest magnitude black or white. ``stretch`` spreads the samples
+    from their 1st to their 99th percentile over all of black to white.
     """
     count, height, width = frames.shape
     squarest = sqrt(count * height / width)
@@ -25,7 +27,8 @@ def contact_sheet(frames: NDArray[np.uint16], bit_depth: int, stretch: bool = Fa
     columns = full if abs(log2(full / squarest)) <= 0.5 else min(count, max(1, round(squarest)))
     rows = ceil(count / columns)
     sheet = np.full((rows * (height + _GAP) - _GAP, columns * (width + _GAP) - _GAP), _GAP_BRIGHTNESS, np.uint8)
-    lo, hi = np.percentile(frames, (1, 99)) if stretch else (0, (1 << bit_depth) - 1)
+    top = (1 << bit_depth) - 1 if frames.dtype == np.uint16 else int(np.abs(frames).max())
+    lo, hi = np.percentile(frames, (1, 99)) if stretch else (0 if frames.dtype == np.uint16 else -top, top)
     scale = 255 / max(hi - lo, 1)
     for index, frame in enumerate(frames):
         top, left = (index // columns) * (height + _GAP), (index % columns) * (width + _GAP)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from . import level_settings
 from .bitstream.elements import MAX_CHANNELS, MAX_LAYERS, MAX_NAME, MAX_SIZE
 from .bitstream.headers import Model, Pair, StreamHeader, TensorFormat, TensorHeader, has_choice
 from .bitstream.levels import profile_for
@@ -38,15 +39,20 @@ _FLOAT32_MAX = 3.4028234663852886e38
 class CodingSettings:
     """Parameters of the stages: the stream header, models, the encoder's own choices, and the inner codec.
 
-    ``qps`` has an entry for each substream; ``verifier`` decodes what was coded, for the digests.
+    ``qps`` has an entry for each substream; ``verifier`` decodes what was coded, for the digests. Levels need
+    neither ``inner_encoder`` nor ``verifier``.
     """
 
     header: StreamHeader
     models: list[Model]
     choices: Choices
     qps: list[int]
-    inner_encoder: InnerEncoder
+    inner_encoder: InnerEncoder | None
     verifier: InnerDecoder | None
+
+    def describe_codec(self) -> dict[str, str]:
+        """Name, version and every option that shapes the inner streams, to be saved beside results."""
+        return {"encoder": level_settings.NAME} if self.inner_encoder is None else self.inner_encoder.describe()
 
 
 def settings_for(configuration: Configuration, features: FeatureSet) -> CodingSettings:
@@ -63,17 +69,23 @@ def settings_for(configuration: Configuration, features: FeatureSet) -> CodingSe
     for stage in stages:
         coded, shapes = stage.layers(coded), stage.shapes(shapes)
     names = [tensor.name for tensor in coded]
-    inner_encoder = _inner_encoder(configuration)
-    form, rounding = _format(configuration, inner_encoder.codec_id)
     digest_length = configuration.get("digest_length")
     header = StreamHeader(
-        profile=profile_for([form.inner_codec]) or 0,
         digest_length=digest_length,
         t2_digest=bool(stages) and digest_length > 0,
         layers=layers,
         stages=stages,
-        tensors=_tensors(configuration, coded, shapes, form),
     )
+    if configuration.get("codec.name") == level_settings.NAME:
+        qps = _qps(configuration, names, Packing.FRAMES, level_settings.HIGHEST_QP)
+        header.tensors = level_settings.level_tensors(qps, model_tables=False)
+        header.profile = profile_for([InnerCodecId.COEFFICIENTS]) or 0
+        choices = Choices(levels=level_settings.level_choice(configuration))
+        return CodingSettings(header, models, choices, qps, None, None)
+    inner_encoder = _inner_encoder(configuration)
+    form, rounding = _format(configuration, inner_encoder.codec_id)
+    header.profile = profile_for([form.inner_codec]) or 0
+    header.tensors = _tensors(configuration, coded, shapes, form)
     qps = _qps(configuration, names, form.packing, inner_encoder.highest_qp)
     return CodingSettings(
         header=header,

@@ -196,7 +196,7 @@ def _write_record(
         "bitstream": {"sha256": content_digest(bitstream), "bytes": bitstream.tell()},
         "configuration": {key: value for key, value in configuration.tree.items() if key != "input"},
         "network": source.network.describe() if source.network is not None else None,
-        "inner_codec": encoder.settings.inner_encoder.describe(),
+        "inner_codec": encoder.settings.describe_codec(),
         "versions": versions(),
         "bits": {part.value: bits for part, bits in encoder.writer.part_bits.items()},
         "pictures": [

@@ -7,11 +7,9 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..atomic import atomic_folder, check_outputs
 from ..bitstream.headers import StreamHeader
+from ..bitstream.values import IntegerTensor
 from ..decoder import Decoder
 from ..encoder import Encoder
 from ..errors import VcmError
@@ -57,13 +55,18 @@ def _work(arguments: argparse.Namespace) -> None:
         encoder.close()
         decoder = Decoder(bitstream, progress=progress)
         for index, picture in enumerate(decoder.pictures()):
-            written += _save(folder, f"{index:06d}", "after", decoder.header, picture.planes, arguments.stretch)
+            coded = [*picture.quantised.values()]
+            after = [
+                picture.planes.get(number, coded[members[0]])
+                for number, members in enumerate(decoder.header.substreams)
+            ]
+            written += _save(folder, f"{index:06d}", "after", decoder.header, after, arguments.stretch)
             del picture  # the next one takes its memory
     print("\n".join(str(arguments.output / name) for name in sorted(written)))
 
 
 def _save(
-    folder: Path, picture: str, when: str, header: StreamHeader, planes: list[NDArray[np.uint16]], stretch: bool
+    folder: Path, picture: str, when: str, header: StreamHeader, planes: list[IntegerTensor], stretch: bool
 ) -> list[str]:
     files = []
     for members, frames in zip(header.substreams, planes, strict=True):

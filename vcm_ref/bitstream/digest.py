@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .headers import Model
+from .values import IntegerTensor
 
-Tensor = NDArray[np.uint16] | NDArray[np.float32]
+Tensor = IntegerTensor | NDArray[np.float32]
 
 
 def tensor_digest(name: str, tensor: Tensor) -> bytes:
     """SHA-256 of one named tensor: name, dtype, rank, dimensions, little-endian samples in C order.
 
-    ``tensor`` is uint16 (tier T1) or float32 (tier T2), of any shape with at most 255 dimensions.
+    ``tensor`` is uint16 or int32 (tier T1) or float32 (tier T2), of any shape with at most 255 dimensions.
     """
     return tensors_digest({name: tensor})
 

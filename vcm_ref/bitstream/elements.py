@@ -71,7 +71,7 @@ ELEMENTS: dict[str, Element] = {
     "unit_size": Element("u(v)"),
     # stream_header
     "version": Element("u(4)", 1, 15),
-    "profile_idc": Element("u(3)", 0, 2, extensible=True),
+    "profile_idc": Element("u(3)", 0, 3, extensible=True),
     "level_idc": Element("u(4)", 1, 4, extensible=True),
     "digest_length": Element("u(6)", 0, 32),
     "digest_idc": Element("u(1)", 0, 0, extensible=True),
@@ -92,7 +92,7 @@ ELEMENTS: dict[str, Element] = {
     "same_tensor_flag": Element("u(1)", 0, 1),
     "same_format_flag": Element("u(1)", 0, 1),
     "bit_depth_minus1": Element("u(4)", 1, 15),
-    "inner_codec_idc": Element("u(3)", 0, 2, extensible=True),
+    "inner_codec_idc": Element("u(3)", 0, 3, extensible=True),
     "range_scope_idc": Element("u(2)", 0, 3),
     "reorder_coding_idc": Element("u(2)", 0, 2),
     "packing_idc": Element("u(2)", 0, 2),
@@ -100,6 +100,12 @@ ELEMENTS: dict[str, Element] = {
     "grid_rows_minus1": Element("ue(v)", 0, MAX_CHANNELS - 1),
     "allocation_idc": Element("u(1)", 0, 1),
     "mode_idc": Element("u(2)", 0, 2),
+    # level_format
+    "level_qp": Element("u(6)", 0, 63),
+    "level_offset_one": Element("u(5)", 0, 31),
+    "level_offset_more": Element("u(5)", 0, 31),
+    "model_tables_flag": Element("u(1)", 0, 1),
+    "picture_before_flag": Element("u(1)", 0, 1),
     # value_range
     "range_min": Element("f(32)"),
     "range_max": Element("f(32)"),
@@ -119,6 +125,7 @@ ELEMENTS: dict[str, Element] = {
     "channel_index": Element("u(v)", part=Part.REORDER),
     # substream
     "lossless_data": Element("b(v)", part=Part.CODED_DATA),
+    "level_data": Element("b(v)", part=Part.CODED_DATA),
     "num_parameter_sets": Element("ue(v)", 0, MAX_PARAMETER_SETS, Part.PARAMETER_SETS),
     "nal_unit_size": Element("leb(v)", 2, 2**32 - 1, Part.CODED_DATA),
     "nal_unit": Element("b(v)", part=Part.CODED_DATA),

@@ -26,13 +26,28 @@ from .values import (
     substream_members,
 )
 
+#: The magnitude of a level is below two to the power of this.
+LEVEL_BITS = 16
 #: lo and hi of clause 8.6.
 Pair = tuple[float, float]
 
 
 @dataclass(frozen=True)
+class LevelFormat:
+    """How levels are coded, and what they stand for (table 6.22); ``offsets`` are in 1/32 of a step."""
+
+    qp: int = 32
+    offsets: tuple[int, int] = (0, 0)
+    model_tables: bool = False
+    picture_before: bool = False
+
+
+@dataclass(frozen=True)
 class TensorFormat:
-    """The part of a coded tensor's parameters that tensors of other shapes often share (table 6.9)."""
+    """The part of a coded tensor's parameters that tensors of other shapes often share (table 6.9).
+
+    Where the inner codec is ``COEFFICIENTS``, ``levels`` takes the place of all else (:func:`format_of_levels`).
+    """
 
     bit_depth: int = 10
     inner_codec: InnerCodecId = InnerCodecId.LOSSLESS
@@ -40,11 +55,17 @@ class TensorFormat:
     reorder_coding: ReorderCoding = ReorderCoding.NONE
     packing: Packing = Packing.FRAMES
     fixed_range: Pair = (0.0, 0.0)
+    levels: LevelFormat | None = None
 
     @property
     def inner_bit_depth(self) -> int:
         """Bits of a sample in the inner codec."""
         return inner_bit_depth(self.inner_codec, self.bit_depth)
+
+
+def format_of_levels(levels: LevelFormat) -> TensorFormat:
+    """The format of a tensor of the inner codec ``COEFFICIENTS``: maps as they are, each in a frame, and no ranges."""
+    return TensorFormat(LEVEL_BITS, InnerCodecId.COEFFICIENTS, RangeScope.FIXED, levels=levels)
 
 
 @dataclass(frozen=True)
@@ -147,11 +168,12 @@ class GroupHeader:
 
 @dataclass
 class Substream:
-    """One inner elementary stream: parameter sets and the NAL units that follow, or the bytes of a lossless one."""
+    """One inner elementary stream: parameter sets and the NAL units that follow, or the bytes of one of our own."""
 
     parameter_sets: list[bytes] = field(default_factory=list)
     nal_units: Sequence[bytes] = field(default_factory=NalUnits)
     lossless_data: bytes = b""
+    level_data: bytes = b""
 
     @property
     def inner_nal_units(self) -> Iterator[bytes]:

@@ -44,10 +44,12 @@ class Bases:
     """The bases of a group's parameter sets (8.4): for each inner codec its templates, then the sets coded."""
 
     def __init__(self) -> None:
-        self._lists: dict[InnerCodecId, list[BitString]] = {InnerCodecId.LOSSLESS: []}
+        self._lists: dict[InnerCodecId, list[BitString]] = {}
 
     def of(self, codec: InnerCodecId) -> list[BitString]:
         """The list of one inner codec, which grows."""
+        if not codec.is_video:
+            return []
         if codec not in self._lists:
             self._lists[codec] = [BitString(0, 0), *templates(codec)]
         return self._lists[codec]
@@ -221,7 +223,7 @@ class BitstreamReader:
             group.substreams.append(Substream())
             substream_syntax.substream(reader, codec, group.substreams[-1], bases.of(codec))
             self._close(reader)
-            if codec != InnerCodecId.LOSSLESS:
+            if codec.is_video:
                 self._check_inner_stream(group.substreams[-1], geometry, reader.base_bit)
         if self.header.digest_length:
             expected = header_digest(self._stream_header, self.models.in_force.values(), payload)

@@ -17,6 +17,9 @@ def substream(s: Coder, inner_codec: InnerCodecId, u: Substream, bases: list[Bit
     if inner_codec == InnerCodecId.LOSSLESS:
         u.lossless_data = s("lossless_data", u.lossless_data, bits=s.bits_to_end(u.lossless_data))
         return
+    if inner_codec == InnerCodecId.COEFFICIENTS:
+        u.level_data = s("level_data", u.level_data, bits=s.bits_to_end(u.level_data))
+        return
     num_parameter_sets = s("num_parameter_sets", len(u.parameter_sets))
     fill(s, u.parameter_sets, num_parameter_sets, bytes)
     for i in range(num_parameter_sets):

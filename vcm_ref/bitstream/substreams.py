@@ -25,6 +25,8 @@ def to_substream(codec: InnerCodecId, inner_stream: bytes) -> Substream:
     """
     if codec == InnerCodecId.LOSSLESS:
         return Substream(lossless_data=inner_stream)
+    if codec == InnerCodecId.COEFFICIENTS:
+        return Substream(level_data=inner_stream)
     nal_units = list(split_byte_stream(inner_stream))
     if any(len(unit) < HEADER_BYTES for unit in nal_units):
         raise CodecError("the inner codec wrote a NAL unit without a header")
@@ -44,4 +46,6 @@ def to_inner_stream(codec: InnerCodecId, substream: Substream) -> bytes:
     """The elementary stream that the inner decoder is given."""
     if codec == InnerCodecId.LOSSLESS:
         return substream.lossless_data
+    if codec == InnerCodecId.COEFFICIENTS:
+        return substream.level_data
     return join_byte_stream(substream.inner_nal_units)

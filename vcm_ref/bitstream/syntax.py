@@ -14,7 +14,9 @@ from ..errors import UnsupportedError
 from .coder import Coder, Writer
 from .elements import MAX_CHANNELS, MAX_SIZE, SIGNATURE, VERSION
 from .headers import (
+    LEVEL_BITS,
     GroupHeader,
+    LevelFormat,
     Model,
     Pair,
     PictureDigests,
@@ -25,6 +27,7 @@ from .headers import (
     TensorPicture,
     Unit,
     UserData,
+    format_of_levels,
     has_choice,
 )
 from .permutation import fixed_index_bits, index_bits, rank, unrank
@@ -142,10 +145,12 @@ def tensor_header(s: Coder, h: StreamHeader, i: int) -> None:
     else:
         assert before is not None
         form = before.format
-    columns = s("grid_columns_minus1", given.grid.columns - 1) + 1
-    rows = channels // columns
-    if form.packing != Packing.STACKED:
-        rows = s("grid_rows_minus1", given.grid.rows - 1) + 1
+    columns = rows = 1
+    if form.inner_codec != InnerCodecId.COEFFICIENTS:
+        columns = s("grid_columns_minus1", given.grid.columns - 1) + 1
+        rows = channels // columns
+        if form.packing != Packing.STACKED:
+            rows = s("grid_rows_minus1", given.grid.rows - 1) + 1
     grid = Grid(columns, rows)
     s.require(
         rows > 0 and channels % grid.maps == 0 and (form.packing != Packing.STACKED or grid.maps == channels),
@@ -155,7 +160,7 @@ def tensor_header(s: Coder, h: StreamHeader, i: int) -> None:
     if has_choice(grid, channels):
         allocation = Allocation(s("allocation_idc", given.allocation))
     mode = Mode.AI
-    if form.inner_codec != InnerCodecId.LOSSLESS:
+    if form.inner_codec.is_video:
         mode = Mode(s("mode_idc", given.mode))
     tensor = TensorHeader(form, grid, allocation, mode)
     s.require(tensor != inherited, f"the parameters of tensor {name} could be same_tensor_flag")
@@ -166,6 +171,9 @@ def tensor_header(s: Coder, h: StreamHeader, i: int) -> None:
             before.mode,
         )
         s.require(alike, f"stacked tensor {name} has not the bit depth, inner codec and mode of the one above it")
+    if form.levels is not None and form.levels.model_tables:
+        has_model = bool(h.stages) and h.stages[-1].model_id is not None
+        s.require(has_model, f"tensor {name} has the tables of a model, and the last stage has no model")
     h.tensors[i] = tensor
 
 
@@ -174,16 +182,17 @@ def tensor_format(s: Coder, given: TensorFormat) -> TensorFormat:
     """Depth, inner codec, ranges, order coding and packing of a tensor."""
     bit_depth = s("bit_depth_minus1", given.bit_depth - 1) + 1
     inner_codec = InnerCodecId(s("inner_codec_idc", given.inner_codec))
-    s.require(
-        inner_codec == InnerCodecId.LOSSLESS or bit_depth <= 10,
-        f"bit depth {bit_depth} needs the lossless inner codec",
-    )
-    range_scope = RangeScope(s("range_scope_idc", given.range_scope))
-    reorder_coding = ReorderCoding(s("reorder_coding_idc", given.reorder_coding))
-    packing = Packing(s("packing_idc", given.packing))
-    form = TensorFormat(bit_depth, inner_codec, range_scope, reorder_coding, packing)
-    if range_scope == RangeScope.FIXED:
-        return replace(form, fixed_range=value_range(s, given.fixed_range))
+    s.require(not inner_codec.is_video or bit_depth <= 10, f"bit depth {bit_depth} needs another inner codec")
+    if inner_codec == InnerCodecId.COEFFICIENTS:
+        s.require(bit_depth == LEVEL_BITS, f"levels have the bit depth {LEVEL_BITS}")
+        form = format_of_levels(level_format(s, given.levels or LevelFormat()))
+    else:
+        range_scope = RangeScope(s("range_scope_idc", given.range_scope))
+        reorder_coding = ReorderCoding(s("reorder_coding_idc", given.reorder_coding))
+        packing = Packing(s("packing_idc", given.packing))
+        form = TensorFormat(bit_depth, inner_codec, range_scope, reorder_coding, packing)
+        if range_scope == RangeScope.FIXED:
+            form = replace(form, fixed_range=value_range(s, given.fixed_range))
     return form
 
 
@@ -337,3 +346,14 @@ def header_extension(s: Coder, extension: bytes) -> bytes:
     """Bytes for later editions of this version, which decoders skip."""
     extension_size = s("extension_size", len(extension))
     return s("extension_data", extension, bits=8 * extension_size)
+
+
+@table("6.22")
+def level_format(s: Coder, given: LevelFormat) -> LevelFormat:
+    """Step, reconstruction and tables of a tensor that is coded as levels."""
+    qp = s("level_qp", given.qp)
+    one = s("level_offset_one", given.offsets[0] + 8) - 8
+    more = s("level_offset_more", given.offsets[1] + 8) - 8
+    model_tables = bool(s("model_tables_flag", int(given.model_tables)))
+    picture_before = bool(s("picture_before_flag", int(given.picture_before)))
+    return LevelFormat(qp, (one, more), model_tables, picture_before)

@@ -52,6 +52,12 @@ class InnerCodecId(IntEnum):
     LOSSLESS = 0
     HEVC = 1
     VVC = 2
+    COEFFICIENTS = 3
+
+    @property
+    def is_video(self) -> bool:
+        """Whether frames of a video are coded."""
+        return self in (InnerCodecId.HEVC, InnerCodecId.VVC)
 
 
 class ReorderCoding(IntEnum):
@@ -153,6 +159,8 @@ class Samples:
     top: int
 
 
+#: A coded tensor ``(C, H, W)``, or frames: uint16 samples, or int32 levels.
+IntegerTensor = NDArray[np.uint16] | NDArray[np.int32]
 #: Channels, or frames; then height and width.
 Shape = tuple[int, int, int]
 
@@ -180,7 +188,7 @@ def frame_shapes(shapes: Sequence[Shape], placements: Sequence[Placement]) -> li
 
 def coded_size(inner_codec: InnerCodecId, height: int, width: int) -> tuple[int, int]:
     """Height and width of a frame as the inner codec sees it: for video, even and at least 32."""
-    if inner_codec == InnerCodecId.LOSSLESS:
+    if not inner_codec.is_video:
         return height, width
     return max(32, height + height % 2), max(32, width + width % 2)
 
@@ -190,5 +198,5 @@ VIDEO_BIT_DEPTH = 10
 
 
 def inner_bit_depth(inner_codec: InnerCodecId, bit_depth: int) -> int:
-    """Bits of a sample in the inner codec: the feature's own for lossless, 10 for video."""
-    return bit_depth if inner_codec == InnerCodecId.LOSSLESS else VIDEO_BIT_DEPTH
+    """Bits of a sample in the inner codec: 10 for video, else the tensor's own."""
+    return VIDEO_BIT_DEPTH if inner_codec.is_video else bit_depth

@@ -89,6 +89,11 @@ class Picture:
     )
 
 
+#: The codecs of video; those of frames; those with a QP.
+VIDEO = ("vvenc", "hevc", "vtm")
+FRAMES = (*VIDEO, "lossless")
+WITH_QP = (*VIDEO, "coefficients")
+_OF_FRAMES = ("codec.name", FRAMES)
 #: The methods of reduction that need a model.
 WITH_MODEL = ("klt",)
 
@@ -139,16 +144,21 @@ class Reduction:
 class Quantisation:
     """Quantisation of the layers (docs/bitstream.md, clause 8.6)."""
 
-    bit_depth: int = option(10, "bits of a sample, 2 to 10; with `lossless` up to 16", minimum=2, maximum=16)
+    bit_depth: int = option(
+        10, "bits of a sample, 2 to 10; with `lossless` up to 16", minimum=2, maximum=16, only_with=_OF_FRAMES
+    )
     range: Literal["fixed", "picture", "layer", "channel"] = option(
-        "layer", "the values that one pair of minimum and maximum spans"
+        "layer", "the values that one pair of minimum and maximum spans", only_with=_OF_FRAMES
     )
     profile: str | None = option(
-        None, "with `fixed`: a published range with its own rounding", values=tuple(RANGE_PROFILES)
+        None,
+        "with `fixed`: a published range with its own rounding",
+        values=tuple(RANGE_PROFILES),
+        only_with=_OF_FRAMES,
     )
-    min: float | None = option(None, "with `fixed`, instead of a profile: the minimum")
-    max: float | None = option(None, "with `fixed`, instead of a profile: the maximum")
-    rounding: Literal["nearest", "floor"] = option("nearest", "how a sample is rounded")
+    min: float | None = option(None, "with `fixed`, instead of a profile: the minimum", only_with=_OF_FRAMES)
+    max: float | None = option(None, "with `fixed`, instead of a profile: the maximum", only_with=_OF_FRAMES)
+    rounding: Literal["nearest", "floor"] = option("nearest", "how a sample is rounded", only_with=_OF_FRAMES)
 
 
 @dataclass(frozen=True)
@@ -156,10 +166,10 @@ class Order:
     """The order of a layer's maps."""
 
     method: Literal["none", "mean", "mse", "ssim"] = option(
-        "none", "`mean`: descending mean brightness; `mse`, `ssim`: chains from the brightest map"
+        "none", "`mean`: descending mean brightness; `mse`, `ssim`: chains from the brightest map", only_with=_OF_FRAMES
     )
     coding: Literal["exact", "fixed_length"] = option(
-        "exact", "`exact`: log2(C!) bits a layer; `fixed_length`: Ceil(log2(C)) bits an index"
+        "exact", "`exact`: log2(C!) bits a layer; `fixed_length`: Ceil(log2(C)) bits an index", only_with=_OF_FRAMES
     )
 
 
@@ -168,21 +178,22 @@ class Packing:
     """The place of each map in the frames (docs/bitstream.md, clause 8.5)."""
 
     method: Literal["frames", "quilted", "stacked"] = option(
-        "frames", "`quilted`: samples of maps interleaved; `stacked`: all layers in one frame"
+        "frames", "`quilted`: samples of maps interleaved; `stacked`: all layers in one frame", only_with=_OF_FRAMES
     )
     allocation: Literal["frame_major", "interleaved"] = option(
         "frame_major",
         "`frame_major` fills a frame before the next, `interleaved` one position of every frame before the next",
+        only_with=_OF_FRAMES,
     )
     grid: str | Mapping[str, str] | None = option(
         None,
         "columns x rows of maps; without it the squarest grid of all maps, for `stacked` MPEG's stack",
         by_layer=True,
+        only_with=_OF_FRAMES,
         **GRID,
     )
 
 
-VIDEO = ("vvenc", "hevc", "vtm")
 _PRESETS = {"vvenc": vvenc.PRESETS, "hevc": hevc.PRESETS}
 _GOPS = {"vvenc": vvenc.GOPS, "vtm": vtm.GOPS}
 
@@ -200,7 +211,9 @@ class Codec:
 
     RULES: ClassVar[Tree] = {"allOf": [_rules_of(codec) for codec in VIDEO]}
 
-    name: Literal["vvenc", "hevc", "vtm", "lossless"] = option("vvenc", "the inner codec's encoder")
+    name: Literal["vvenc", "hevc", "vtm", "lossless", "coefficients"] = option(
+        "vvenc", "the inner codec's encoder; `coefficients` codes levels without frames"
+    )
     preset: str | None = option(
         None,
         "; ".join(f"{codec}: {', '.join(f'`{preset}`' for preset in presets)}" for codec, presets in _PRESETS.items()),
@@ -213,12 +226,26 @@ class Codec:
         maximum=1024,
         only_with=("codec.name", VIDEO),
     )
-    qp: int = option(37, "the QP", minimum=0, maximum=63, only_with=("codec.name", VIDEO), was_required=True)
+    qp: int = option(
+        37,
+        "the QP; of `coefficients`, six double the step size, which is 1 for 32",
+        minimum=0,
+        maximum=63,
+        only_with=("codec.name", WITH_QP),
+        was_required=True,
+    )
     qp_offset: int | Mapping[str, int] | None = option(
-        None, "the number added to the QP of a layer", by_layer=True, only_with=("codec.name", VIDEO)
+        None, "the number added to the QP of a layer", by_layer=True, only_with=("codec.name", WITH_QP)
     )
     mode: Literal["AI", "RA"] | Mapping[str, Any] = option(
         "AI", "All-Intra or Random-Access", by_layer=True, only_with=("codec.name", VIDEO), was_required=True
+    )
+    rounding_offset: float = option(
+        0.2,
+        "how a value is rounded to a level: 0.5 to the nearest, less towards 0",
+        minimum=0,
+        maximum=0.5,
+        only_with=("codec.name", ("coefficients",)),
     )
     time_limit: float | None = option(
         None, "seconds that one run of the inner codec may take", exclusiveMinimum=0, maximum=10**8, shapes=False

@@ -6,7 +6,7 @@ Forward: reduction, quantisation, channel order, packing, depth. Inverse: the sa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
@@ -15,18 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bitstream.headers import Model, Pair, PictureHeader, StreamHeader, TensorPicture, names
-from ..bitstream.values import RangeScope, ReorderCoding, Samples, Shape, ValueRange, coded_size
+from ..bitstream.values import IntegerTensor, RangeScope, ReorderCoding, Samples, Shape, ValueRange, coded_size
 from .depth import lower_depth, raise_depth
+from .levels import in_steps, level_samples, quantise_levels
 from .order import OrderMethod, channel_order
 from .packing import pack, unpack
 from .quantisation import Rounding, dequantise, highest_value, measure_ranges, quantise
 
+#: Chooses int32 levels for float64 values in steps, both ``(C, H, W)``; is also told the tensor's number.
+LevelChoice = Callable[[NDArray[np.float64], int], NDArray[np.int32]]
+
 
 class Choices(NamedTuple):
-    """The encoder's own choices, which a decoder need not know."""
+    """The encoder's own choices, which a decoder need not know; without ``levels``, values are rounded to them."""
 
     rounding: Rounding = "nearest"
     order_method: OrderMethod = "none"
+    levels: LevelChoice | None = None
 
 
 class Side(NamedTuple):
@@ -40,11 +45,11 @@ class Side(NamedTuple):
 class ConvertedPicture:
     """One picture after conversion: side information, and the frames of each substream.
 
-    Frames are uint16 ``(F, H, W)`` of the inner bit depth, at their coded size.
+    Frames are uint16 ``(F, H, W)`` of the inner bit depth, at their coded size; levels are int32 ``(C, H, W)``.
     """
 
     side: Side
-    frames: list[NDArray[np.uint16]]
+    frames: list[IntegerTensor]
 
 
 class Chain:
@@ -70,34 +75,38 @@ class Chain:
         for transform in self._transforms:
             tensors = transform.forward(tensors)
         ranges = self._ranges(tensors)
-        quantised = [
-            quantise(tensor, value_range, form.bit_depth, choices.rounding)
-            for tensor, value_range, form in zip(tensors, ranges, self._formats, strict=True)
-        ]
-        orders = [
-            channel_order(q, choices.order_method, bit_depth=form.bit_depth, sums=sums)
-            for (q, sums), form in zip(quantised, self._formats, strict=True)
-        ]
-        return ConvertedPicture(Side(ranges, orders), self.to_frames([q for q, _ in quantised], orders))
+        quantised: list[IntegerTensor] = []
+        orders: list[NDArray[np.intp]] = []
+        for number, (tensor, value_range, form) in enumerate(zip(tensors, ranges, self._formats, strict=True)):
+            if form.levels is not None:
+                quantised.append(self._levels(tensor, number, choices))
+                orders.append(np.arange(len(tensor)))
+                continue
+            q, sums = quantise(tensor, value_range, form.bit_depth, choices.rounding)
+            quantised.append(q)
+            orders.append(channel_order(q, choices.order_method, bit_depth=form.bit_depth, sums=sums))
+        return ConvertedPicture(Side(ranges, orders), self.to_frames(quantised, orders))
 
-    def to_frames(
-        self, tensors: Sequence[NDArray[np.uint16]], orders: Sequence[NDArray[np.intp]]
-    ) -> list[NDArray[np.uint16]]:
+    def to_frames(self, tensors: Sequence[IntegerTensor], orders: Sequence[NDArray[np.intp]]) -> list[IntegerTensor]:
         """Turn integer tensors ``(C, H, W)`` into frames ``(F, H, W)`` of the inner bit depth at their coded size."""
 
         def size(number: int, height: int, width: int) -> tuple[int, int]:
             return coded_size(self._formats[self._members[number][0]].inner_codec, height, width)
 
         frames = pack(tensors, orders, self.header.placements, coded_size=size)
+        formats = [self._formats[members[0]] for members in self._members]
         return [
-            raise_depth(clip, self._formats[members[0]].bit_depth, self._formats[members[0]].inner_bit_depth)
-            for clip, members in zip(frames, self._members, strict=True)
+            clip if form.bit_depth == form.inner_bit_depth else raise_depth(clip, form.bit_depth, form.inner_bit_depth)
+            for clip, form in zip(frames, formats, strict=True)
         ]
 
     def to_tensors(
-        self, planes: Sequence[NDArray[np.uint16]], shapes: Sequence[Shape], orders: Sequence[NDArray[np.intp]]
-    ) -> dict[str, NDArray[np.uint16]]:
-        """Turn decoded planes (tier T0), which stay as they are, into integer tensors of ``shapes`` (tier T1)."""
+        self, planes: Sequence[IntegerTensor], shapes: Sequence[Shape], orders: Sequence[NDArray[np.intp]]
+    ) -> dict[str, IntegerTensor]:
+        """Turn decoded planes (tier T0), which stay as they are, into integer tensors of ``shapes`` (tier T1).
+
+        Levels are such a tensor already.
+        """
         frames = []
         for plane, members in zip(planes, self._members, strict=True):
             form = self._formats[members[0]]
@@ -107,11 +116,13 @@ class Chain:
         return dict(zip(names(self.header.coded), tensors, strict=True))
 
     def to_layers(
-        self, tensors: Mapping[str, NDArray[np.uint16]], ranges: Sequence[ValueRange], shapes: Sequence[Shape]
+        self, tensors: Mapping[str, IntegerTensor], ranges: Sequence[ValueRange], shapes: Sequence[Shape]
     ) -> dict[str, NDArray[np.float32]]:
         """Turn integer tensors (tier T1) into float32 layers of ``shapes`` (tier T2)."""
         samples = [
             Samples(q, value_range, highest_value(form.bit_depth))
+            if form.levels is None
+            else level_samples(q.astype(np.int32, copy=False), form.levels)
             for q, value_range, form in zip(tensors.values(), ranges, self._formats, strict=True)
         ]
         before, current = [], list(shapes)
@@ -121,6 +132,12 @@ class Chain:
         for transform, wanted in zip(reversed(self._transforms), reversed(before), strict=True):
             samples = transform.inverse(samples, wanted)
         return {layer.name: dequantise(tensor) for layer, tensor in zip(self.header.layers, samples, strict=True)}
+
+    def _levels(self, tensor: NDArray[np.float32], number: int, choices: Choices) -> NDArray[np.int32]:
+        levels = self._formats[number].levels
+        assert levels is not None
+        values = in_steps(tensor, levels.qp)
+        return quantise_levels(values, 0.5) if choices.levels is None else choices.levels(values, number)
 
     def _ranges(self, tensors: Sequence[NDArray[np.float32]]) -> list[ValueRange]:
         """The range of each tensor; those of scope ``PICTURE`` have one together."""
@@ -139,7 +156,7 @@ class Chain:
         ]
 
 
-def split_pictures(planes: Sequence[NDArray[np.uint16]], pictures: int) -> list[list[NDArray[np.uint16]]]:
+def split_pictures(planes: Sequence[IntegerTensor], pictures: int) -> list[list[IntegerTensor]]:
     """The frames of each picture, out of a group's substreams, in which picture follows picture (clause 8.3)."""
     parts = [np.split(clip, pictures) for clip in planes]
     return [list(own) for own in zip(*parts, strict=True)]

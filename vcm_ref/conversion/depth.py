@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from vcm_ref.bitstream.values import IntegerTensor
 
 
-def raise_depth(frames: NDArray[np.uint16], bit_depth: int, inner_bit_depth: int) -> NDArray[np.uint16]:
+def raise_depth(frames: IntegerTensor, bit_depth: int, inner_bit_depth: int) -> IntegerTensor:
     """Shift samples of ``bit_depth`` bits up to ``inner_bit_depth`` bits, which are no fewer.
 
     Works in the memory of ``frames`` ``(F, H, W)`` and returns it.
@@ -17,7 +18,7 @@ def raise_depth(frames: NDArray[np.uint16], bit_depth: int, inner_bit_depth: int
     return frames
 
 
-def lower_depth(frames: NDArray[np.uint16], bit_depth: int, inner_bit_depth: int) -> NDArray[np.uint16]:
+def lower_depth(frames: IntegerTensor, bit_depth: int, inner_bit_depth: int) -> IntegerTensor:
     """Round samples of ``inner_bit_depth`` bits to ``bit_depth`` bits, which are no more.
 
     Normative (docs/bitstream.md, 8.3): ``Clip3(0, 2**n - 1, (s + (1 << (shift - 1))) >> shift)``

@@ -10,12 +10,21 @@ where it lies. The forward copies from map to view, the inverse from view to map
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vcm_ref.bitstream.values import Allocation, Grid, Packing, Placement, Shape, frame_shapes, substream_members
+from vcm_ref.bitstream.values import (
+    Allocation,
+    Grid,
+    IntegerTensor,
+    Packing,
+    Placement,
+    Shape,
+    frame_shapes,
+    substream_members,
+)
 from vcm_ref.conversion.parallel import block_maps, share_out
 
 #: Takes the number of a substream, height and width of its frames; returns those to be coded.
@@ -36,13 +45,13 @@ def cell_positions(channels: int, grid: Grid, allocation: Allocation) -> tuple[N
 
 
 def pack(
-    qs: Sequence[NDArray[np.uint16]],
+    qs: Sequence[IntegerTensor],
     orders: Sequence[NDArray[np.intp]],
     placements: Sequence[Placement],
     *,
     coded_size: CodedSize | None = None,
     threads: int | None = None,
-) -> list[NDArray[np.uint16]]:
+) -> list[Any]:
     """Pack the tensors' quantised maps ``(C, H, W)`` into frames; returns ``(F, H, W)`` for each substream.
 
     ``orders`` and ``placements`` are those of the tensors, each grid checked by `check_grid`. ``coded_size``
@@ -51,12 +60,13 @@ def pack(
     too: cheap to code, and ignored by the decoder.
     """
     shapes: list[Shape] = [(len(q), q.shape[1], q.shape[2]) for q in qs]
-    substreams = []
+    substreams: list[IntegerTensor] = []
+    members = substream_members(placements)
     for number, (frames, height, width) in enumerate(frame_shapes(shapes, placements)):
         coded_height, coded_width = coded_size(number, height, width) if coded_size else (height, width)
         if coded_height < height or coded_width < width:
             raise ValueError(f"coded size {coded_width}x{coded_height} is below the frame's {width}x{height}")
-        substreams.append(np.empty((frames, coded_height, coded_width), np.uint16))
+        substreams.append(np.empty((frames, coded_height, coded_width), qs[members[number][0]].dtype))
     regions = _regions(substreams, shapes, placements)
 
     def work(drawn: Iterator[list[_Place]]) -> None:
@@ -73,13 +83,13 @@ def pack(
 
 
 def unpack(
-    substreams: Sequence[NDArray[np.uint16]],
+    substreams: Sequence[IntegerTensor],
     shapes: Sequence[Shape],
     orders: Sequence[NDArray[np.intp]],
     placements: Sequence[Placement],
     *,
     threads: int | None = None,
-) -> list[NDArray[np.uint16]]:
+) -> list[IntegerTensor]:
     """Take the tensors' quantised maps ``(C, H, W)`` out of the frames ``(F, H, W)`` of each substream.
 
     Normative (docs/bitstream.md, 8.5). ``shapes`` are those of the tensors. Frames may be larger
@@ -88,8 +98,8 @@ def unpack(
     for frames, needed in zip(substreams, frame_shapes(shapes, placements), strict=True):
         if frames.shape[0] != needed[0] or frames.shape[1] < needed[1] or frames.shape[2] < needed[2]:
             raise ValueError(f"frames of shape {frames.shape} do not hold {needed}")
-    qs = [np.empty(shape, np.uint16) for shape in shapes]
     regions = _regions(substreams, shapes, placements)
+    qs = [np.empty(shape, region.dtype) for shape, region in zip(shapes, regions, strict=True)]
 
     def work(drawn: Iterator[list[_Place]]) -> None:
         for places in drawn:
@@ -105,11 +115,11 @@ class _Place(NamedTuple):
 
     tensor: int
     channel: int
-    view: NDArray[np.uint16]
+    view: IntegerTensor
 
 
 def _places(
-    regions: Sequence[NDArray[np.uint16]],
+    regions: Sequence[IntegerTensor],
     shapes: Sequence[Shape],
     orders: Sequence[NDArray[np.intp]],
     placements: Sequence[Placement],
@@ -137,10 +147,10 @@ def _places(
 
 
 def _regions(
-    substreams: Sequence[NDArray[np.uint16]], shapes: Sequence[Shape], placements: Sequence[Placement]
-) -> list[NDArray[np.uint16]]:
+    substreams: Sequence[IntegerTensor], shapes: Sequence[Shape], placements: Sequence[Placement]
+) -> list[IntegerTensor]:
     """Return the part ``(F, H, W)`` of the frames that is each tensor's own, padding included."""
-    regions: list[NDArray[np.uint16]] = []
+    regions: list[Any] = []
     for frames, members in zip(substreams, substream_members(placements), strict=True):
         heights = [placements[i].grid.rows * shapes[i][1] for i in members]
         regions += np.split(frames, np.cumsum(heights)[:-1], axis=1)

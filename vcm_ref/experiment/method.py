@@ -14,6 +14,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from .. import level_settings
 from ..bitstream.join import can_join
 from ..codec import make_encoder
 from ..codec.picture import PictureCoder
@@ -356,6 +357,8 @@ def _parts_of(text: str, layers: tuple[str, ...], qp: int, threads: int) -> list
 @cache
 def _codec_description(text: str) -> Record:
     tree = json.loads(text)
+    if tree["codec"]["name"] == level_settings.NAME:
+        return {"encoder": level_settings.NAME}
     options = {"preset": tree["codec"].get("preset"), "gop": tree["codec"].get("gop")}
     given = {key: value for key, value in options.items() if value is not None}
     encoder = make_encoder(tree["codec"]["name"], bit_depth=tree["quantisation"]["bit_depth"], **given)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -161,7 +162,7 @@ def _decode(case: Case, data: bytes) -> tuple[list[PictureDigests], bytes]:
     try:
         for picture in Decoder(io.BytesIO(data)).pictures():
             found.append(_digests(picture))
-            planes += [np.ascontiguousarray(plane, "<u2").tobytes() for plane in picture.planes]
+            planes += [np.ascontiguousarray(plane, "<u2").tobytes() for plane in picture.planes.values()]
     except VcmError as error:
         raise SuiteError(f"{case.id}: our decoder does not take it: {error}") from error
     return found, b"".join(planes)
@@ -169,7 +170,7 @@ def _decode(case: Case, data: bytes) -> tuple[list[PictureDigests], bytes]:
 
 def _digests(picture: DecodedPicture) -> PictureDigests:
     features = picture.features
-    planes = {f"substream{number}": plane for number, plane in enumerate(picture.planes)}
+    planes = {f"substream{number}": plane for number, plane in picture.planes.items()}
     return PictureDigests(
         features.height,
         features.width,
@@ -179,7 +180,7 @@ def _digests(picture: DecodedPicture) -> PictureDigests:
     )
 
 
-def _shape(tensor: NDArray[np.uint16] | NDArray[np.float32]) -> tuple[int, int, int]:
+def _shape(tensor: NDArray[Any]) -> tuple[int, int, int]:
     first, second, third = tensor.shape
     return first, second, third
 

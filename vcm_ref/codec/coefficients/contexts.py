@@ -1,0 +1,102 @@
+"""What the levels coded before tell about those of a row (docs/bitstream.md, 8.10.3).
+
+All is in integers. A mean magnitude is in 1/1024 of a level. The arrays of a row are ``(c, W)``: the components of a
+band, and the positions of a line.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .counts import Ints
+
+Levels = NDArray[np.int32]
+
+UNIT = 1024
+BAND = 24
+#: The magnitude to the left, which is known last, is taken as 0, 1, or 2 for more.
+LEFT = 3
+#: The flags of a level: its magnitude is above 0, above 1, above 2.
+FLAGS = 3
+#: The number of contexts of a flag in each of three sets.
+SETS = (64, 20 * LEFT * 10, 32 * 4)
+CONTEXTS = sum(SETS)
+SIGNS = 9
+THRESHOLDS = np.array([(4 + i % 4) << (i // 4 + 2) for i in range(63)], np.int64)
+_EXPECTED_WEIGHT = 24
+_LEAST = 16
+_LEFTS = np.arange(LEFT)[:, None, None]
+_SECOND, _THIRD = SETS[0], SETS[0] + SETS[1]
+
+
+def bands(components: int) -> list[tuple[int, int]]:
+    """First component and end of each band: of 1, 1, 2, 4, 8, 16 and then of 24 components; the last may have fewer."""
+    starts = [0]
+    while starts[-1] < components:
+        starts.append(min(starts[-1] + min(max(starts[-1], 1), BAND), components))
+    return list(pairwise(starts))
+
+
+def classes(means: Ints) -> Ints:
+    """The class of each mean magnitude, 0 to 63: four to an octave, from 1/64 of a level on."""
+    return np.searchsorted(THRESHOLDS, means, "right")
+
+
+class BandContexts:
+    """The contexts of one band, row by row.
+
+    ``levels`` int32 ``(C, H, W)`` are those of the picture, of which only what is coded is read. ``means`` int64
+    ``(C,)`` are the mean magnitudes to expect, or None; ``before`` is the picture before, or None.
+    """
+
+    def __init__(self, levels: Levels, first: int, end: int, means: Ints | None, before: Levels | None) -> None:
+        _, height, width = levels.shape
+        self._own = levels[first:end]
+        known = min(first, BAND)
+        divisor = max(known, 1)
+        energy = np.abs(levels[first - known : first]).sum(0, dtype=np.int64)
+        around = 4 * energy
+        around[1:] += energy[:-1]
+        around[:-1] += energy[1:]
+        around[:, 1:] += energy[:, :-1]
+        around[:, :-1] += energy[:, 1:]
+        self._density = around * (UNIT // 8) // divisor
+        self._density_class = np.minimum(classes(self._density) // 4, 9)
+        mean = int(energy.sum()) * UNIT // (divisor * height * width)
+        self._mean = mean + _LEAST
+        if before is not None:
+            self._expected = np.abs(before[first:end]).sum((1, 2), dtype=np.int64) * UNIT // (height * width)
+        elif means is not None:
+            self._expected = means[first:end]
+        else:
+            self._expected = np.full(end - first, mean if known else UNIT)
+        self._sum = np.zeros(end - first, np.int64)
+        # magnitudes of the two lines above, with one more position at each side
+        self._above, self._second = np.zeros((2, end - first, width + 2), np.int64)
+
+    def row(self, y: int) -> Ints:
+        """The contexts ``(sets, LEFT, c, W)`` of a flag in line ``y``; lines are asked for in order."""
+        width = self._own.shape[2]
+        if y:
+            self._second, self._above = self._above, self._second
+            np.abs(self._own[:, y - 1], out=self._above[:, 1:-1])
+            self._sum += self._above.sum(1)
+        north = self._above[:, 1:-1]
+        around = self._above[:, :-2] + self._above[:, 2:] + self._second[:, 1:-1]
+        rate = (_EXPECTED_WEIGHT * self._expected + UNIT * self._sum) // (_EXPECTED_WEIGHT + y * width)
+        likely = (rate[:, None] + _LEAST) * self._density[y] // self._mean
+        mean = 20 * rate[:, None] + UNIT * (27 * north + 8 * around) + 128 * likely
+        rate_class = np.minimum(classes(rate) // 2, 19)[:, None]
+        found = np.empty((len(SETS), LEFT, *north.shape), np.int64)
+        found[0] = classes((mean >> 8) + 148 * _LEFTS)
+        found[1] = _SECOND + 30 * rate_class + 10 * _LEFTS + self._density_class[y]
+        found[2] = _THIRD + classes(likely) // 2 * 4 + np.minimum(north + _LEFTS, 3)
+        return found
+
+    def signs(self, y: int) -> Ints:
+        """The context ``(3, c, W)`` of a sign, by the sign to the left -1, 0 or 1; one for each sign above."""
+        above = np.sign(self._own[:, y - 1]) if y else np.zeros(self._own[:, 0].shape, np.int64)
+        return 3 * _LEFTS + above + 1

@@ -1,0 +1,129 @@
+"""Coding the levels of pictures, decision by decision (docs/bitstream.md, 8.10.2).
+
+One description serves both directions: it writes or reads as its coder does.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import CodecError
+from .contexts import CONTEXTS, FLAGS, LEFT, SIGNS, BandContexts, Levels, bands
+from .counts import Counts, Ints
+from .range_coder import BinaryCoder
+from .tables import Tables
+
+MAX_LEVEL = 65535
+#: A level above 2 is coded as its length and its bits; a length is 0 to 15, in one of 16 groups of contexts.
+LENGTHS = 15
+GROUPS = 16
+_FLAG_OFFSETS = (CONTEXTS * np.arange(FLAGS))[:, None, None, None]
+
+
+class LevelCoder:
+    """Codes one tensor, picture after picture, and learns from each row."""
+
+    def __init__(self, coder: BinaryCoder, tables: Tables, components: int) -> None:
+        self._coder = coder
+        self._tables = tables
+        self._bands = bands(components)
+        self._flags = Counts(tables.counts)
+        self._signs = Counts(np.zeros((SIGNS + components, 2), np.int64))
+        self._lengths = Counts(np.zeros((GROUPS * LENGTHS, 2), np.int64))
+        self._length_zero = self._lengths.zero(np.arange(GROUPS * LENGTHS)[None]).tolist()
+
+    def picture(self, levels: Levels, before: Levels | None = None) -> None:
+        """Code the levels int32 ``(C, H, W)``; a reader is given zeros, and fills them in.
+
+        Raises :class:`CodecError` for levels that no encoder writes.
+        """
+        used = sum(bool(levels[first:].any()) for first, _ in self._bands)
+        used = self._coder.bits(len(self._bands).bit_length(), used)
+        if used > len(self._bands):
+            raise CodecError(f"coefficients: {used} bands of {len(self._bands)}")
+        for first, end in self._bands[:used]:
+            contexts = BandContexts(levels, first, end, self._tables.means, before)
+            for y in range(levels.shape[1]):
+                self._row(contexts, first, y, levels[first:end, y])
+        if used and not levels[self._bands[used - 1][0] :].any():
+            raise CodecError("coefficients: the last band that is coded has no level")
+
+    def _row(self, contexts: BandContexts, first: int, y: int, row: Levels) -> None:
+        """Code line ``y`` of a band, int32 ``(c, W)``."""
+        count, width = row.shape
+        sets = contexts.row(y)
+        places = flag_places(sets)
+        zero, one, two = self._flags.zero(places).tolist()
+        groups = (sets[0] // 4).reshape(LEFT, -1)
+        sign_places = np.stack(np.broadcast_arrays(contexts.signs(y), SIGNS + first + np.arange(count)[:, None]))
+        sign_places = sign_places.reshape(2, 3, -1)
+        signs = self._signs.zero(sign_places).tolist()
+        values = row.ravel().tolist()
+        lengths: list[tuple[int, int]] = []
+        bit = self._coder.bit
+        for start in range(0, count * width, width):
+            left = sign = 0
+            for i in range(start, start + width):
+                value = values[i]
+                if not bit(zero[left][i], value != 0):
+                    left = sign = 0
+                    continue
+                level = abs(value)
+                if not bit(one[left][i], level > 1):
+                    level = 1
+                elif not bit(two[left][i], level > 2):
+                    level = 2
+                else:
+                    level = 3 + self._rest(int(groups[left, i]), level - 3, lengths)
+                sign = -1 if bit(signs[sign + 1][i], value < 0) else 1
+                left = min(level, 2)
+                values[i] = sign * level
+        row[...] = np.array(values).reshape(count, width)
+        self._learn(row, places, sign_places, lengths)
+
+    def _rest(self, group: int, value: int, lengths: list[tuple[int, int]]) -> int:
+        """Code the part of a magnitude above 3: the length of this plus 1, and its bits."""
+        wanted = (value + 1).bit_length() - 1
+        length = 0
+        while length < LENGTHS:
+            place = LENGTHS * group + length
+            more = self._coder.bit(self._length_zero[place], length < wanted)
+            lengths.append((place, more))
+            if not more:
+                break
+            length += 1
+        value = (1 << length) - 1 + self._coder.bits(length, value + 1 - (1 << length))
+        if value + 3 > MAX_LEVEL:
+            raise CodecError(f"coefficients: a level of {value + 3}")
+        return value
+
+    def _learn(self, row: Levels, places: Ints, sign_places: Ints, lengths: list[tuple[int, int]]) -> None:
+        """Count the decisions of a row."""
+        self._flags.learn(*flag_decisions(row, places))
+        there = np.flatnonzero(row)
+        if len(there):
+            sign_lefts = np.ones_like(row)
+            sign_lefts[:, 1:] += np.sign(row[:, :-1])
+            own_signs = sign_places[:, sign_lefts.ravel()[there], there]
+            self._signs.learn(own_signs, row.ravel()[there] < 0)
+        if lengths:
+            found = np.array(lengths)
+            self._lengths.learn(found[None, :, 0], found[:, 1] > 0)
+            self._length_zero = self._lengths.zero(np.arange(GROUPS * LENGTHS)[None]).tolist()
+
+
+def flag_places(sets: Ints) -> Ints:
+    """The contexts of all flags ``(sets, FLAGS, LEFT, N)`` of a row, from :meth:`BandContexts.row`."""
+    return (sets[:, None] + _FLAG_OFFSETS).reshape(len(sets), FLAGS, LEFT, -1)
+
+
+def flag_decisions(row: Levels, places: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+    """The flags that a row ``(c, W)`` has: the contexts ``(sets, N)`` of each, and its value."""
+    magnitudes = np.abs(row)
+    lefts = np.zeros_like(row)
+    lefts[:, 1:] = np.minimum(magnitudes[:, :-1], LEFT - 1)
+    own = places[:, :, lefts.ravel(), np.arange(row.size)]
+    flags, magnitudes = np.arange(FLAGS)[:, None], magnitudes.ravel()
+    reached = np.flatnonzero(magnitudes >= flags)
+    return own.reshape(len(places), -1)[:, reached], (magnitudes > flags).ravel()[reached]
