@@ -49,8 +49,9 @@ def test_the_basis_holds_the_energy(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     data = klt.train(job(saved(tmp_path / "features", 12), tmp_path / "part", "reduction.components=8"))
     model = KltModel.of(data)
     assert [layer.first is not None for layer in model.layers] == [two_steps] * 2
-    if two_steps:
-        assert [layer.first.components for layer in model.layers if layer.first is not None] == [2, 2]
+    if two_steps:  # blocks of 2x2 of the first layer, single samples of the second
+        assert [layer.first.entries for layer in model.layers if layer.first is not None] == [12, 4]
+        assert sum(layer.first.components for layer in model.layers if layer.first is not None) == 10
     assert lost(data, 8, 1000) < 0.05
     assert lost(data, 8, 1000) < lost(data, 2, 1000)
 
@@ -97,7 +98,7 @@ def test_an_interrupted_training_goes_on(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(KeyboardInterrupt):
         klt.train(replace(begun, run_batches=interrupted))
     assert klt.train(replace(begun, run_batches=interrupted)) == whole
-    assert done == ["0", "1", "2", "3", "4"]
+    assert done == ["0", "1", "2", "3", "4"] * 2  # of the covariance, and of the tables
 
 
 def test_the_record_and_the_table(tmp_path: Path) -> None:

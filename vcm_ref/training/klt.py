@@ -2,8 +2,8 @@
 
 Each layer is cut into blocks at the positions of the coarsest one, as the stage does it, and the entries of all blocks
 at a position are one vector. (Pixel-unshuffled pyramids with one basis: MPEG's m65704, PreBM.) The basis is that of the
-vectors' covariance. Where vectors would have more than ``MOST_ENTRIES`` entries, each layer's channels go through a map
-of their own first, which keeps the channel components of most energy for their number of entries.
+vectors' covariance. Where vectors would have more than ``MOST_ENTRIES`` entries, blocks of 2x2 of each layer go through
+a map of their own first, which keeps the components of most energy for their number of entries.
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ from numpy.typing import NDArray
 
 from ..bitstream.elements import MAX_COMPONENTS
 from ..bitstream.values import Layer
+from ..codec.coefficients import count_contexts, scales_of, table_tensors
+from ..conversion.levels import in_steps, quantise_levels
 from ..conversion.reduction import Klt
 from ..conversion.reduction.klt import FRACTION, LAYER_FRACTION, SCALE_FRACTION, first_step, given_numbers
 from ..conversion.reduction.klt_model import MAX_GAIN, MAX_SHIFT, KltModel, LayerModel, LinearMap
 from ..errors import ConfigError
+from ..level_settings import ROUNDING_OFFSET
 from .inputs import features_of, network_text
 from .job import Job
 from .moments import blocks, fraction_bits, integers, mean_and_covariance, moments
@@ -30,10 +33,14 @@ from .sums import Sums, summed
 
 MOST_ENTRIES = 4096
 #: Entries that the first steps leave, where there are first steps.
-ENTRIES_AFTER_FIRST = 2048
+ENTRIES_AFTER_FIRST = 1536
+#: First steps are of blocks of 2x2, where these have no more entries; else of single samples.
+MOST_FIRST_ENTRIES = 1024
 COMPONENTS = 256
 #: The root mean square that entries have after the gain, for which steps of QP 17 to 47 are of use: YOLOX-nano's.
 USUAL_RMS = 0.375
+#: The QPs at which the tables of the entropy coder are trained, all together.
+TABLE_QPS = (26, 32, 38, 44)
 #: Numbers between the steps lose this many bits to have 16.
 _BETWEEN = 4
 
@@ -46,6 +53,16 @@ class Shape(NamedTuple):
     layers: tuple[tuple[str, int], ...]
     shifts: tuple[int, ...]
     fractions: tuple[int, ...]
+
+    def first_shift(self, number: int) -> int:
+        """b: the blocks of a first step of layer ``number`` have sides of ``2**b``."""
+        return min(self.shifts[number], 1) if self.layers[number][1] * 4 <= MOST_FIRST_ENTRIES else 0
+
+    def entries_after(self, number: int, step: LinearMap | None) -> int:
+        """The entries of layer ``number`` in a joint vector."""
+        if step is None:
+            return self.layers[number][1] << 2 * self.shifts[number]
+        return step.components << 2 * (self.shifts[number] - self.first_shift(number))
 
 
 @dataclass(frozen=True)
@@ -63,12 +80,14 @@ class Trained:
 def train(job: Job) -> bytes:
     """Learn a model from the job's inputs: its bytes. Raises :class:`ConfigError`, or what the inputs raise."""
     trained, shape = learn(job)
-    stage = Klt(trained.model.components, list(shape.shifts))
     for line in energies(trained):
         job.tell(line)
-    model = trained.model.to_bytes(metadata(job), {})
-    stage.ready([Layer(*layer) for layer in shape.layers], model)
-    return model
+    stage = Klt(trained.model.components, list(shape.shifts))
+    scales = scales_of(np.sqrt(trained.variances / 2))  # the mean magnitude of a Laplacian variable
+    bare = trained.model.to_bytes({}, {})
+    text = network_text(job.configuration)
+    counted = summed(job, "contexts", level_counts, text, shape, stage, bare, scales)
+    return trained.model.to_bytes(metadata(job), table_tensors(scales, counted["contexts"]))
 
 
 def learn(job: Job) -> tuple[Trained, Shape]:
@@ -81,8 +100,8 @@ def learn(job: Job) -> tuple[Trained, Shape]:
     first: tuple[LinearMap | None, ...] = (None,) * len(shape.layers)
     gain = 0
     if entries > MOST_ENTRIES:
-        gain, first = first_maps(summed(job, "channels", channel_moments, text, shape), shape)
-        entries = sum(one.components << 2 * s for one, s in zip(first, shape.shifts, strict=True) if one is not None)
+        gain, first = first_maps(summed(job, "first", first_moments, text, shape), shape)
+        entries = sum(shape.entries_after(number, step) for number, step in enumerate(first))
     if components > min(entries, MAX_COMPONENTS):
         raise ConfigError(f"reduction.components is {components}; these layers have {min(entries, MAX_COMPONENTS)}")
     found = summed(job, "joint", joint_moments, text, shape, gain, first)
@@ -100,12 +119,14 @@ def shape_of(layers: dict[str, NDArray[np.float32]]) -> Shape:
     )
 
 
-def channel_moments(path: Path, text: str, shape: Shape) -> Sums:
-    """Of one input: the moments of the channels of each layer, under the layer's number and a dot."""
+def first_moments(path: Path, text: str, shape: Shape) -> Sums:
+    """Of one input: the moments of each layer's blocks of the first step, under the layer's number and a dot."""
     found: Sums = {}
     tensors = features_of(text, path, shape.layers).layers.values()
     for number, (tensor, fraction) in enumerate(zip(tensors, shape.fractions, strict=True)):
-        own = moments(integers(tensor, fraction).reshape(len(tensor), -1))
+        shift = shape.first_shift(number)
+        rows, columns = -(-tensor.shape[1] >> shift), -(-tensor.shape[2] >> shift)
+        own = moments(blocks(integers(tensor, fraction), shift, rows, columns))
         found |= {f"{number}.{name}": array for name, array in own.items()}
     return found
 
@@ -118,39 +139,50 @@ def joint_moments(path: Path, text: str, shape: Shape, gain: int, first: Sequenc
         for axis in (1, 2)
     )
     parts = []
-    for tensor, shift, fraction, step in zip(tensors, shape.shifts, shape.fractions, first, strict=True):
+    for number, (tensor, shift, step) in enumerate(zip(tensors, shape.shifts, first, strict=True)):
         if step is None:
-            numbers = integers(tensor, fraction)
-        else:
-            numbers = integers(first_step(given_numbers(tensor, gain), step).astype(np.float64), -_BETWEEN)
-        parts.append(blocks(numbers, shift, rows, columns))
+            parts.append(blocks(integers(tensor, shape.fractions[number]), shift, rows, columns))
+            continue
+        given, own = given_numbers(tensor, gain, (rows << shift, columns << shift)), shape.first_shift(number)
+        numbers = integers(first_step(given, step, own).astype(np.float64), -_BETWEEN)
+        parts.append(blocks(numbers, shift - own, rows, columns))
     return moments(np.concatenate(parts))
 
 
-def first_maps(channel_sums: Sums, shape: Shape) -> tuple[int, tuple[LinearMap, ...]]:
-    """The gain, and for each layer the map of its channels.
+def level_counts(path: Path, text: str, shape: Shape, stage: Klt, model: bytes, scales: NDArray[np.uint8]) -> Sums:
+    """Of one input: the counts of the flags of its levels, at all of ``TABLE_QPS``."""
+    layers = [Layer(*layer) for layer in shape.layers]
+    (coded,) = stage.ready(layers, model).forward(list(features_of(text, path, shape.layers).layers.values()))
+    found: NDArray[np.int64] = np.zeros((), np.int64)
+    for qp in TABLE_QPS:
+        levels = quantise_levels(in_steps(coded, qp), ROUNDING_OFFSET)
+        found = found + count_contexts(levels, scales, qp)
+    return {"contexts": found}
 
-    A component of a layer with shift s has ``4**s`` entries and as many samples, so that the components with the
+
+def first_maps(sums: Sums, shape: Shape) -> tuple[int, tuple[LinearMap, ...]]:
+    """The gain, and for each layer the map of its blocks.
+
+    A component of a layer is one entry for each of the layer's blocks at a position, so that the components with the
     largest variances have the most energy for their entries.
     """
-    found = [
-        mean_and_covariance(_of_layer(channel_sums, number), np.full(channels, 2.0**-fraction))
-        for number, ((_, channels), fraction) in enumerate(zip(shape.layers, shape.fractions, strict=True))
-    ]
-    energy = sum(float(np.trace(own)) * 4**shift for (_, own), shift in zip(found, shape.shifts, strict=True))
-    entries = sum(channels << 2 * shift for (_, channels), shift in zip(shape.layers, shape.shifts, strict=True))
-    gain = gain_for(energy, entries)
+    blocks_of = [1 << 2 * (shift - shape.first_shift(number)) for number, shift in enumerate(shape.shifts)]
+    found = []
+    for number, fraction in enumerate(shape.fractions):
+        own = _of_layer(sums, number)
+        found.append(mean_and_covariance(own, np.full(len(own["sums"]), 2.0**-fraction)))
+    energy = sum(float(np.trace(own)) * count for (_, own), count in zip(found, blocks_of, strict=True))
+    gain = gain_for(energy, sum(len(mean) * count for (mean, _), count in zip(found, blocks_of, strict=True)))
     bases = [eigenvectors(covariance) for _, covariance in found]
     counts = [1] * len(bases)
     ranked = [
         (float(value), number, place) for number, (values, _) in enumerate(bases) for place, value in enumerate(values)
     ]
-    left = ENTRIES_AFTER_FIRST - sum(1 << 2 * shift for shift in shape.shifts)
+    left = ENTRIES_AFTER_FIRST - sum(blocks_of)
     for _, number, place in sorted(ranked, reverse=True):
-        cost = 1 << 2 * shape.shifts[number]
-        if place == counts[number] and cost <= left:
+        if place == counts[number] and blocks_of[number] <= left:
             counts[number] += 1
-            left -= cost
+            left -= blocks_of[number]
     maps = [
         linear_map(vectors[:count], mean, LAYER_FRACTION + gain)
         for (_, vectors), (mean, _), count in zip(bases, found, counts, strict=True)
@@ -165,10 +197,7 @@ def _of_layer(channel_sums: Sums, number: int) -> Sums:
 
 def joint_model(found: Sums, shape: Shape, gain: int, first: Sequence[LinearMap | None], components: int) -> Trained:
     """The model from the moments of all entries. ``gain`` is known where there are first steps."""
-    owns = [
-        (channels if step is None else step.components) << 2 * shift
-        for (_, channels), shift, step in zip(shape.layers, shape.shifts, first, strict=True)
-    ]
+    owns = [shape.entries_after(number, step) for number, step in enumerate(first)]
     direct = first[0] is None
     units = [
         np.full(own, 2.0**-fraction if direct else 2.0 ** (_BETWEEN - FRACTION))
