@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A second decoder, written from docs/bitstream.md (version 3) alone; it shares no code with vcm_ref.
 
-That the two decode alike shows that it stands alone. Names and clause numbers are the document's.
+That the two decode alike shows that it stands alone. Names and clause numbers are the document's. Models and integer
+graphs are in mini_graph.py.
 
     mini_decoder.py BITSTREAM -o FOLDER [--planes FILE]
 
@@ -29,6 +30,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import BinaryIO
 
+import mini_graph
 import numpy as np
 
 # Clause 7: code points; the name of an inner codec, its NAL unit types of parameter sets and of access unit delimiters.
@@ -39,7 +41,7 @@ FRAMES, QUILTED, STACKED = range(3)
 NONE, EXACT, FIXED_LENGTH = range(3)
 FIXED, PICTURE, TENSOR, CHANNEL = range(4)
 FRAME_MAJOR, INTERLEAVED = range(2)
-RESIZE = 1
+RESIZE, PCA, NETWORK = 1, 3, 4
 DATA, REFERENCE = range(2)
 INNER_CODECS = {HEVC: ("hevc", {32, 33, 34}, 35), VVC: ("vvc", {14, 15, 16}, 20)}
 # Clauses 8.3 and 8.4: of an inner stream, the types of slices and of the other NAL units kept, and the profiles.
@@ -49,14 +51,15 @@ INNER_PROFILES = {HEVC: (1, 2, 3, 4), VVC: (1, 33, 65, 97)}
 # Clause 9: the inner codecs of a profile; then the bounds of a level, in the order of its table.
 PROFILES = {0: (LOSSLESS,), 1: (LOSSLESS, HEVC), 2: (LOSSLESS, VVC)}
 LEVELS = {
-    1: (4, 256, 8192, 1024, 8388608, 16777216, 65536, 17179869184, 1048576),
-    2: (8, 1024, 16384, 4096, 33554432, 67108864, 262144, 68719476736, 4194304),
-    3: (16, 2048, 32768, 16384, 134217728, 268435456, 1048576, 274877906944, 16777216),
-    4: (64, 8192, 65536, 65536, 536870912, 1073741824, 16777216, 1099511627776, 268435456),
+    1: (4, 256, 8192, 1024, 8388608, 16777216, 65536, 17179869184, 1048576, 64, 2**32, 2**26),
+    2: (8, 1024, 16384, 4096, 33554432, 67108864, 262144, 68719476736, 4194304, 128, 2**35, 2**28),
+    3: (16, 2048, 32768, 16384, 134217728, 268435456, 1048576, 274877906944, 16777216, 256, 2**38, 2**30),
+    4: (64, 8192, 65536, 65536, 536870912, 1073741824, 16777216, 1099511627776, 268435456, 4096, 2**42, 2**32),
 }
 # docs/conformance.md: exit codes, and what a decoder may refuse; then seconds for one run of the inner decoder.
 BITSTREAM_ERROR, UNSUPPORTED_ERROR, LIMIT_ERROR, CODEC_ERROR = range(10, 14)
 MAX_FRAME_SAMPLES, MAX_GROUP_SAMPLES, MAX_TOTAL_SAMPLES, MAX_OUTPUT_BYTES, MAX_SECONDS = 2**28, 2**29, 2**36, 2**40, 600
+MAX_GRAPH_PRODUCTS, MAX_GRAPH_SAMPLES = 2**38, 2**29
 
 Header = Group = Picture = Tensor = SimpleNamespace  # each has what is read of it
 BitString = tuple[int, int]  # the bits as an integer, and their number
@@ -131,7 +134,7 @@ def bitstream(data: bytes) -> Iterator[Group]:
     require(size > 0, "a stream header without a version")
     require(version == 3, "a version other than 3", UNSUPPORTED_ERROR)
     header = stream_header(unit(r))
-    models: dict[int, tuple[int, bytes, int]] = {}
+    models: dict[int, tuple[int, bytes, bytes]] = {}
     payload = next_unit(r)
     while payload.unit_type != END or not header.num_groups:
         while payload.unit_type == MODEL:
@@ -140,6 +143,7 @@ def bitstream(data: bytes) -> Iterator[Group]:
         require(payload.unit_type == GROUP_HEADER, "a group does not begin with its header")
         group = group_header(payload, header)
         check_level(group, header)
+        graphs(group, header, models)
         bases = {codec: [(0, 0), *annex_a(codec)] for codec in header.codecs if codec != LOSSLESS}
         group.inner_streams = []
         for tensors, size in zip(header.substreams, group.sizes, strict=True):
@@ -191,16 +195,17 @@ def stream_header(r: Reader) -> Header:
         require(1 <= channels <= 8192, "channels_delta: C is out of range")
         header.layers.append(SimpleNamespace(name=name, channels=channels))
     for _ in range(r.ue("num_stages", 4)):
-        header.stages.append(stage(r, len(header.layers)))
+        header.stages.append(stage(r, header.stages[-1].after if header.stages else header.layers))
     header.t2_digest_flag = r.u("t2_digest_flag", 1 if header.digest_length and header.stages else 0)
-    for layer in header.layers:  # RESIZE keeps names and channels
-        header.tensors.append(tensor_header(r, layer, header.tensors[-1] if header.tensors else None))
+    for tensor in header.stages[-1].after if header.stages else header.layers:
+        header.tensors.append(tensor_header(r, tensor, header.tensors[-1] if header.tensors else None))
     header_extension(r)
     r.byte_alignment()
     header.codecs = {tensor.inner_codec_idc for tensor in header.tensors}
     require(header.codecs <= {*PROFILES[profile_idc]}, "an inner codec that the profile does not have")
-    require(len(header.layers) <= max_layers, "more layers than the level allows")
-    require(all(layer.channels <= max_channels for layer in header.layers), "more channels than the level allows")
+    require(max(len(header.layers), len(header.tensors)) <= max_layers, "more layers than the level allows")
+    most = max(tensor.channels for tensor in header.layers + header.tensors)
+    require(most <= max_channels, "more channels than the level allows")
     numbered = enumerate(header.tensors)
     runs = itertools.groupby(numbered, lambda one: -1 if one[1].format.packing_idc == STACKED else one[0])
     header.substreams = [[tensor for _, tensor in run] for _, run in runs]
@@ -212,15 +217,81 @@ def header_extension(r: Reader) -> None:
     r.b("extension_data", r.ue("extension_size", 4095))
 
 
-def stage(r: Reader, num_tensors: int) -> list[int]:
-    """Clauses 7.6 and 7.7."""
-    r.extensible("stage_idc", r.ue("stage_idc"), RESIZE, RESIZE)
+def stage(r: Reader, tensors: list[SimpleNamespace]) -> SimpleNamespace:
+    """Clauses 7.6, 7.7 and 7.24, and of 8.9 the names and channels of the tensors after the stage."""
+    idc = r.ue("stage_idc")
+    require(idc in (RESIZE, PCA, NETWORK), "stage_idc is for later editions", UNSUPPORTED_ERROR)
     stage_payload_bits = r.ue("stage_payload_bits", 16384)
     before = r.left
-    shifts = [r.u("resize_shift", 2, 0, 2) for _ in range(num_tensors)]
+    if idc == NETWORK:
+        one = network(r, tensors)
+        require(before - r.left == stage_payload_bits, "stage_payload_bits is not the payload's length")
+        return one
+    own = [pca(r) if idc == PCA else r.u("resize_shift", 2, 0, 2) for _ in tensors]
     require(before - r.left == stage_payload_bits, "stage_payload_bits is not the payload's length")
-    require(any(shifts), "a stage RESIZE that resizes nothing")
-    return shifts
+    require(any(own), "a stage that changes nothing")
+    after = tensors
+    if idc == PCA:
+        taken = [(tensor.name, len(one.shifts)) for tensor, one in zip(tensors, own, strict=True) if one]
+        maps = iter([SimpleNamespace(name=name + b".maps", channels=k + 1) for name, k in taken])
+        after = [next(maps) if one else tensor for tensor, one in zip(tensors, own, strict=True)]
+        after += [SimpleNamespace(name=name + b".coefficients", channels=k) for name, k in taken]
+        require(len({tensor.name for tensor in after}) == len(after), "two tensors of the same name after a stage PCA")
+    return SimpleNamespace(idc=idc, own=own, before=tensors, after=after)
+
+
+def pca(r: Reader) -> SimpleNamespace | None:
+    """Clause 7.24: of one tensor; of its components, the left shifts w."""
+    components = r.ue("pca_components", 255)
+    if not components:
+        return None
+    one = SimpleNamespace(f=r.se("pca_fraction_bits"), u=r.u("pca_unit_shift", 4))
+    require(abs(one.f) <= 96, "pca_fraction_bits is out of range")
+    deltas = [r.ue("pca_shift_delta", 8) for _ in range(components - 1)]
+    one.shifts = list(itertools.accumulate(deltas, initial=0))
+    require(one.shifts[-1] <= 8, "the sum of pca_shift_delta is above 8")
+    return one
+
+
+def network(r: Reader, tensors: list[SimpleNamespace]) -> SimpleNamespace:
+    """Clause 7.25."""
+    one = SimpleNamespace(idc=NETWORK, model_id=r.u("model_id", 4), condition=r.u("network_condition", 8))
+    one.own, one.shifts, one.after, one.before = [r.u("network_layer_shift", 3) for _ in tensors], [], [], tensors
+    for j in range(r.ue("network_num_tensors_minus1", 63) + 1):
+        channels = r.ue("network_channels_minus1", 8191) + 1
+        one.after.append(SimpleNamespace(name=b"network%d" % j, channels=channels))
+        one.shifts.append(r.u("network_tensor_shift", 3))
+    return one
+
+
+def graphs(group: Group, header: Header, models: dict[int, tuple[int, bytes, bytes]]) -> None:
+    """Clauses 7.25, 8.11 and 9: the graph of each stage NETWORK, which fits it and its level."""
+    group.graphs = []
+    for stage, sizes in zip(header.stages, group.coded, strict=False):
+        graph = None
+        if stage.idc == NETWORK:
+            kind, _, data = models.get(stage.model_id, (0, b"", b""))
+            require(kind == NETWORK, "a model that is not in force, or for another stage")
+            try:
+                graph = mini_graph.read_graph(data)
+            except ValueError as error:
+                raise Refused(f"a model: {error}", BITSTREAM_ERROR) from error
+            taken = [(tensor.channels, s) for tensor, s in zip(stage.after, stage.shifts, strict=True)]
+            given = [(tensor.channels, s) for tensor, s in zip(stage.before, stage.own, strict=True)]
+            require([(channels, s) for channels, s, *_ in graph.inputs] == taken, "a graph that takes other tensors")
+            require([graph.forms[one][:2] for one, _ in graph.outputs] == given, "a graph that gives other tensors")
+            needs = mini_graph.needs(graph, grid(sizes, stage.own))
+            bounds = LEVELS[header.level_idc][9:]
+            require(all(map(int.__le__, needs, bounds)), "a graph that needs more than the level allows")
+            within = needs[1] <= MAX_GRAPH_PRODUCTS and needs[2] <= MAX_GRAPH_SAMPLES
+            require(within, "a graph that needs more than this computes", LIMIT_ERROR)
+        group.graphs.append(graph)
+
+
+def grid(sizes: list[tuple[int, int]], shifts: list[int]) -> tuple[int, int]:
+    """Clause 7.25."""
+    h, w = zip(*[(-(-h >> s), -(-w >> s)) for (h, w), s in zip(sizes, shifts, strict=True)], strict=True)
+    return max(h), max(w)
 
 
 def tensor_header(r: Reader, layer: SimpleNamespace, before: Tensor | None) -> Tensor:
@@ -291,8 +362,15 @@ def group_header(r: Reader, header: Header) -> Group:
     header_extension(r)
     r.byte_alignment()
     coded = group.coded = [group.dimensions]  # before each stage, and after the last
-    for shifts in header.stages:
-        coded.append([(-(-h >> s), -(-w >> s)) for (h, w), s in zip(coded[-1], shifts, strict=True)])
+    for stage in header.stages:
+        if stage.idc == RESIZE:
+            coded.append([(-(-h >> s), -(-w >> s)) for (h, w), s in zip(coded[-1], stage.own, strict=True)])
+        elif stage.idc == NETWORK:
+            h, w = grid(coded[-1], stage.own)
+            coded.append([(h << s, w << s) for s in stage.shifts])
+        else:
+            pairs = zip(stage.before, stage.own, strict=True)
+            coded.append(coded[-1] + [(1, tensor.channels) for tensor, one in pairs if one])
     of_tensor = {id(tensor): size for tensor, size in zip(header.tensors, coded[-1], strict=True)}
     group.sizes = []
     for tensors in header.substreams:
@@ -344,22 +422,23 @@ def check_level(group: Group, header: Header) -> None:
     require(within and header.output <= MAX_OUTPUT_BYTES, "more than this decodes", LIMIT_ERROR)
 
 
-def model(r: Reader, models: dict[int, tuple[int, bytes, int]], most: int) -> None:
-    """Clauses 7.18 and 9; what is kept of a model is its kind, digest and size, as no stage needs its bytes."""
+def model(r: Reader, models: dict[int, tuple[int, bytes, bytes]], most: int) -> None:
+    """Clauses 7.18 and 9; what is kept of a model is its kind, digest and bytes."""
     model_id = r.u("model_id", 4)
     model_idc = r.extensible("model_idc", r.u("model_idc", 4), DATA, REFERENCE)
     kind = r.u("model_kind", 8)
     if model_idc == REFERENCE:
         sha256 = r.b("model_digest", 32)
         r.byte_alignment()
-        size = next((size for _, other, size in models.values() if other == sha256), None)
-        require(size is not None, f"model {sha256.hex()} is not here", UNSUPPORTED_ERROR)
+        data = next((data for _, other, data in models.values() if other == sha256), None)
+        require(data is not None, f"model {sha256.hex()} is not here", UNSUPPORTED_ERROR)
     else:
-        sha256, size = hashlib.sha256(r.data[2:]).digest(), len(r.data) - 2
-    changes = models.get(model_id, (0, b"", 0))[:2] != (kind, sha256)
+        data = r.data[2:]
+        sha256 = hashlib.sha256(data).digest()
+    changes = models.get(model_id, (0, b"", b""))[:2] != (kind, sha256)
     require(changes, "a model that is in force already")
-    models[model_id] = (kind, sha256, size)
-    require(sum(size for *_, size in models.values()) <= most, "models of more bytes than the level allows")
+    models[model_id] = (kind, sha256, data)
+    require(sum(len(data) for *_, data in models.values()) <= most, "models of more bytes than the level allows")
 
 
 def reorder_index(r: Reader, coding: int, channels: int) -> list[int]:
@@ -510,7 +589,7 @@ def annex_a(codec: int) -> list[BitString]:
     return [(int(string, 2), len(string)) for string in strings]
 
 
-def digest(r: Reader, header: Header, group: Group, models: dict[int, tuple[int, bytes, int]]) -> None:
+def digest(r: Reader, header: Header, group: Group, models: dict[int, tuple[int, bytes, bytes]]) -> None:
     """Clauses 7.17 and 8.7; the other digests are compared when there are tensors."""
     in_force = b"".join(bytes([number, kind]) + sha256 for number, (kind, sha256, _) in sorted(models.items()))
     expected = hashlib.sha256(header.payload + in_force + group.payload).digest()
@@ -559,27 +638,64 @@ def decode(groups: Iterable[Group], planes: BinaryIO | None, folder: Path) -> No
                         found = hashlib.sha256(canonical(name, tensor)).digest()
                         require(found.startswith(expected), "t1_digest differs")
                 sha256 = hashlib.sha256()
-                for i, (name, tensor) in enumerate(tensors.items()):
+                for tensor in tensors.values():
                     tensor.tofile(t1)
-                    values = restored(tensor, i, header, group, picture)
-                    sha256.update(canonical(name, values))
+                layers = restored(list(tensors.values()), header, group, picture)
+                for layer, values in zip(header.layers, layers, strict=True):
+                    sha256.update(canonical(layer.name, values))
                     values.tofile(t2)
                 if header.t2_digest_flag:
                     require(sha256.digest().startswith(picture.t2_digest), "t2_digest differs")
 
 
-def restored(tensor: np.ndarray, i: int, header: Header, group: Group, picture: Picture) -> np.ndarray:
-    """Clauses 8.9 and 8.6: the layer, tier T2."""
-    q, divisor = tensor.astype(np.int64), (1 << header.tensors[i].format.n) - 1
-    for number in reversed(range(len(header.stages))):
-        shift, (h, w) = header.stages[number][i], group.coded[number][i]
-        if shift:
-            q = interpolated(interpolated(q, 1, h, 1 << shift), 2, w, 1 << shift)
-            divisor *= (2 << shift) ** 2
-    values = np.empty(q.shape, "<f4")
-    for c, (lo, hi) in zip(range(len(q)), itertools.cycle(picture.ranges[i])):
-        values[c] = lo + q[c].astype(np.float64) * ((hi - lo) / divisor)
-    return values
+def restored(tensors: list[np.ndarray], header: Header, group: Group, picture: Picture) -> Iterator[np.ndarray]:
+    """Clauses 8.9 and 8.6: the layers, tier T2."""
+    forms = [tensor.format for tensor in header.tensors]
+    current = [
+        (q.astype(np.int64), pairs, (1 << form.n) - 1)
+        for q, pairs, form in zip(tensors, picture.ranges, forms, strict=True)
+    ]
+    for stage, sizes, graph in zip(header.stages[::-1], group.coded[-2::-1], group.graphs[::-1], strict=True):
+        if stage.idc == RESIZE:
+            current = [resized(*one, s, size) for one, s, size in zip(current, stage.own, sizes, strict=True)]
+        elif stage.idc == NETWORK:
+            inputs = [fixed_point(values(*one), f, b) for one, (_, _, b, f) in zip(current, graph.inputs, strict=True)]
+            outputs = mini_graph.evaluate(graph, inputs, stage.condition)
+            given = zip(outputs, graph.outputs, sizes, strict=True)
+            current = [(x[:, :h, :w], [(0.0, 2.0**-g)], 1) for x, (_, g), (h, w) in given]
+        else:
+            coefficients = iter(current[len(sizes) :])
+            pairs = zip(current, stage.own, strict=False)
+            current = [put_together(maps, next(coefficients), one) if one else maps for maps, one in pairs]
+    for one in current:
+        yield values(*one).astype("<f4")
+
+
+def values(q: np.ndarray, pairs: list[tuple[float, float]], divisor: int) -> np.ndarray:
+    """Clause 8.6, in binary64."""
+    lo, hi = np.array(pairs).T.reshape(2, -1, 1, 1)
+    return lo + q.astype(np.float64) * ((hi - lo) / divisor)
+
+
+def put_together(maps: tuple, coefficients: tuple, one: SimpleNamespace) -> tuple:
+    """Clause 8.9, PCA."""
+    a, t = fixed_point(values(*maps), one.f, 20), fixed_point(values(*coefficients), 5, 18)
+    shifted = t[:, 0] << np.array(one.shifts).reshape(-1, 1)
+    s = (a[0] << one.u) + np.tensordot(shifted.T, a[1:], 1)
+    return np.clip(s + (1 << one.u >> 1) >> one.u, -(2**31), 2**31 - 1), [(0.0, 2.0**-one.f)], 1
+
+
+def fixed_point(v: np.ndarray, f: int, b: int) -> np.ndarray:
+    """Clause 8.9."""
+    return np.clip(np.floor(v * 2.0**f + 0.5), -(2 ** (b - 1)), 2 ** (b - 1) - 1).astype(np.int64)
+
+
+def resized(q: np.ndarray, pairs: list[tuple[float, float]], divisor: int, shift: int, size: tuple[int, int]) -> tuple:
+    """Clause 8.9, RESIZE."""
+    if not shift:
+        return q, pairs, divisor
+    f = 1 << shift
+    return interpolated(interpolated(q, 1, size[0], f), 2, size[1], f), pairs, divisor * (2 * f) ** 2
 
 
 def interpolated(q: np.ndarray, axis: int, size: int, f: int) -> np.ndarray:

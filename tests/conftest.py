@@ -56,7 +56,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 TESTS = Path(__file__).parent
 CONFIGURATIONS = TESTS.parent / "cfg"
 #: The folders of tests that start processes, run inner codecs, or load torch.
-INTEGRATION = {"app", "codec", "conformance", "experiment", "network", "process", "tools"}
+INTEGRATION = {"app", "codec", "conformance", "experiment", "network", "process", "tools", "training"}
 
 
 def make_features(channels: int, height: int, width: int, *, layers: int = 4, seed: int = 1) -> FeatureSet:

@@ -7,29 +7,49 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .bitstream.headers import LevelFormat, TensorHeader, format_of_levels
+from .bitstream.headers import LevelFormat, Model, StreamHeader, TensorHeader, format_of_levels
+from .codec.coefficients.rdoq import choose_levels
 from .configuration import Configuration
 from .conversion.chain import LevelChoice
-from .conversion.levels import quantise_levels
+from .conversion.levels import OFFSET_UNIT, quantise_levels
+from .level_codecs import level_codecs
 
 #: The ``codec.name`` that codes levels, and its highest QP.
 NAME = "coefficients"
 HIGHEST_QP = 63
-ROUNDING_OFFSET = 0.2
-#: Reconstruction points of magnitudes 1 and above, in 1/32 of a step away from 0, that go with this rounding offset.
-OFFSETS = (5, 5)
+_ROUNDING_OFFSET = 0.3
+#: The reconstruction points that levels chosen by rate and distortion have on the average, in 1/32 of a step from 0 on.
+_OFFSETS_OF_CHOICE = (2, 2)
 
 
-def level_tensors(qps: Sequence[int], model_tables: bool) -> list[TensorHeader]:
-    """The header of each tensor, coded with these QPs."""
-    return [TensorHeader(format_of_levels(LevelFormat(qp, OFFSETS, model_tables))) for qp in qps]
+def level_tensors(configuration: Configuration, qps: Sequence[int], model_tables: bool) -> list[TensorHeader]:
+    """The header of each tensor, coded with these QPs. Raises :class:`~vcm_ref.errors.ConfigError`."""
+    offset = configuration.get("codec.rounding_offset")
+    if configuration.get("codec.rdoq") > 0:
+        if offset is not None:
+            raise configuration.error("codec.rounding_offset", "has no effect unless codec.rdoq is 0")
+        offsets = _OFFSETS_OF_CHOICE
+    else:
+        offsets = _offsets_of_rounding(_ROUNDING_OFFSET if offset is None else offset)
+    return [TensorHeader(format_of_levels(LevelFormat(qp, offsets, model_tables))) for qp in qps]
 
 
-def level_choice(configuration: Configuration) -> LevelChoice:
-    """How the encoder chooses levels."""
-    offset = configuration.get("codec.rounding_offset", ROUNDING_OFFSET)
+def level_choice(configuration: Configuration, header: StreamHeader, models: Sequence[Model]) -> LevelChoice:
+    """How the encoder chooses levels. Raises :class:`~vcm_ref.errors.ModelError` where a model's tables do not fit."""
+    weight = configuration.get("codec.rdoq")
+    offset = configuration.get("codec.rounding_offset", _ROUNDING_OFFSET)
+    codecs = level_codecs(header, {model.number: model for model in models})
 
     def choose(values: NDArray[np.float64], number: int) -> NDArray[np.int32]:
-        return quantise_levels(values, offset)
+        levels = header.tensors[number].format.levels
+        if weight == 0 or levels is None:
+            return quantise_levels(values, offset)
+        one, more = (offset / OFFSET_UNIT for offset in levels.offsets)
+        return choose_levels(values, codecs[number].tables, weight, (one, more))
 
     return choose
+
+
+def _offsets_of_rounding(offset: float) -> tuple[int, int]:
+    """The mean of the values that are rounded to a magnitude of 1, and of more, less the magnitude, as measured."""
+    return round(OFFSET_UNIT * (0.35 - 1.1 * offset)), round(OFFSET_UNIT * (0.4 - offset))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from .bitstream.headers import Model
 from .bitstream.values import Layer, ModelSource
 from .configuration import Configuration
-from .conversion.reduction import Klt, Resize, Stage
+from .conversion.reduction import Klt, Network, Resize, Stage
 from .conversion.reduction.klt_model import KltModel
 from .errors import ModelError
 from .models.choice import named_model
@@ -78,9 +78,28 @@ def _trained_for(model: Model) -> str:
     return f"; it was trained for the network {network[:100]}" if network else ""
 
 
+def _network(configuration: Configuration, layers: Sequence[Layer]) -> Reduction:
+    model = chosen_model(configuration, Network.idc)
+    try:
+        stage = Network.of(model.data, layers, model.number, _condition(configuration))
+    except ModelError as error:
+        raise configuration.error("reduction.model", f"the model does not fit: {error}{_trained_for(model)}") from error
+    return Reduction([stage], [model])
+
+
+def _condition(configuration: Configuration) -> int:
+    """The number that a network is given besides the tensors."""
+    given: int | None = configuration.get("reduction.condition")
+    if given is not None:
+        return given
+    qp: int = 0 if configuration.get("codec.name") == "lossless" else configuration.get("codec.qp")
+    return qp
+
+
 #: By ``reduction.method``.
 METHODS: dict[str, Callable[[Configuration, Sequence[Layer]], Reduction]] = {
     "none": _none,
     "resize": _resize,
     "klt": _klt,
+    "network": _network,
 }

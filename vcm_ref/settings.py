@@ -82,9 +82,9 @@ def settings_for(configuration: Configuration, features: FeatureSet) -> CodingSe
     )
     if configuration.get("codec.name") == level_settings.NAME:
         qps = _qps(configuration, names, Packing.FRAMES, level_settings.HIGHEST_QP)
-        header.tensors = level_settings.level_tensors(qps, model_tables=_has_tables(stages, models))
+        header.tensors = level_settings.level_tensors(configuration, qps, model_tables=_has_tables(stages, models))
         header.profile = profile_for([InnerCodecId.COEFFICIENTS]) or 0
-        choices = Choices(levels=level_settings.level_choice(configuration))
+        choices = Choices(levels=level_settings.level_choice(configuration, header, models))
         return CodingSettings(header, models, choices, qps, None, None)
     inner_encoder = _inner_encoder(configuration)
     form, rounding = _format(configuration, inner_encoder.codec_id)

@@ -83,11 +83,16 @@ ELEMENTS: dict[str, Element] = {
     "layer_name": Element("b(v)"),
     "channels_delta": Element("se(v)"),
     # stage
-    "stage_idc": Element("ue(v)", 1, 2, extensible=True),
+    "stage_idc": Element("ue(v)", 1, 4, extensible=True),
     "stage_payload_bits": Element("ue(v)", 0, MAX_PARAMETER_SET_BITS),
     "resize_shift": Element("u(2)", 0, 2),
     "klt_components_minus1": Element("ue(v)", 0, MAX_COMPONENTS - 1),
     "klt_shift": Element("u(3)", 0, 6),
+    "network_condition": Element("u(8)"),
+    "network_layer_shift": Element("u(3)"),
+    "network_num_tensors_minus1": Element("ue(v)", 0, MAX_LAYERS - 1),
+    "network_channels_minus1": Element("ue(v)", 0, MAX_CHANNELS - 1),
+    "network_tensor_shift": Element("u(3)"),
     # tensor_header
     "same_tensor_flag": Element("u(1)", 0, 1),
     "same_format_flag": Element("u(1)", 0, 1),

@@ -6,12 +6,13 @@ The constraint tables are ``profiles.csv`` and ``levels.csv``; validator, encode
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib.resources import files
 from math import prod
 
+from ..conversion.reduction import Network
 from ..errors import BitstreamError, LimitError
 from .geometry import layer_shapes, substream_geometries
 from .headers import GroupHeader, Model, StreamHeader
@@ -34,6 +35,9 @@ class Level:
     max_pictures: int = 0
     max_total_samples: int = 0
     max_model_bytes: int = 0
+    max_graph_operations: int = 0
+    max_graph_products: int = 0
+    max_graph_samples: int = 0
 
     def exceeded_by(self, needs: Level) -> Iterator[tuple[str, int, int]]:
         """Each constraint that ``needs`` exceeds: its name, the value needed, the value allowed."""
@@ -72,7 +76,7 @@ def profile_for(inner_codecs: Iterable[InnerCodecId]) -> int | None:
     return next((idc for idc, (_, codecs) in sorted(profiles().items()) if wanted <= codecs), None)
 
 
-def needs_of(stream: StreamHeader, group: GroupHeader, models: Iterable[Model] = ()) -> Level:
+def needs_of(stream: StreamHeader, group: GroupHeader, models: Collection[Model] = ()) -> Level:
     """What one group with the models in force needs, as a row of the level table (``level_idc`` 0)."""
     geometries = substream_geometries(stream, group)
     coded = sum(g.frames * g.coded_samples for g in geometries)
@@ -89,7 +93,24 @@ def needs_of(stream: StreamHeader, group: GroupHeader, models: Iterable[Model] =
         max_pictures=len(group.pictures),
         max_total_samples=samples,
         max_model_bytes=sum(len(model.data) for model in models),
+        **graph_needs(stream, group, models),
     )
+
+
+def graph_needs(stream: StreamHeader, group: GroupHeader, models: Collection[Model]) -> dict[str, int]:
+    """What the integer graphs of the stages need whose models are there; the largest of each constraint.
+
+    Raises :class:`~vcm_ref.errors.ModelError` where a model is damaged or does not fit.
+    """
+    data = {model.number: model.data for model in models}
+    found: dict[str, int] = {}
+    shapes = layer_shapes(stream, group)
+    for stage in stream.stages:
+        if isinstance(stage, Network) and stage.model_id in data:
+            needs = stage.needs(shapes, data[stage.model_id])
+            found |= {name: max(value, found.get(name, 0)) for name, value in needs.items()}
+        shapes = stage.shapes(shapes)
+    return found
 
 
 def together(first: Level, second: Level) -> Level:

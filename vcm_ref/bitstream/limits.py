@@ -27,6 +27,8 @@ class DecoderLimits:
     layers: int = MAX_LAYERS
     pictures: int = 1_000_000
     model_bytes: int = 2**28
+    graph_products: int = 2**38
+    graph_samples: int = 2**29
     output_bytes: int = 2**40
     inner_seconds: float = 600.0
     inner_bytes: int = 2**34
@@ -41,7 +43,8 @@ class DecoderLimits:
         """Limits on what a bitstream needs so far."""
         for name in ("layers", "channels", "frames", "frame_samples", "group_samples", "pictures", "total_samples"):
             self.check(name, getattr(needs, f"max_{name}"))
-        self.check("model_bytes", needs.max_model_bytes)
+        for name in ("model_bytes", "graph_products", "graph_samples"):
+            self.check(name, getattr(needs, f"max_{name}"))
 
 
 def output_bytes(stream: StreamHeader, group: GroupHeader) -> int:

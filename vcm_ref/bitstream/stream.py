@@ -10,7 +10,7 @@ from typing import BinaryIO, ClassVar
 
 from .. import models as shipped
 from ..conversion.reduction import Stage
-from ..errors import BitstreamError
+from ..errors import BitstreamError, ModelError
 from . import substream_syntax, syntax
 from .coder import Coder, Reader, Trace, Writer
 from .digest import header_digest
@@ -18,7 +18,7 @@ from .elements import Part
 from .geometry import SubstreamGeometry, substream_geometries
 from .headers import GroupHeader, Model, PictureDigests, StreamHeader, Substream, Unit, UserData
 from .inner_stream import check_inner_stream
-from .levels import Level, check_level, check_profile, needs_of, together
+from .levels import Level, check_level, check_profile, graph_needs, needs_of, together
 from .limits import DecoderLimits, output_bytes
 from .parameter_sets import BitString, templates
 from .units import CLAUSE, SIGNATURE_BYTES, UnitLocation, check_beginning, locate_units, seekable, unit_part
@@ -214,6 +214,7 @@ class BitstreamReader:
         reader = self._open(UnitType.GROUP_HEADER)
         syntax.group_header(reader, self.header, group.header)
         self._close(reader)
+        self._check_graphs(group)
         payload = reader.data
         bases = Bases()
         for geometry in substream_geometries(self.header, group.header):
@@ -232,6 +233,15 @@ class BitstreamReader:
             self._close(reader)
         group.part_bits = self.part_bits - before
         return group
+
+    def _check_graphs(self, group: CodedGroup) -> None:
+        """Level and limits of integer graphs, before anything is computed with them."""
+        try:
+            needs = Level(**graph_needs(self.header, group.header, group.models.values()))
+        except ModelError as error:
+            raise BitstreamError(f"a model does not fit: {error}", clause="7.18") from error
+        check_level(self.header.level, needs)
+        self.limits.check_needs(needs)
 
     def _check_inner_stream(self, substream: Substream, geometry: SubstreamGeometry, bit_offset: int) -> None:
         codec, size = geometry.tensor.format.inner_codec, (geometry.coded_height, geometry.coded_width)

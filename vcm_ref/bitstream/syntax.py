@@ -110,6 +110,9 @@ def layer_header(s: Coder, h: StreamHeader, i: int) -> None:
 def stage(s: Coder, h: StreamHeader, i: int) -> None:
     """One reduction stage: its payload has the stage's own table."""
     stage_idc = s("stage_idc", h.stages[i].idc if i < len(h.stages) else 0)
+    if stage_idc not in STAGES:
+        known = ", ".join(map(str, STAGES))
+        raise UnsupportedError(element="stage_idc", value=stage_idc, allowed=known)
     if s.reading:
         h.stages.append(STAGES[stage_idc]())
     own = h.stages[i]

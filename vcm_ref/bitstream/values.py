@@ -86,6 +86,26 @@ class StageId(IntEnum):
 
     RESIZE = 1
     KLT = 2
+    NETWORK = 4
+
+
+class GraphOperation(IntEnum):
+    """An operation of an integer graph (clause 8.11)."""
+
+    CONVOLUTION = 0
+    ADD = 1
+    MULTIPLY = 2
+    SCALE = 3
+    CONCATENATE = 4
+    SLICE = 5
+    SHUFFLE = 6
+    UNSHUFFLE = 7
+    UPSAMPLE = 8
+    POOL = 9
+    MEAN = 10
+    RELU = 11
+    PRELU = 12
+    TABLE = 13
 
 
 class UnitType(IntEnum):

@@ -95,16 +95,17 @@ FRAMES = (*VIDEO, "lossless")
 WITH_QP = (*VIDEO, "coefficients")
 _OF_FRAMES = ("codec.name", FRAMES)
 #: The methods of reduction that need a model.
-WITH_MODEL = ("klt",)
+WITH_MODEL = ("klt", "network")
 
 
 @dataclass(frozen=True)
 class Reduction:
     """Reduction of the layers to the coded tensors (docs/bitstream.md, clause 8.9)."""
 
-    method: Literal["none", "resize", "klt"] = option(
+    method: Literal["none", "resize", "klt", "network"] = option(
         "none",
-        "`resize`: layers are coded at a fraction of their size; `klt`: by a trained transform of all layers",
+        "`resize`: layers are coded at a fraction of their size; `klt`: by a trained transform of all layers; "
+        "`network`: by a trained network of integers",
     )
     factor: int | Mapping[str, int] | None = option(
         None,
@@ -132,6 +133,13 @@ class Reduction:
         minimum=1,
         maximum=MAX_COMPONENTS,
         only_with=("reduction.method", ("klt",)),
+    )
+    condition: int | None = option(
+        None,
+        "the number that the network is given besides the tensors; by default the QP, and 0 where there is none",
+        minimum=0,
+        maximum=255,
+        only_with=("reduction.method", ("network",)),
     )
     carry_model: bool = option(
         False,
@@ -240,9 +248,16 @@ class Codec:
     mode: Literal["AI", "RA"] | Mapping[str, Any] = option(
         "AI", "All-Intra or Random-Access", by_layer=True, only_with=("codec.name", VIDEO), was_required=True
     )
-    rounding_offset: float = option(
-        0.2,
-        "how a value is rounded to a level: 0.5 to the nearest, less towards 0",
+    rdoq: float = option(
+        0.15,
+        "levels are chosen by squared error, in step sizes, plus this for each bit; with 0 values are rounded",
+        minimum=0,
+        maximum=100,
+        only_with=("codec.name", ("coefficients",)),
+    )
+    rounding_offset: float | None = option(
+        None,
+        "with `rdoq` 0: how a value is rounded to a level, 0.5 to the nearest, less towards 0; 0.3 by default",
         minimum=0,
         maximum=0.5,
         only_with=("codec.name", ("coefficients",)),

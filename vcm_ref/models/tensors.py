@@ -22,7 +22,16 @@ TYPE_BYTES = {
     "I32": 4, "U32": 4, "F32": 4, "I64": 8, "U64": 8, "F64": 8,
 }  # fmt: skip
 #: Those that tensors of models have; tensors of other types can stand in a model and are ignored.
-NUMPY_TYPES = {"I8": "<i1", "U8": "<u1", "I16": "<i2", "U16": "<u2", "I32": "<i4", "U32": "<u4", "F32": "<f4"}
+NUMPY_TYPES = {
+    "I8": "<i1",
+    "U8": "<u1",
+    "I16": "<i2",
+    "U16": "<u2",
+    "I32": "<i4",
+    "U32": "<u4",
+    "F32": "<f4",
+    "I64": "<i8",
+}
 METADATA = "__metadata__"
 MAX_HEADER = 1 << 20
 MAX_RANK = 8

@@ -24,7 +24,6 @@ from ..conversion.reduction import Klt
 from ..conversion.reduction.klt import FRACTION, LAYER_FRACTION, SCALE_FRACTION, first_step, given_numbers
 from ..conversion.reduction.klt_model import MAX_GAIN, MAX_SHIFT, KltModel, LayerModel, LinearMap
 from ..errors import ConfigError
-from ..level_settings import ROUNDING_OFFSET
 from .inputs import features_of, network_text
 from .job import Job
 from .moments import blocks, fraction_bits, integers, mean_and_covariance, moments
@@ -41,6 +40,8 @@ COMPONENTS = 256
 USUAL_RMS = 0.375
 #: The QPs at which the tables of the entropy coder are trained, all together.
 TABLE_QPS = (26, 32, 38, 44)
+#: Rounding that is like the choice of levels by rate and distortion.
+ROUNDING_OFFSET = 0.2
 #: Numbers between the steps lose this many bits to have 16.
 _BETWEEN = 4
 

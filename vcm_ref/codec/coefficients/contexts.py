@@ -67,8 +67,9 @@ class BandContexts:
         self._density_class = np.minimum(classes(self._density) // 4, 9)
         mean = int(energy.sum()) * UNIT // (divisor * height * width)
         self._mean = mean + _LEAST
-        if before is not None:
-            self._expected = np.abs(before[first:end]).sum((1, 2), dtype=np.int64) * UNIT // (height * width)
+        self._before = None if before is None else before[first:end]
+        if self._before is not None:
+            self._expected = np.abs(self._before).sum((1, 2), dtype=np.int64) * UNIT // (height * width)
         elif means is not None:
             self._expected = means[first:end]
         else:
@@ -89,14 +90,22 @@ class BandContexts:
         rate = (_EXPECTED_WEIGHT * self._expected + UNIT * self._sum) // (_EXPECTED_WEIGHT + y * width)
         likely = (rate[:, None] + _LEAST) * self._density[y] // self._mean
         mean = 20 * rate[:, None] + UNIT * (27 * north + 8 * around) + 128 * likely
+        middle = self._density_class[y]
+        if self._before is not None:
+            before = np.abs(self._before[:, y])
+            mean = (mean >> 1) + 96 * UNIT * before
+            middle = np.minimum(before, 9)
         rate_class = np.minimum(classes(rate) // 2, 19)[:, None]
         found = np.empty((len(SETS), LEFT, *north.shape), np.int64)
         found[0] = classes((mean >> 8) + 148 * _LEFTS)
-        found[1] = _SECOND + 30 * rate_class + 10 * _LEFTS + self._density_class[y]
+        found[1] = _SECOND + 30 * rate_class + 10 * _LEFTS + middle
         found[2] = _THIRD + classes(likely) // 2 * 4 + np.minimum(north + _LEFTS, 3)
         return found
 
     def signs(self, y: int) -> Ints:
-        """The context ``(3, c, W)`` of a sign, by the sign to the left -1, 0 or 1; one for each sign above."""
-        above = np.sign(self._own[:, y - 1]) if y else np.zeros(self._own[:, 0].shape, np.int64)
-        return 3 * _LEFTS + above + 1
+        """The context ``(3, c, W)`` of a sign, by the sign to the left -1, 0 or 1.
+
+        There is one for each sign of the level above, or of the level in the picture before.
+        """
+        other = self._before[:, y] if self._before is not None else self._own[:, y - 1] if y else 0 * self._own[:, 0]
+        return 3 * _LEFTS + np.sign(other) + 1

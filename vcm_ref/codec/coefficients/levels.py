@@ -121,9 +121,14 @@ def flag_places(sets: Ints) -> Ints:
 def flag_decisions(row: Levels, places: Ints) -> tuple[Ints, NDArray[np.bool_]]:
     """The flags that a row ``(c, W)`` has: the contexts ``(sets, N)`` of each, and its value."""
     magnitudes = np.abs(row)
-    lefts = np.zeros_like(row)
-    lefts[:, 1:] = np.minimum(magnitudes[:, :-1], LEFT - 1)
-    own = places[:, :, lefts.ravel(), np.arange(row.size)]
+    own = places[:, :, lefts_of(magnitudes).ravel(), np.arange(row.size)]
     flags, magnitudes = np.arange(FLAGS)[:, None], magnitudes.ravel()
     reached = np.flatnonzero(magnitudes >= flags)
     return own.reshape(len(places), -1)[:, reached], (magnitudes > flags).ravel()[reached]
+
+
+def lefts_of(magnitudes: Levels) -> Levels:
+    """The magnitude to the left of each in a row ``(c, W)``, 0 to 2."""
+    lefts = np.zeros_like(magnitudes)
+    lefts[:, 1:] = np.minimum(magnitudes[:, :-1], LEFT - 1)
+    return lefts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,7 @@ from ...bitstream.values import (
     InnerCodecId,
     Layer,
     Mode,
+    ModelSource,
     Packing,
     RangeScope,
     ReorderCoding,
@@ -71,9 +73,11 @@ class Plan:
     """The content of a bitstream. ``sizes`` are (height, width) of each group and then of its layers, if not one group
     with the layers' own; ``group`` is the number of pictures in each; ``ranges`` are used in turn; ``order`` is
     shuffled, identity or reversed, and the same in each picture if ``same``; ``encode`` codes the frames of a substream
-    in place of ``encoder``."""
+    in place of ``encoder``; ``coded`` says how tensors are coded where stages do not give one
+    for each layer: their shapes do not count."""
 
     layers: Sequence[Tensor]
+    coded: Sequence[Tensor] = ()
     bit_depth: int = 8
     codec: InnerCodecId = InnerCodecId.LOSSLESS
     packing: Packing = Packing.FRAMES
@@ -124,7 +128,7 @@ def stream_header(plan: Plan) -> StreamHeader:
     )
     header.tensors = [
         _tensor(replace(plan, **layer.own), layer, tensor.channels)
-        for layer, tensor in zip(plan.layers, header.coded, strict=True)
+        for layer, tensor in zip(plan.coded or plan.layers, header.coded, strict=True)
     ]
     codecs = {tensor.format.inner_codec for tensor in header.tensors}
     header.profile = (profile_for(codecs) or 0) if plan.profile is None else plan.profile
@@ -146,9 +150,9 @@ def _tensor(plan: Plan, layer: Tensor, channels: int) -> TensorHeader:
 
 def written(header: StreamHeader, groups: Sequence[CodedGroup], plan: Plan | None = None) -> bytes:
     """A bitstream of these groups; the models and user data of ``plan`` stand before the first."""
-    needs = Level(max_model_bytes=sum(len(model.data) for model in plan.models) if plan else 0)
+    needs, models = Level(), _in_force(plan.models if plan else ()).values()
     for group in groups:
-        needs = together(needs, needs_of(header, group.header))
+        needs = together(needs, needs_of(header, group.header, models))
     header.level = plan.level if plan and plan.level is not None else level_for(needs)
     file = io.BytesIO()
     writer = BitstreamWriter(file, header)
@@ -163,7 +167,7 @@ def written(header: StreamHeader, groups: Sequence[CodedGroup], plan: Plan | Non
 
 
 def _group(plan: Plan, header: StreamHeader, group: GroupHeader, number: int) -> CodedGroup:
-    chain = Chain(header)
+    chain = Chain(header, _in_force(plan.models))
     group.pictures = [PictureHeader()] * plan.group
     shapes = tensor_shapes(header, group)
     first = number * plan.group
@@ -179,7 +183,7 @@ def _group(plan: Plan, header: StreamHeader, group: GroupHeader, number: int) ->
     frames = [chain.to_frames(own, side.orders) for own, side in zip(tensors, sides, strict=True)]
     clips = [np.concatenate(own) for own in zip(*frames, strict=True)]
     geometries = substream_geometries(header, group)
-    qps = [plan.layers[members[0]].qp for members in header.substreams]
+    qps = [(plan.coded or plan.layers)[members[0]].qp for members in header.substreams]
     jobs = [partial(_coded, plan, *job) for job in zip(clips, geometries, qps, strict=True)]
     coded = [result for result, _ in run_together(jobs)]
     digests = []
@@ -192,6 +196,15 @@ def _group(plan: Plan, header: StreamHeader, group: GroupHeader, number: int) ->
             t2 = tensors_digest(chain.to_layers(found, side.ranges, layer_shapes(header, group)))[: plan.digest_length]
         digests.append(PictureDigests(t1, t2))
     return CodedGroup(group, [substream for substream, _ in coded], digests if plan.digest_length else [])
+
+
+def _in_force(models: Sequence[Model]) -> dict[int, Model]:
+    """Models by their numbers, with the bytes that they refer to."""
+    found: dict[int, Model] = {}
+    data = {hashlib.sha256(model.data).digest(): model.data for model in models if model.source == ModelSource.DATA}
+    for model in models:
+        found[model.number] = replace(model, data=data.get(model.digest, model.data))
+    return found
 
 
 def _side(plan: Plan, header: StreamHeader, number: int) -> Side:

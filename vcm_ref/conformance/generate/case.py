@@ -100,6 +100,8 @@ def all_cases() -> list[Case]:
         damage,
         edges,
         extensions,
+        graph,
+        graph_faults,
         inner,
         negative,
         pairs,

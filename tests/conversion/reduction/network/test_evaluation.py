@@ -1,0 +1,57 @@
+"""Evaluation of integer graphs against a second evaluator that adds Python integers one by one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vcm_ref.bitstream.values import GraphOperation as Kind
+from vcm_ref.conversion.reduction.network import convolution, evaluation
+from vcm_ref.conversion.reduction.network.evaluation import Evaluator
+from vcm_ref.conversion.reduction.network.graph import Graph
+
+from . import naive
+from .graphs import graphs, inputs_of
+
+GRIDS = st.tuples(st.integers(1, 3), st.integers(1, 3))
+
+
+def compare(graph: Graph, grid: tuple[int, int], seed: int, condition: int) -> None:
+    """Both evaluators give the same outputs."""
+    inputs = inputs_of(graph, grid, seed)
+    found = Evaluator(graph)(inputs, condition)
+    expected = naive.evaluate(graph, inputs, condition)
+    for one, other in zip(found, expected, strict=True):
+        assert one.dtype == np.int32
+        np.testing.assert_array_equal(one, other)
+
+
+@given(graphs(), GRIDS, st.integers(0, 2**32 - 1), st.integers(0, 255))
+def test_any_graph_gives_what_python_integers_give(
+    graph: Graph, grid: tuple[int, int], seed: int, condition: int
+) -> None:
+    """Every operation, chained at random."""
+    compare(graph, grid, seed, condition)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_each_operation(kind: Kind) -> None:
+    """One kind after the other, so that none is left to chance."""
+
+    @given(graphs((kind,)), GRIDS, st.integers(0, 2**32 - 1))
+    def run(graph: Graph, grid: tuple[int, int], seed: int) -> None:
+        compare(graph, grid, seed, 37)
+
+    run()
+
+
+@given(graphs((Kind.CONVOLUTION, Kind.ADD, Kind.SCALE, Kind.PRELU)), GRIDS, st.integers(0, 2**32 - 1))
+def test_small_parts_give_the_same(graph: Graph, grid: tuple[int, int], seed: int) -> None:
+    """The parts that bound memory do not show in the result."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(convolution, "_COLUMN_BYTES", 1)
+        patch.setattr(convolution, "_FEWEST_PLACES", 2)
+        patch.setattr(evaluation, "_BLOCK", 2)
+        compare(graph, grid, seed, 1)

@@ -1,0 +1,86 @@
+"""Convolution of integers by products of matrices (docs/bitstream.md, 8.11).
+
+Every partial sum is an integer below 2**53, so binary64 holds it exactly and the order of additions does not matter:
+the library may use any number of threads. Where all sums stay below 2**24, binary32 does the same in half the time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .graph import Form, Operation
+from .rules import sum_bounds
+
+_EXACT_SINGLE = 1 << 24
+#: Bytes of the columns that are multiplied at a time.
+_COLUMN_BYTES = 1 << 23
+_FEWEST_PLACES = 64
+
+
+class Convolution:
+    """A CONVOLUTION with its weights as a matrix for each group."""
+
+    def __init__(self, operation: Operation, first: Form, result: Form) -> None:
+        weight = operation.numbers["weight"]
+        outputs, members, side, _ = weight.shape
+        single = max(sum_bounds(operation, first)) < _EXACT_SINGLE
+        self._type = np.dtype(np.float32 if single else np.float64)
+        self._groups, self._members, self._side = first.channels // members, members, side
+        self._stride, self._result = 1 << operation.p, result
+        matrix = weight.transpose(0, 2, 3, 1).reshape(self._groups, outputs // self._groups, -1)
+        self._matrix: NDArray[Any] = np.ascontiguousarray(matrix, self._type)
+        shift = operation.numbers["shift"].astype(np.int32)
+        half = np.where(shift > 0, np.int64(1) << np.maximum(shift - 1, 0), 0)
+        self._offset = (operation.numbers["bias"] + half).astype(self._type).reshape(-1, 1, 1)
+        self._scale = np.ldexp(1.0, -shift).astype(self._type).reshape(-1, 1, 1)
+
+    def __call__(self, first: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Convolve int32 ``(C, H, W)`` to int32 ``(O, H', W')``."""
+        height, width = (size // self._stride for size in first.shape[1:])
+        before = (self._side - 1) // 2
+        after = max(0, self._side - before - self._stride)
+        padded = np.pad(first, ((0, 0), (before, after), (before, after))) if before or after else first
+        result = np.empty((self._result.channels, height, width), np.int32)
+        places = max(_FEWEST_PLACES, _COLUMN_BYTES // (self._side**2 * len(first) * self._type.itemsize))
+        columns = min(width, places)
+        rows = max(1, places // columns)
+        for top in range(0, height, rows):
+            for left in range(0, width, columns):
+                lines, samples = min(rows, height - top), min(columns, width - left)
+                sums = self._sums(padded, (top, left), (lines, samples))
+                result[:, top : top + lines, left : left + samples] = self._rounded(sums)
+        return result
+
+    def _sums(self, padded: NDArray[np.int32], place: tuple[int, int], size: tuple[int, int]) -> NDArray[Any]:
+        """The sums of products for a part of the result, ``(O, lines, samples)``."""
+        side, stride = self._side, self._stride
+        if side == 1 and self._groups == 1 and stride == 1:
+            top, left = place
+            part = padded[:, top : top + size[0], left : left + size[1]]
+            columns = part.astype(self._type).reshape(1, len(padded), -1)
+        else:
+            taps = np.empty((self._groups, side * side, self._members, *size), self._type)
+            for tap in range(side * side):
+                top, left = place[0] * stride + tap // side, place[1] * stride + tap % side
+                part = padded[
+                    :,
+                    top : top + stride * (size[0] - 1) + 1 : stride,
+                    left : left + stride * (size[1] - 1) + 1 : stride,
+                ]
+                taps[:, tap] = part.reshape(self._groups, self._members, *size)
+            columns = taps.reshape(self._groups, side * side * self._members, -1)
+        sums: NDArray[Any] = np.matmul(self._matrix, columns)
+        return sums.reshape(self._result.channels, *size)
+
+    def _rounded(self, sums: NDArray[Any]) -> NDArray[Any]:
+        """Add biases, shift with rounding, clip. A scaling by a power of two is exact."""
+        sums += self._offset
+        sums *= self._scale
+        np.floor(sums, out=sums)
+        magnitude = self._result.magnitude
+        if magnitude < _EXACT_SINGLE or self._type == np.float64:
+            np.clip(sums, -magnitude, magnitude - 1, out=sums)
+        return sums

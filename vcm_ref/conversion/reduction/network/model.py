@@ -1,0 +1,41 @@
+"""A model of the kind NETWORK: the decoder's graph, and the encoder's beside it (docs/bitstream.md, 8.11)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from ....errors import ModelError
+from ....models.tensors import read_tensors, write_tensors
+from .graph import ANALYSIS, Graph
+from .reading import read_graph
+
+
+class NetworkModel(NamedTuple):
+    """``graph`` restores layers from tensors; ``analysis``, which only an encoder needs, makes tensors of layers."""
+
+    graph: Graph
+    analysis: Graph | None = None
+
+    def to_bytes(self, metadata: Mapping[str, str] | None = None) -> bytes:
+        """The model's file."""
+        tensors = self.graph.tensors()
+        if self.analysis is not None:
+            tensors |= self.analysis.tensors(ANALYSIS)
+        return write_tensors(tensors, metadata)
+
+
+@lru_cache(maxsize=4)
+def read_model(data: bytes) -> NetworkModel:
+    """The model in these bytes; a damaged graph of the encoder is the same as none.
+
+    Raises :class:`ModelError` where the bytes break a rule of 7.18, or the decoder's graph one of 8.11.
+    """
+    tensors = read_tensors(data)
+    graph = read_graph(tensors)
+    try:
+        analysis = read_graph(tensors, ANALYSIS) if ANALYSIS + "graph" in tensors else None
+    except ModelError:
+        analysis = None
+    return NetworkModel(graph, analysis)
