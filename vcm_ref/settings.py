@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,13 +14,16 @@ from .bitstream.levels import profile_for
 from .bitstream.syntax import NAME_CHARACTERS
 from .bitstream.values import Allocation, Grid, InnerCodecId, Layer, Mode, Packing, RangeScope, ReorderCoding, Shape
 from .codec import InnerDecoder, InnerEncoder, make_decoder, make_encoder
+from .codec.coefficients.tables import CONTEXT_COUNTS
 from .configuration import Configuration, parse_grid
 from .conversion.chain import Choices
 from .conversion.grids import check_grid, frame_grid, stacked_grids
 from .conversion.parallel import core_count
 from .conversion.quantisation import RANGE_PROFILES, Rounding
+from .conversion.reduction import Stage
 from .errors import ConfigError, DatasetError
 from .feature_set import FeatureSet
+from .models.tensors import read_tensors
 from .reduction_settings import reduction_for
 
 #: The configuration's words for code points of the bitstream.
@@ -78,7 +82,7 @@ def settings_for(configuration: Configuration, features: FeatureSet) -> CodingSe
     )
     if configuration.get("codec.name") == level_settings.NAME:
         qps = _qps(configuration, names, Packing.FRAMES, level_settings.HIGHEST_QP)
-        header.tensors = level_settings.level_tensors(configuration, qps, model_tables=False)
+        header.tensors = level_settings.level_tensors(configuration, qps, model_tables=_has_tables(stages, models))
         header.profile = profile_for([InnerCodecId.COEFFICIENTS]) or 0
         choices = Choices(levels=level_settings.level_choice(configuration, header, models))
         return CodingSettings(header, models, choices, qps, None, None)
@@ -95,6 +99,12 @@ def settings_for(configuration: Configuration, features: FeatureSet) -> CodingSe
         inner_encoder=inner_encoder,
         verifier=_verifier(configuration, inner_encoder) if digest_length else None,
     )
+
+
+def _has_tables(stages: Sequence[Stage], models: Sequence[Model]) -> bool:
+    """Whether the last stage's model has tables for levels."""
+    number = stages[-1].model_id if stages else None
+    return any(model.number == number and CONTEXT_COUNTS in read_tensors(model.data) for model in models)
 
 
 def _format(configuration: Configuration, codec: InnerCodecId) -> tuple[TensorFormat, Rounding]:

@@ -42,6 +42,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "vcm_crosscheck anchor.json --data instances.json",
         "vcm_crosscheck anchor.json --data instances.json --depth decode --bitstreams theirs --pictures 10",
     ),
+    "vcm_train": (
+        "vcm_train -c cfg/klt.yaml --data instances.json -o model.safetensors",
+        "vcm_train -c cfg/klt.yaml --data features --set reduction.components=128 --workers 4 -o model.safetensors",
+    ),
     "vcm_conformance": (
         "vcm_conformance run conformance/decoders/vcm_dec.yaml",
         "vcm_conformance run theirs.yaml --feature grid -o report.md -o report.xml",
