@@ -24,7 +24,7 @@ from fuzz_mutation import LIMITS
 from vcm_ref.bitstream.headers import StreamHeader
 from vcm_ref.bitstream.stream import BitstreamReader, BitstreamWriter, CodedGroup
 from vcm_ref.bitstream.units import locate_units
-from vcm_ref.bitstream.values import FIRST_ANCILLARY, InnerCodecId, UnitType
+from vcm_ref.bitstream.values import FIRST_ANCILLARY, UnitType
 from vcm_ref.codec import ffmpeg
 from vcm_ref.configuration import load_configuration
 from vcm_ref.conformance.generate import graph
@@ -73,7 +73,8 @@ def decode(data: bytes) -> None:
         header = decoder.header
         for layer, tensor, (name, q) in zip(header.coded, header.tensors, picture.quantised.items(), strict=True):
             assert (layer.name, layer.channels) == (name, len(q)), "a tensor is not the header's"
-            assert int(q.max()) < 1 << tensor.format.bit_depth, "a sample has more bits than the header says"
+            largest = max(int(q.max()), -int(q.min()))
+            assert largest < 1 << tensor.format.bit_depth, "a sample has more bits than the header says"
         for values in picture.features.layers.values():
             assert np.isfinite(values).all(), "features are not finite"
 
@@ -225,7 +226,7 @@ def is_read(data: bytes) -> bool:
 def _is_video(data: bytes) -> bool:
     try:
         tensors = BitstreamReader(io.BytesIO(data)).header.tensors
-        return any(tensor.format.inner_codec != InnerCodecId.LOSSLESS for tensor in tensors)
+        return any(tensor.format.inner_codec.is_video for tensor in tensors)
     except REFUSALS:
         return False
 
@@ -258,6 +259,9 @@ def _made(target: str) -> Iterator[tuple[str, bytes]]:
     if target != "decode-video":
         for label, data in graphs():
             yield f"graph-{label}", data
+    levels = [["codec.qp=20"], ["codec.qp=40", "digest_length=0"], ["codec.qp=0", "codec.rdoq=0", "digest_length=0"]]
+    for index, settings in enumerate(levels if target != "decode-video" else []):
+        yield f"levels-{index}", _coded(["codec.name=coefficients", *settings], 1 + index % 2, 1 + index % 2)
     for index, settings in enumerate(video if target != "decode" else []):
         yield f"video-{index}", _coded(["packing.grid=2x2", *settings], 1 + index % 2, 1)
 

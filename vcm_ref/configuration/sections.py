@@ -306,9 +306,9 @@ class Codec:
     mode: Literal["AI", "RA"] | Mapping[str, Any] = option(
         "AI", "All-Intra or Random-Access", by_layer=True, only_with=("codec.name", VIDEO), was_required=True
     )
-    rdoq: float = option(
-        0.15,
-        "levels are chosen by squared error, in step sizes, plus this for each bit; with 0 values are rounded",
+    rdoq: float | None = option(
+        None,
+        "levels are chosen by squared error, in step sizes, plus this for each bit, 0.15 by default; 0: by rounding",
         minimum=0,
         maximum=100,
         only_with=("codec.name", ("coefficients",)),

@@ -56,7 +56,7 @@ def test_small_parts_give_the_same(graph: Graph, grid: tuple[int, int], seed: in
     """The parts that bound memory do not show in the result."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(convolution, "_COLUMN_BYTES", 1)
-        patch.setattr(convolution, "_FEWEST_PLACES", 2)
+        patch.setattr(convolution, "_FEWEST_SAMPLES", 2)
         patch.setattr(evaluation, "_BLOCK", 2)
         patch.setattr(evaluation, "_MOST_READY", 0)
         compare(graph, grid, seed, 1)

@@ -159,7 +159,7 @@ def test_a_decoder_refuses_a_model_that_does_not_fit() -> None:
 
 
 def test_level_and_limits_bound_a_graph(model: Path) -> None:
-    """The samples of all tensors of a picture: 17 + 1 + 12 + 3 · 4 + 5 of each of 4x5 places."""
+    """The samples of all tensors of a picture: 17 + 1 + 12 + 3 · 4 + 5 of each of 4x5 points."""
     data = coded(model, "reduction.carry_model=true", "digest_length=0")
     samples = (17 + 1 + 12 + 12 + 5) * 20
     decoded(data, DecoderLimits(graph_samples=samples))

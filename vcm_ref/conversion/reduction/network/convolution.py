@@ -17,7 +17,7 @@ from .rules import sum_bounds
 _EXACT_SINGLE = 1 << 24
 #: Bytes of what is multiplied at a time, and of its sums; and the fewest samples that this is for.
 _COLUMN_BYTES = 1 << 23
-_FEWEST_PLACES = 64
+_FEWEST_SAMPLES = 64
 
 
 class Convolution:
@@ -47,9 +47,9 @@ class Convolution:
         result = np.empty((self._result.channels, height, width), np.int32)
         matrix = self._matrix.astype(self._type, copy=False)
         each = max(self._side**2 * len(first), len(result)) * self._type.itemsize
-        places = max(_FEWEST_PLACES, _COLUMN_BYTES // each)
-        columns = min(width, places)
-        rows = max(1, places // columns)
+        count = max(_FEWEST_SAMPLES, _COLUMN_BYTES // each)
+        columns = min(width, count)
+        rows = max(1, count // columns)
         for top in range(0, height, rows):
             for left in range(0, width, columns):
                 lines, samples = min(rows, height - top), min(columns, width - left)

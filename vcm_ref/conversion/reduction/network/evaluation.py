@@ -38,9 +38,9 @@ class Evaluator:
     def __call__(self, inputs: Sequence[Integers], condition: int) -> list[Integers]:
         """The outputs, from the inputs, int32 ``(C, 2**s * h, 2**s * w)`` each. A tensor lives until its last use."""
         graph = self.graph
-        grid = inputs[0].shape[1] >> graph.inputs[0].shift, inputs[0].shape[2] >> graph.inputs[0].shift
+        lattice = inputs[0].shape[1] >> graph.inputs[0].shift, inputs[0].shape[2] >> graph.inputs[0].shift
         values: dict[int, Integers] = dict(enumerate(inputs))
-        values[graph.condition] = np.full((1, *grid), condition, np.int32)
+        values[graph.condition] = np.full((1, *lattice), condition, np.int32)
         for number, (operation, step) in enumerate(zip(graph.operations, self._steps, strict=True)):
             values[graph.condition + 1 + number] = step(values[operation.first], values.get(operation.second))
             for gone in self._last_use.get(number, ()):
