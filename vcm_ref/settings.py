@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,14 +13,17 @@ from .bitstream.levels import profile_for
 from .bitstream.syntax import NAME_CHARACTERS
 from .bitstream.values import Allocation, Grid, InnerCodecId, Layer, Mode, Packing, RangeScope, ReorderCoding, Shape
 from .codec import InnerDecoder, InnerEncoder, make_decoder
+from .codec.coefficients.tables import CONTEXT_COUNTS
 from .configuration import Configuration, parse_grid
 from .conversion.chain import Choices
 from .conversion.grids import check_grid, frame_grid, stacked_grids
 from .conversion.quantisation import RANGE_PROFILES, Rounding
+from .conversion.reduction import Stage
 from .errors import ConfigError, DatasetError
 from .feature_set import FeatureSet
 from .inner_encoders import encoders_for
 from .level_settings import HIGHEST_QP, level_choice, level_format
+from .models.tensors import read_tensors
 from .reduction_settings import reduction_for
 
 #: The configuration's words for code points of the bitstream.
@@ -68,7 +72,7 @@ def settings_for(configuration: Configuration, features: FeatureSet) -> CodingSe
     encoders = encoders_for(configuration, names)
     qps = _qps(configuration, names, encoders)
     fixed_range, rounding = _fixed_range(configuration)
-    formats = _formats(configuration, names, encoders, qps, fixed_range)
+    formats = _formats(configuration, names, encoders, qps, fixed_range, _has_tables(stages, models))
     digest_length = configuration.get("digest_length")
     header = StreamHeader(
         profile=profile_for(form.inner_codec for form in formats) or 0,
@@ -96,12 +100,13 @@ def _formats(
     encoders: list[InnerEncoder | None],
     qps: list[int],
     fixed_range: Pair | None,
+    model_tables: bool,
 ) -> list[TensorFormat]:
     """The format of each coded tensor."""
     reordered = configuration.get("order.method") != "none"
     depths = configuration.per_layer("quantisation.bit_depth", names, 0)
     forms = [
-        level_format(configuration, qp, model_tables=False)
+        level_format(configuration, qp, model_tables)
         if encoder is None
         else TensorFormat(
             bit_depth=bit_depth,
@@ -118,6 +123,12 @@ def _formats(
             told = f"{form.bit_depth} bits need codec.name lossless, and {name} is coded otherwise"
             raise configuration.error("quantisation.bit_depth", told)
     return [_unstacked(form, forms[0]) for form in forms]
+
+
+def _has_tables(stages: Sequence[Stage], models: Sequence[Model]) -> bool:
+    """Whether the last stage's model has tables for levels."""
+    number = stages[-1].model_id if stages else None
+    return any(model.number == number and CONTEXT_COUNTS in read_tensors(model.data) for model in models)
 
 
 def _unstacked(form: TensorFormat, first: TensorFormat) -> TensorFormat:

@@ -48,6 +48,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "vcm_sizes 640x480 1024x768 -c cfg/networks/detectron2_mask_r50.yaml --set network.weights=random",
         "vcm_sizes 512x384 -c cfg/resize.yaml --bits 8 -o sizes.csv",
     ),
+    "vcm_train": (
+        "vcm_train -c cfg/klt.yaml --data instances.json -o model.safetensors",
+        "vcm_train -c cfg/klt.yaml --data features --set reduction.components=128 --workers 4 -o model.safetensors",
+    ),
     "vcm_conformance": (
         "vcm_conformance run conformance/decoders/vcm_dec.yaml",
         "vcm_conformance run theirs.yaml --feature grid -o report.md -o report.xml",
