@@ -129,7 +129,7 @@ class Reduction:
     )
     components: int | None = option(
         None,
-        "the number of components that are coded; without it all that the model has",
+        "the number of components that are coded; without it those that are worth their bits at the QP",
         minimum=1,
         maximum=MAX_COMPONENTS,
         only_with=("reduction.method", ("klt",)),
