@@ -13,6 +13,7 @@ of Annex A, which are read out of ../docs/bitstream.md. It has no models of its 
 """
 
 import argparse
+import bisect
 import bz2
 import contextlib
 import functools
@@ -37,7 +38,7 @@ import numpy as np
 # Clause 7: code points; the name of an inner codec, its NAL unit types of parameter sets and of access unit delimiters.
 STREAM_HEADER, GROUP_HEADER, SUBSTREAM, DIGEST, END, MODEL = range(1, 7)
 USER_DATA = 8
-LOSSLESS, HEVC, VVC = range(3)
+LOSSLESS, HEVC, VVC, COEFFICIENTS = range(4)
 FRAMES, QUILTED, STACKED = range(3)
 NONE, EXACT, FIXED_LENGTH = range(3)
 FIXED, PICTURE, TENSOR, CHANNEL = range(4)
@@ -50,7 +51,7 @@ SLICES = {HEVC: {*range(10), *range(16, 22)}, VVC: {*range(4), *range(7, 11)}}
 OTHERS = {HEVC: {32, 33, 34, 36, 37}, VVC: {*range(14, 20), 21, 22}}
 INNER_PROFILES = {HEVC: (1, 2, 3, 4), VVC: (1, 33, 65, 97)}
 # Clause 9: the inner codecs of a profile; then the bounds of a level, in the order of its table.
-PROFILES = {0: (LOSSLESS,), 1: (LOSSLESS, HEVC), 2: (LOSSLESS, VVC)}
+PROFILES = {0: (LOSSLESS,), 1: (LOSSLESS, HEVC), 2: (LOSSLESS, VVC), 3: (LOSSLESS, VVC, COEFFICIENTS)}
 LEVELS = {
     1: (4, 256, 8192, 1024, 8388608, 16777216, 65536, 17179869184, 1048576, 64, 2**32, 2**26),
     2: (8, 1024, 16384, 4096, 33554432, 67108864, 262144, 68719476736, 4194304, 128, 2**35, 2**28),
@@ -64,7 +65,7 @@ MAX_GRAPH_PRODUCTS, MAX_GRAPH_SAMPLES = 2**38, 2**29
 
 Header = Group = Picture = Tensor = SimpleNamespace  # each has what is read of it
 BitString = tuple[int, int]  # the bits as an integer, and their number
-InnerStream = tuple[bytes, int]  # for LOSSLESS, with a 0
+InnerStream = tuple[bytes, int]  # for LOSSLESS and COEFFICIENTS, with a 0
 
 
 class Refused(Exception):  # noqa: N818
@@ -145,7 +146,7 @@ def bitstream(data: bytes) -> Iterator[Group]:
         group = group_header(payload, header)
         check_level(group, header)
         graphs(group, header, models)
-        bases = {codec: [(0, 0), *annex_a(codec)] for codec in header.codecs if codec != LOSSLESS}
+        bases = {codec: [(0, 0), *annex_a(codec)] for codec in header.codecs & {HEVC, VVC}}
         group.inner_streams = []
         for tensors, size in zip(header.substreams, group.sizes, strict=True):
             codec = tensors[0].inner_codec_idc
@@ -182,7 +183,7 @@ def stream_header(r: Reader) -> Header:
     """Clauses 7.4, 7.5 and 9."""
     header = Header(payload=r.data, layers=[], stages=[], tensors=[], num_groups=0, pictures=0, samples=0, output=0)
     r.u("version", 4)
-    profile_idc = r.extensible("profile_idc", r.u("profile_idc", 3), 0, 2)
+    profile_idc = r.extensible("profile_idc", r.u("profile_idc", 3), 0, 3)
     header.level_idc = r.extensible("level_idc", r.u("level_idc", 4), 1, 4)
     header.digest_length = r.u("digest_length", 6, 0, 32)
     if header.digest_length:
@@ -297,7 +298,7 @@ def graphs(group: Group, header: Header, models: dict[int, tuple[int, bytes, byt
             given = [(tensor.channels, s) for tensor, s in zip(stage.before, stage.own, strict=True)]
             require([(channels, s) for channels, s, *_ in graph.inputs] == taken, "a graph that takes other tensors")
             require([graph.forms[one][:2] for one, _ in graph.outputs] == given, "a graph that gives other tensors")
-            needs = mini_graph.needs(graph, grid(sizes, stage.own))
+            needs = mini_graph.needs(graph, lattice(sizes, stage.own))
             bounds = LEVELS[header.level_idc][9:]
             require(all(map(int.__le__, needs, bounds)), "a graph that needs more than the level allows")
             within = needs[1] <= MAX_GRAPH_PRODUCTS and needs[2] <= MAX_GRAPH_SAMPLES
@@ -305,7 +306,7 @@ def graphs(group: Group, header: Header, models: dict[int, tuple[int, bytes, byt
         group.graphs.append(graph)
 
 
-def grid(sizes: list[tuple[int, int]], shifts: list[int]) -> tuple[int, int]:
+def lattice(sizes: list[tuple[int, int]], shifts: list[int]) -> tuple[int, int]:
     """Clause 7.25."""
     h, w = zip(*[(-(-h >> s), -(-w >> s)) for (h, w), s in zip(sizes, shifts, strict=True)], strict=True)
     return max(h), max(w)
@@ -326,11 +327,13 @@ def tensor_header(r: Reader, layer: SimpleNamespace, before: Tensor | None) -> T
         same_format_flag = r.u("same_format_flag", 1)
     form = before.format if same_format_flag else tensor_format(r)
     require(not before or same_format_flag or form != before.format, "same_format_flag is 0 where it could be 1")
-    columns = r.ue("grid_columns_minus1", 8191) + 1
-    rows = channels // columns if form.packing_idc == STACKED else r.ue("grid_rows_minus1", 8191) + 1
+    columns = rows = 1
+    if form.inner_codec_idc != COEFFICIENTS:
+        columns = r.ue("grid_columns_minus1", 8191) + 1
+        rows = channels // columns if form.packing_idc == STACKED else r.ue("grid_rows_minus1", 8191) + 1
     require(rows and channels % (columns * rows) == 0, "grid_columns_minus1, grid_rows_minus1: not a grid for C maps")
     allocation_idc = r.u("allocation_idc", 1 if 1 < columns * rows < channels else 0)
-    mode_idc = r.u("mode_idc", 2 if form.inner_codec_idc != LOSSLESS else 0, 0, 2)
+    mode_idc = r.u("mode_idc", 2 if form.inner_codec_idc in INNER_CODECS else 0, 0, 2)
     found = {"format": form, "columns": columns, "rows": rows, "allocation_idc": allocation_idc, "mode_idc": mode_idc}
     found |= {"name": layer.name, "channels": channels, "inner_codec_idc": form.inner_codec_idc}
     require(found != inherited, "same_tensor_flag is 0 where it could be 1")
@@ -343,9 +346,17 @@ def tensor_header(r: Reader, layer: SimpleNamespace, before: Tensor | None) -> T
 def tensor_format(r: Reader) -> SimpleNamespace:
     """Clause 7.9."""
     form = SimpleNamespace(n=r.u("bit_depth_minus1", 4, 1) + 1)
-    form.inner_codec_idc = r.extensible("inner_codec_idc", r.u("inner_codec_idc", 3), LOSSLESS, VVC)
-    form.inner_bit_depth = form.n if form.inner_codec_idc == LOSSLESS else 10
+    form.inner_codec_idc = r.extensible("inner_codec_idc", r.u("inner_codec_idc", 3), LOSSLESS, COEFFICIENTS)
+    form.inner_bit_depth = 10 if form.inner_codec_idc in INNER_CODECS else form.n
     require(form.n <= form.inner_bit_depth, "a bit depth that is for LOSSLESS only")
+    if form.inner_codec_idc == COEFFICIENTS:  # clause 7.22
+        require(form.n == 16, "levels whose bit depth is not 16")
+        form.qp, *form.offsets = r.u("level_qp", 6), r.u("level_offset_one", 5) - 8, r.u("level_offset_more", 5) - 8
+        require(not r.u("model_tables_flag", 1), "the tables of a model, where the last stage has none")
+        form.picture_before = r.u("picture_before_flag", 1)
+        form.range_scope_idc, form.reorder_coding_idc, form.packing_idc = FIXED, NONE, FRAMES
+        form.fixed = [(0.0, 2.0 ** (form.qp // 6 - 17))]
+        return form
     form.range_scope_idc, form.reorder_coding_idc = r.u("range_scope_idc", 2), r.u("reorder_coding_idc", 2, 0, 2)
     form.packing_idc = r.u("packing_idc", 2, 0, 2)
     form.fixed = value_ranges(r, 1 if form.range_scope_idc == FIXED else 0)
@@ -383,9 +394,9 @@ def group_header(r: Reader, header: Header) -> Group:
         if stage.idc == RESIZE:
             coded.append([(-(-h >> s), -(-w >> s)) for (h, w), s in zip(coded[-1], stage.own, strict=True)])
         elif stage.idc == KLT:
-            coded.append([grid(coded[-1], stage.own)])
+            coded.append([lattice(coded[-1], stage.own)])
         elif stage.idc == NETWORK:
-            h, w = grid(coded[-1], stage.own)
+            h, w = lattice(coded[-1], stage.own)
             coded.append([(h << s, w << s) for s in stage.shifts])
         else:
             pairs = zip(stage.before, stage.own, strict=True)
@@ -395,7 +406,7 @@ def group_header(r: Reader, header: Header) -> Group:
     for tensors in header.substreams:
         own = [(t.rows * of_tensor[id(t)][0], t.columns * of_tensor[id(t)][1]) for t in tensors]
         h, w = sum(h for h, _ in own), max(w for _, w in own)
-        if tensors[0].inner_codec_idc != LOSSLESS:
+        if tensors[0].inner_codec_idc in INNER_CODECS:
             h, w = max(32, h + h % 2), max(32, w + w % 2)
         group.sizes.append((num_pictures * tensors[0].channels // (tensors[0].columns * tensors[0].rows), h, w))
     return group
@@ -479,7 +490,7 @@ def reorder_index(r: Reader, coding: int, channels: int) -> list[int]:
 
 def substream(r: Reader, codec: int, bases: list[BitString], size: tuple[int, int, int]) -> InnerStream:
     """Clauses 7.14, 7.15, 7.16 and 8.4: the inner stream, and its chroma_format_idc."""
-    if codec == LOSSLESS:
+    if codec not in INNER_CODECS:
         return r.data, 0
     num_parameter_sets = r.ue("num_parameter_sets", 8)
     nal_units = [parameter_set(r, bases) for _ in range(num_parameter_sets)]
@@ -622,7 +633,7 @@ def digest(r: Reader, header: Header, group: Group, models: dict[int, tuple[int,
 
 def canonical(name: bytes, tensor: np.ndarray) -> bytes:
     """Clause 8.7."""
-    kind = b"\6uint16" if tensor.dtype == "<u2" else b"\7float32"
+    kind = {"<u2": b"\6uint16", "<i4": b"\5int32", "<f4": b"\7float32"}[tensor.dtype.str]
     return b"".join((bytes([len(name)]), name, kind, b"\3", np.array(tensor.shape, "<u4").tobytes(), tensor.tobytes()))
 
 
@@ -631,15 +642,18 @@ def decode(groups: Iterable[Group], planes: BinaryIO | None, folder: Path) -> No
     with open(folder / "t0.raw", "wb") as t0, open(folder / "t1.raw", "wb") as t1, open(folder / "t2.raw", "wb") as t2:
         for group in groups:
             header = group.header
-            if not planes:
-                clips = []
-                for tensors, stream, size in zip(header.substreams, group.inner_streams, group.sizes, strict=True):
-                    form = tensors[0].format
-                    clips.append((lossless if form.inner_codec_idc == LOSSLESS else ffmpeg)(stream, size, form))
+            clips = []
+            for tensors, stream, size in zip(header.substreams, group.inner_streams, group.sizes, strict=True):
+                inner_decoder = {LOSSLESS: lossless, COEFFICIENTS: levels}.get(tensors[0].inner_codec_idc, ffmpeg)
+                skipped = planes and inner_decoder != levels
+                clips.append(None if skipped else inner_decoder(stream, size, tensors[0]))
             for p, picture in enumerate(group.pictures):
                 tensors = {}
                 for number, (run, (count, h, w)) in enumerate(zip(header.substreams, group.sizes, strict=True)):
                     own, form = count // len(group.pictures), run[0].format
+                    if run[0].inner_codec_idc == COEFFICIENTS:
+                        tensors[run[0].name] = clips[number][p * own : (p + 1) * own]
+                        continue
                     frames = given_planes(planes, (own, h, w)) if planes else clips[number][p * own : (p + 1) * own]
                     frames.tofile(t0)
                     shift = form.inner_bit_depth - form.n
@@ -672,7 +686,9 @@ def restored(tensors: list[np.ndarray], header: Header, group: Group, picture: P
     """Clauses 8.9 and 8.6: the layers, tier T2."""
     forms = [tensor.format for tensor in header.tensors]
     current = [
-        (q.astype(np.int64), pairs, (1 << form.n) - 1)
+        (level_samples(q.astype(np.int64), form), pairs, 1)
+        if form.inner_codec_idc == COEFFICIENTS
+        else (q.astype(np.int64), pairs, (1 << form.n) - 1)
         for q, pairs, form in zip(tensors, picture.ranges, forms, strict=True)
     ]
     for stage, sizes, graph in zip(header.stages[::-1], group.coded[-2::-1], group.graphs[::-1], strict=True):
@@ -721,6 +737,12 @@ def resized(q: np.ndarray, pairs: list[tuple[float, float]], divisor: int, shift
     return interpolated(interpolated(q, 1, size[0], f), 2, size[1], f), pairs, divisor * (2 * f) ** 2
 
 
+def level_samples(v: np.ndarray, form: SimpleNamespace) -> np.ndarray:
+    """Clause 8.10.1."""
+    moved = 32 * np.abs(v) + np.where(np.abs(v) > 1, form.offsets[1], form.offsets[0])
+    return np.sign(v) * moved * (102, 114, 128, 144, 161, 181)[form.qp % 6]
+
+
 def interpolated(q: np.ndarray, axis: int, size: int, f: int) -> np.ndarray:
     """Clause 8.9, RESIZE: along one axis."""
     t, last = 2 * np.arange(size) + 1 - f, q.shape[axis] - 1
@@ -736,9 +758,123 @@ def given_planes(planes: BinaryIO, size: tuple[int, int, int]) -> np.ndarray:
     return frames.reshape(size)
 
 
-def lossless(coded: InnerStream, size: tuple[int, int, int], form: SimpleNamespace) -> np.ndarray:
+def levels(coded: InnerStream, size: tuple[int, int, int], tensor: Tensor) -> np.ndarray:
+    """Clause 8.10, level by level."""
+    decoder, v = LevelDecoder(coded[0]), np.zeros(size, "<i4")
+    before = None
+    for picture in v.reshape(-1, tensor.channels, *size[1:]):
+        decoder.picture(picture, before)
+        before = picture if tensor.format.picture_before else None
+    ends = decoder.offset < 1 << 24 and len(decoder.data) == 1 + decoder.shifted
+    require(ends, "a stream of levels does not end where they do")
+    return v
+
+
+class LevelDecoder:
+    """Clause 8.10: the arithmetic decoder, and the counts of contexts, whose names begin with what they decide."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.shifted = data, 0
+        self.range, self.offset = 1 << 32, int.from_bytes((data + bytes(3))[:4], "big")
+        require(data, "a stream of levels without a byte")
+        starts = [8, *THRESHOLDS]
+        self.counts = {("above", k, 0, i): [16384 // (1024 + starts[i]), 16] for k in range(3) for i in range(64)}
+        self.row: list[tuple[tuple, int]] = []
+
+    def shift(self) -> None:
+        while self.range < 1 << 24:
+            self.shifted += 1
+            require(self.shifted < len(self.data), "a stream of levels ends too early")
+            behind = self.shifted + 3 >= len(self.data)
+            self.offset = self.offset << 8 | (0 if behind else self.data[self.shifted + 3])
+            self.range <<= 8
+
+    def bit(self, *contexts: tuple) -> int:
+        z, a = (sum(self.counts.get(context, (0, 0))[part] for context in contexts) for part in (0, 1))
+        bound = (self.range >> 16) * min(max((65536 * z + 32768) // (a + 1), 16), 65520)
+        b = int(self.offset >= bound)
+        self.offset, self.range = (self.offset - bound, self.range - bound) if b else (self.offset, bound)
+        self.row += [(context, b) for context in contexts]
+        self.shift()
+        return b
+
+    def bits(self, n: int) -> int:
+        self.range >>= n
+        number, self.offset = divmod(self.offset, self.range)
+        require(number < 1 << n, "a number lies outside its range")
+        self.shift()
+        return number
+
+    def learn(self) -> None:
+        for context, b in self.row:
+            counts = self.counts.setdefault(context, [0, 0])
+            counts[:] = counts[0] + 1 - b, counts[1] + 1
+        for context in {context for context, _ in self.row}:
+            if self.counts[context][1] > 255:
+                self.counts[context] = [count >> 1 for count in self.counts[context]]
+        self.row = []
+
+    def picture(self, v: np.ndarray, before: np.ndarray | None) -> None:
+        """Clauses 8.10.2 and 8.10.3."""
+        components, h, w = v.shape
+        starts = [0]
+        while starts[-1] < components:
+            starts.append(min(starts[-1] + min(max(starts[-1], 1), 24), components))
+        used = self.bits((len(starts) - 1).bit_length())
+        require(used < len(starts), "more bands than there are")
+        for first, end in itertools.pairwise(starts[: used + 1]):
+            k = min(first, 24)
+            e = np.pad(np.abs(v[first - k : first]).sum(0, dtype=np.int64), 1)
+            around = 4 * e[1:-1, 1:-1] + e[:-2, 1:-1] + e[2:, 1:-1] + e[1:-1, :-2] + e[1:-1, 2:]
+            density, average = around * 128 // max(k, 1), 1024 * int(e.sum()) // (max(k, 1) * h * w)
+            for y in range(h):
+                for c in range(first, end):
+                    expected = average if first else 1024
+                    if before is not None:
+                        expected = 1024 * int(np.abs(before[c]).sum(dtype=np.int64)) // (h * w)
+                    rows = 1024 * int(np.abs(v[c, :y]).sum(dtype=np.int64))
+                    rate = (40 * expected + rows) // (40 + y * w)
+                    for x in range(w):
+                        place = rate, int(density[y, x]), average, None if before is None else int(before[c, y, x])
+                        v[c, y, x] = self.level(v[c], y, x, c, *place)
+                self.learn()
+        require(not used or v[starts[used - 1] :].any(), "the last band that is coded has no level")
+
+    def level(self, m: np.ndarray, y: int, x: int, c: int, rate: int, density: int, average: int, b: int | None) -> int:
+        def at(dy: int, dx: int) -> int:
+            return int(m[y + dy, x + dx]) if y + dy >= 0 and 0 <= x + dx < m.shape[1] else 0
+
+        n, left = abs(at(-1, 0)), min(abs(at(0, -1)), 2)
+        likely = (rate + 16) * density // (average + 16)
+        mean = 20 * rate + 1024 * (36 * n + 9 * (abs(at(-1, -1)) + abs(at(-1, 1)) + abs(at(-2, 0)))) + 100 * likely
+        middle = min(level_class(density) // 4, 9)
+        if b is not None:
+            mean, middle = mean // 2 + 96 * 1024 * abs(b), min(abs(b), 9)
+        sets = [level_class((mean >> 8) + 160 * left), 30 * min(level_class(rate) // 2, 19) + 10 * left + middle]
+        sets.append(4 * (level_class(likely) // 2) + min(n + left, 3))
+        magnitude = 0
+        while magnitude < 3 and self.bit(*(("above", magnitude, *one) for one in enumerate(sets))):
+            magnitude += 1
+        if magnitude == 3:
+            length = 0
+            while length < 15 and self.bit(("length", sets[0] // 4, length)):
+                length += 1
+            magnitude = 2 + (1 << length) + self.bits(length)
+            require(magnitude < 65536, "a level of 65536 or more")
+        signs = 3 * np.sign(at(0, -1)) + np.sign(at(-1, 0) if b is None else b)
+        return -magnitude if magnitude and self.bit(("sign", 0, signs), ("sign", 1, c)) else magnitude
+
+
+THRESHOLDS = [(4 + i % 4) << (i // 4 + 2) for i in range(63)]
+
+
+def level_class(mean: int) -> int:
+    return bisect.bisect_right(THRESHOLDS, mean)
+
+
+def lossless(coded: InnerStream, size: tuple[int, int, int], tensor: Tensor) -> np.ndarray:
     """Clause 8.8, modulo 2**16 and at last modulo 2**n."""
-    n, symbols, stream = form.n, 0, coded[0]
+    n, symbols, stream = tensor.format.n, 0, coded[0]
     end = 4 + int.from_bytes(stream[:4], "big")
     require(n <= 8 or end <= len(stream), "low_size exceeds the bytes that follow it")
     for shift, part in enumerate([stream] if n <= 8 else [stream[4:end], stream[end:]]):
@@ -759,7 +895,7 @@ def lossless(coded: InnerStream, size: tuple[int, int, int], form: SimpleNamespa
     return symbols.reshape(size) & (1 << n) - 1
 
 
-def ffmpeg(coded: InnerStream, size: tuple[int, int, int], form: SimpleNamespace) -> np.ndarray:
+def ffmpeg(coded: InnerStream, size: tuple[int, int, int], tensor: Tensor) -> np.ndarray:
     """Clause 8.3: the luma of exactly F pictures of 10 bits at the coded size."""
     # extractplanes takes the luma as it is; showinfo lists each picture's own format and size in the log; -fs ends what
     # puts out too much.
@@ -768,7 +904,7 @@ def ffmpeg(coded: InnerStream, size: tuple[int, int, int], form: SimpleNamespace
     first = "".join(f"map{i}s=0:map{i}p=0:" for i in range(3))
     luma = f"mergeplanes={first}format=yuv444p10le,extractplanes=y" if chroma_format_idc == 3 else "extractplanes=y"
     options = f"""-hide_banner -nostdin -nostats -xerror -err_detect explode -noautorotate
-        -f {INNER_CODECS[form.inner_codec_idc][0]} -i pipe:0 -map 0:v:0 -fps_mode passthrough
+        -f {INNER_CODECS[tensor.inner_codec_idc][0]} -i pipe:0 -map 0:v:0 -fps_mode passthrough
         -vf showinfo=checksum=0,{luma} -fs {2 * math.prod(size) + 1} -f rawvideo pipe:1""".split()
     program = shutil.which(os.environ.get("VCM_FFMPEG", "ffmpeg"))
     require(program, "there is no ffmpeg for HEVC and VVC", UNSUPPORTED_ERROR)

@@ -176,9 +176,9 @@ def result(op: SimpleNamespace, first: tuple, second: tuple) -> tuple:
     return form
 
 
-def needs(graph: SimpleNamespace, grid: tuple[int, int]) -> tuple[int, int, int]:
+def needs(graph: SimpleNamespace, lattice: tuple[int, int]) -> tuple[int, int, int]:
     """Clause 8.11: operations, products and samples of a picture."""
-    maps = [1 if s is None else grid[0] * grid[1] * 4**s for _, s, _ in graph.forms]
+    maps = [1 if s is None else lattice[0] * lattice[1] * 4**s for _, s, _ in graph.forms]
     samples = sum(channels * count for (channels, _, _), count in zip(graph.forms, maps, strict=True))
     results = zip(graph.operations, maps[len(graph.inputs) + 1 :], strict=True)
     products = sum(op.weight.size * count for op, count in results if op.name == "CONVOLUTION")

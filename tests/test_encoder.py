@@ -145,3 +145,62 @@ def test_the_output_may_be_a_pipe(tmp_path: Path) -> None:
     encoder.encode(make_features(16, 8, 12))
     encoder.close()
     assert pipe.data == coded(configured(), (make_features(16, 8, 12),))
+
+
+LEVELS = ["codec.name=coefficients", "codec.qp=26"]
+
+
+def of_levels(*settings: str) -> Configuration:
+    """The shipped configuration of levels with some settings."""
+    return load_configuration([CONFIGURATIONS / "coefficients.yaml"], [*LEVELS, *settings])
+
+
+def test_levels_are_decoded_as_they_were_chosen() -> None:
+    """Within the step size of the layers; with digests; no planes."""
+    features = make_features(16, 20, 24)
+    (picture,) = decoded(coded(of_levels(), (features,)))
+    assert picture.verified and picture.planes == {}
+    for name, layer in features.layers.items():
+        assert picture.quantised[name].dtype == np.int32
+        assert np.abs(picture.features.layers[name] - layer).max() <= 1.5 * 0.5
+
+
+def test_levels_of_a_group_are_those_of_its_pictures() -> None:
+    pictures = tuple(make_features(5, 6, 7, seed=seed) for seed in range(3))
+    together = decoded(coded(of_levels(), pictures))
+    alone = decoded(coded(of_levels(), *((picture,) for picture in pictures)))
+    for one, other in zip(together, alone, strict=True):
+        for name, levels in one.quantised.items():
+            np.testing.assert_array_equal(levels, other.quantised[name])
+
+
+def test_levels_of_reduced_layers_are_decoded() -> None:
+    """RESIZE interpolates what levels stand for."""
+    (picture,) = decoded(coded(of_levels("reduction.method=resize", "reduction.factor=2"), (make_features(4, 9, 7),)))
+    (levels, *_), (layer, *_) = picture.quantised.values(), picture.features.layers.values()
+    assert levels.shape[1:] == ((layer.shape[1] + 1) // 2, (layer.shape[2] + 1) // 2)
+    assert picture.verified
+
+
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [
+        (["codec.rounding_offset=0.3"], "codec.rounding_offset"),
+        (["codec.qp=60", "codec.qp_offset=4"], "codec.qp_offset"),
+        (["codec.preset=fast"], "codec.preset"),
+        (["quantisation.bit_depth=8"], "quantisation.bit_depth"),
+        (["packing.method=quilted"], "packing.method"),
+        (["order.method=mean"], "order.method"),
+    ],
+)
+def test_options_without_effect_on_levels_are_refused(settings: list[str], key: str) -> None:
+    with pytest.raises(ConfigError, match=key):
+        coded(of_levels(*settings), (make_features(2, 4, 4),))
+
+
+def test_a_rounding_offset_goes_with_its_reconstruction() -> None:
+    """The mean error of what is not zero is near nothing."""
+    features = make_features(16, 20, 24)
+    for offset in ("0.2", "0.4"):
+        (picture,) = decoded(coded(of_levels("codec.rdoq=0", f"codec.rounding_offset={offset}"), (features,)))
+        assert picture.verified

@@ -14,7 +14,7 @@ from vcm_ref.bitstream.headers import TensorFormat, TensorHeader
 from vcm_ref.decoder import DecodedPicture
 from vcm_ref.errors import CodecError
 from vcm_ref.feature_set import FeatureSet
-from vcm_ref.planes_file import GivenPlanes, append_tiers
+from vcm_ref.planes_file import GivenPlanes, append_tiers, save_planes
 from vcm_ref.report import PictureReport
 
 
@@ -32,7 +32,7 @@ def picture(planes: NDArray[np.uint16]) -> DecodedPicture:
     layers = {"p2": np.array([[[1.0]]], np.float32), "p3": np.array([[[-2.5]]], np.float32)}
     quantised = {"p2": np.array([[[7]]], np.uint16), "p3": np.array([[[8]]], np.uint16)}
     return DecodedPicture(
-        [planes, planes[:1]], quantised, FeatureSet(1, 1, layers), PictureReport(1, 1, [], {}, {}), False
+        {0: planes, 1: planes[:1]}, quantised, FeatureSet(1, 1, layers), PictureReport(1, 1, [], {}, {}), False
     )
 
 
@@ -43,6 +43,19 @@ def test_pictures_are_appended_sample_by_sample(tmp_path: Path) -> None:
     assert (tmp_path / "t0.raw").read_bytes() == 2 * (SAMPLES + SAMPLES[:6])
     assert (tmp_path / "t1.raw").read_bytes() == 2 * bytes.fromhex("07000800")
     assert (tmp_path / "t2.raw").read_bytes() == 2 * bytes.fromhex("0000803f" "000020c0")  # fmt: skip
+
+
+def test_levels_have_four_bytes_and_no_planes(tmp_path: Path) -> None:
+    """Two's complement, least significant byte first."""
+    layers = {"p2": np.array([[[1.0]]], np.float32)}
+    levels = {"p2": np.array([[[-2]]], np.int32)}
+    levels_picture = DecodedPicture({}, levels, FeatureSet(1, 1, layers), PictureReport(1, 1, [], {}, {}), False)
+    append_tiers(tmp_path, levels_picture)
+    assert (tmp_path / "t0.raw").read_bytes() == b""
+    assert (tmp_path / "t1.raw").read_bytes() == bytes.fromhex("feffffff")
+    save_planes(tmp_path / "x.raw", "t1", levels_picture)
+    assert (tmp_path / "x.raw").read_bytes() == bytes.fromhex("feffffff")
+    assert '"dtype": "int32"' in (tmp_path / "x.raw.json").read_text()
 
 
 def test_given_planes_are_read_in_order() -> None:

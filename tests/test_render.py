@@ -30,6 +30,11 @@ def test_samples_of_any_depth_are_shown_from_black_to_white(bits: int, value: in
     assert contact_sheet(np.full((1, 1, 1), value, np.uint16), bits)[0, 0] == shown
 
 
+def test_levels_are_shown_around_grey() -> None:
+    """0 is grey; the largest magnitude is black or white."""
+    assert contact_sheet(np.array([[[-4, 0, 2]]], np.int32), 16)[0].tolist() == [0, 128, 191]
+
+
 def test_contrast_is_stretched_to_what_the_samples_use() -> None:
     """Percentiles 1 and 99 of 0..100 are 1 and 99."""
     frames = np.arange(101, dtype=np.uint16).reshape(1, 1, 101)

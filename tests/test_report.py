@@ -8,7 +8,14 @@ from vcm_ref.bitstream.elements import Part
 from vcm_ref.bitstream.headers import GroupHeader, PictureHeader, StreamHeader, TensorFormat, TensorHeader
 from vcm_ref.bitstream.stream import CodedGroup
 from vcm_ref.bitstream.values import Grid, InnerCodecId, Layer, Mode, Packing
-from vcm_ref.report import PictureReport, SubstreamReport, picture_table, substream_reports, totals_table
+from vcm_ref.report import (
+    PictureReport,
+    SubstreamReport,
+    picture_table,
+    plain_bits,
+    substream_reports,
+    totals_table,
+)
 
 LAYERS = [Layer("p2", 16), Layer("p3", 4)]
 GROUP = GroupHeader(100, 200, [(5, 7), (3, 4)], [PictureHeader()])
@@ -39,6 +46,22 @@ def test_one_substream_for_all_stacked_tensors() -> None:
     assert substream_reports(stream, coded, [None], [1.0]) == [
         SubstreamReport("p2 p3", "4x4 4x1", "AI", "1 of 28x23", 50, None, 1.0)
     ]
+
+
+def test_plain_bits_are_those_of_the_paper() -> None:
+    """Han et al. 2022, Table 3: 8, 4 and 2 bits of 64 maps of 25x34, by which its last three rows are computed."""
+    for bits, expected in ((8, 435_200), (4, 217_600), (2, 108_800)):
+        form = TensorFormat(bits, InnerCodecId.LOSSLESS)
+        stream = StreamHeader(layers=[Layer("p5", 64)], tensors=[TensorHeader(form, Grid(8, 8))])
+        group = GroupHeader(480, 640, [(25, 34)], [PictureHeader()])
+        assert plain_bits(stream, CodedGroup(group, [], substream_bytes=[1])) == expected
+        assert round(8 * 3 * 640 * 480 / expected, 2) == {8: 16.94, 4: 33.88, 2: 67.76}[bits]
+
+
+def test_levels_have_no_plain_bits() -> None:
+    form = TensorFormat(inner_codec=InnerCodecId.COEFFICIENTS)
+    stream = StreamHeader(layers=[Layer("p5", 64)], tensors=[TensorHeader(form, Grid(8, 8))])
+    assert plain_bits(stream, CodedGroup(GroupHeader(48, 64, [(25, 34)], [PictureHeader()]), [])) is None
 
 
 def test_the_table_of_a_picture() -> None:

@@ -16,6 +16,8 @@ from functools import lru_cache
 from random import Random
 from typing import NamedTuple
 
+from fuzz_models import changed_model
+
 from vcm_ref.bitstream.coder import TracedElement, leb_bytes
 from vcm_ref.bitstream.digest import header_digest
 from vcm_ref.bitstream.elements import ELEMENTS, SIGNATURE
@@ -30,7 +32,14 @@ SIGNATURE_BYTES = SIGNATURE.to_bytes(4, "big")
 DIGEST_LENGTH = (11, 6)
 #: No more than a fuzzer's execution should cost.
 LIMITS = DecoderLimits(
-    frame_samples=1 << 18, frames=1024, channels=1024, pictures=50, output_bytes=1 << 24, inner_seconds=20.0
+    frame_samples=1 << 18,
+    frames=1024,
+    channels=1024,
+    pictures=50,
+    output_bytes=1 << 24,
+    graph_products=1 << 24,
+    graph_samples=1 << 20,
+    inner_seconds=20.0,
 )
 FLOATS = ("7fc00000", "ff800000", "7f800000", "7f7fffff", "ff7fffff", "00000001", "80000000", "00000000", "3f800000")
 NAL_UNITS = (
@@ -121,6 +130,8 @@ def mutate(
         operations = [_change_coded]
     else:
         operations = rng.choices((_change_elements, _change_payload, _change_coded, _change_units), (8, 3, 3, 2), k=2)
+        if any(piece.type == UnitType.MODEL for piece in pieces) and rng.random() < 0.7:
+            operations[0] = _change_model
     for operation in operations[: rng.choice((1, 1, 2))]:
         operation(rng, pieces, others, bytewise)
     if rng.random() < 0.7:
@@ -154,6 +165,12 @@ def edited(rng: Random, data: bytes) -> bytes:
 def _change_payload(rng: Random, pieces: list[Piece], others: Sequence[bytes], bytewise: Bytewise) -> None:
     place = rng.randrange(len(pieces))
     pieces[place] = pieces[place]._replace(payload=bytewise(pieces[place].payload))
+
+
+def _change_model(rng: Random, pieces: list[Piece], others: Sequence[bytes], bytewise: Bytewise) -> None:
+    place = rng.choice([number for number, piece in enumerate(pieces) if piece.type == UnitType.MODEL])
+    payload = pieces[place].payload
+    pieces[place] = pieces[place]._replace(payload=payload[:2] + changed_model(rng, payload[2:], bytewise))
 
 
 def _change_units(rng: Random, pieces: list[Piece], others: Sequence[bytes], bytewise: Bytewise) -> None:

@@ -14,6 +14,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +24,10 @@ from fuzz_mutation import LIMITS
 from vcm_ref.bitstream.headers import StreamHeader
 from vcm_ref.bitstream.stream import BitstreamReader, BitstreamWriter, CodedGroup
 from vcm_ref.bitstream.units import locate_units
-from vcm_ref.bitstream.values import FIRST_ANCILLARY, InnerCodecId, UnitType
+from vcm_ref.bitstream.values import FIRST_ANCILLARY, UnitType
 from vcm_ref.codec import ffmpeg
 from vcm_ref.configuration import load_configuration
+from vcm_ref.conformance.generate import graph
 from vcm_ref.decoder import Decoder
 from vcm_ref.encoder import Encoder
 from vcm_ref.errors import BitstreamError, CodecError, LimitError, UnsupportedError
@@ -71,7 +73,8 @@ def decode(data: bytes) -> None:
         header = decoder.header
         for layer, tensor, (name, q) in zip(header.coded, header.tensors, picture.quantised.items(), strict=True):
             assert (layer.name, layer.channels) == (name, len(q)), "a tensor is not the header's"
-            assert int(q.max()) < 1 << tensor.format.bit_depth, "a sample has more bits than the header says"
+            largest = max(int(q.max()), -int(q.min()))
+            assert largest < 1 << tensor.format.bit_depth, "a sample has more bits than the header says"
         for values in picture.features.layers.values():
             assert np.isfinite(values).all(), "features are not finite"
 
@@ -223,7 +226,7 @@ def is_read(data: bytes) -> bool:
 def _is_video(data: bytes) -> bool:
     try:
         tensors = BitstreamReader(io.BytesIO(data)).header.tensors
-        return any(tensor.format.inner_codec != InnerCodecId.LOSSLESS for tensor in tensors)
+        return any(tensor.format.inner_codec.is_video for tensor in tensors)
     except REFUSALS:
         return False
 
@@ -253,8 +256,24 @@ def _made(target: str) -> Iterator[tuple[str, bytes]]:
         stacked = "packing.method=stacked" in settings
         grid = f"packing.grid=2x{2 if stacked else 1}"
         yield f"lossless-{index}", _coded(["codec.name=lossless", grid, *settings], 1 + index % 2, 1 + index % 2)
+    if target != "decode-video":
+        for label, data in graphs():
+            yield f"graph-{label}", data
+    levels = [["codec.qp=20"], ["codec.qp=40", "digest_length=0"], ["codec.qp=0", "codec.rdoq=0", "digest_length=0"]]
+    for index, settings in enumerate(levels if target != "decode-video" else []):
+        yield f"levels-{index}", _coded(["codec.name=coefficients", *settings], 1 + index % 2, 1 + index % 2)
     for index, settings in enumerate(video if target != "decode" else []):
         yield f"video-{index}", _coded(["packing.grid=2x2", *settings], 1 + index % 2, 1)
+
+
+def graphs() -> Iterator[tuple[str, bytes]]:
+    """Bitstreams whose layers an integer graph restores, small ones; without digests, which would hide the rest."""
+    for variant in (*graph.operations(), *graph.graphs()):
+        make = variant.make
+        if isinstance(make, partial) and make.func in (graph.coded, graph.coded_with):
+            data = make(digest_length=0)
+            if len(data) <= 2 * LARGEST_VECTOR:
+                yield variant.label, data
 
 
 def _coded(settings: list[str], layers: int, pictures: int) -> bytes:

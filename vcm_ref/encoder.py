@@ -23,7 +23,7 @@ from .errors import DatasetError
 from .feature_set import FeatureSet
 from .level_codecs import level_codecs
 from .process.together import run_together
-from .report import PictureReport, substream_reports
+from .report import PictureReport, plain_bits, substream_reports
 from .settings import CodingSettings, check_features, settings_for
 
 #: Rhee, Lee, Kim 2022 count 8 bits for each channel index.
@@ -236,6 +236,7 @@ def _report(
         rhee2022_bits=8 * sum(inner_bytes) + RHEE2022_INDEX_BITS * indices * pictures,
         pictures=pictures,
         later_t1_digests=t1[1:],
+        han2022_bits=plain_bits(header, group),
     )
 
 

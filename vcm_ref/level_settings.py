@@ -17,6 +17,7 @@ from .level_codecs import level_codecs
 #: The ``codec.name`` that codes levels, and its highest QP.
 NAME = "coefficients"
 HIGHEST_QP = 63
+_WEIGHT = 0.15
 _ROUNDING_OFFSET = 0.3
 #: The reconstruction points that levels chosen by rate and distortion have on the average, in 1/32 of a step from 0 on.
 _OFFSETS_OF_CHOICE = (2, 2)
@@ -25,7 +26,7 @@ _OFFSETS_OF_CHOICE = (2, 2)
 def level_tensors(configuration: Configuration, qps: Sequence[int], model_tables: bool) -> list[TensorHeader]:
     """The header of each tensor, coded with these QPs. Raises :class:`~vcm_ref.errors.ConfigError`."""
     offset = configuration.get("codec.rounding_offset")
-    if configuration.get("codec.rdoq") > 0:
+    if configuration.get("codec.rdoq", _WEIGHT) > 0:
         if offset is not None:
             raise configuration.error("codec.rounding_offset", "has no effect unless codec.rdoq is 0")
         offsets = _OFFSETS_OF_CHOICE
@@ -36,7 +37,7 @@ def level_tensors(configuration: Configuration, qps: Sequence[int], model_tables
 
 def level_choice(configuration: Configuration, header: StreamHeader, models: Sequence[Model]) -> LevelChoice:
     """How the encoder chooses levels. Raises :class:`~vcm_ref.errors.ModelError` where a model's tables do not fit."""
-    weight = configuration.get("codec.rdoq")
+    weight = configuration.get("codec.rdoq", _WEIGHT)
     offset = configuration.get("codec.rounding_offset", _ROUNDING_OFFSET)
     codecs = level_codecs(header, {model.number: model for model in models})
 

@@ -27,7 +27,9 @@ def save_planes(path: Path, tier: str, picture: DecodedPicture) -> None:
     + ``.json`` gets each one's name, type, shape, offset in bytes, and digest (docs/bitstream.md, 8.7).
     """
     if tier == "t0":
-        tensors: dict[str, IntegerTensor] = {f"substream{index}": planes for index, planes in picture.planes.items()}
+        tensors: dict[str, IntegerTensor] = {
+            f"substream{index}": planes for index, planes in enumerate(picture.planes.values())
+        }
     else:
         tensors = picture.quantised
     entries = []

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import prod
 
 from .bitstream.elements import Part
-from .bitstream.geometry import substream_geometries
+from .bitstream.geometry import substream_geometries, tensor_shapes
 from .bitstream.headers import StreamHeader
 from .bitstream.stream import CodedGroup
+from .bitstream.values import InnerCodecId
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class PictureReport:
     """One group of pictures, most often of one: original size in pixels, substreams, bits by part of the rate.
 
     ``t1_digests`` are the first picture's, by coded tensor; ``later_t1_digests`` those of the others.
-    ``rhee2022_bits`` is the rate in the accounting of Rhee, Lee, Kim 2022.
+    ``rhee2022_bits`` is the rate in the accounting of Rhee, Lee, Kim 2022, and ``han2022_bits`` in that of Han et al.
+    2022 (Table 3): the bit depth times the samples of the coded tensors, as if nothing coded them.
     """
 
     height: int
@@ -41,6 +44,7 @@ class PictureReport:
     rhee2022_bits: int | None = None
     pictures: int = 1
     later_t1_digests: list[dict[str, str]] = field(default_factory=list)
+    han2022_bits: int | None = None
 
     @property
     def pixels(self) -> int:
@@ -68,6 +72,20 @@ def substream_reports(
             stream.substreams, geometries, group.substream_bytes, inner_bytes, seconds, strict=True
         )
     ]
+
+
+def plain_bits(stream: StreamHeader, group: CodedGroup) -> int | None:
+    """Bit depth times channels, height and width, summed over the coded tensors of all pictures of the group.
+
+    ``None`` where a tensor is coded as levels, which have no bit depth.
+    """
+    forms = [tensor.format for tensor in stream.tensors]
+    if any(form.inner_codec == InnerCodecId.COEFFICIENTS for form in forms):
+        return None
+    shapes = tensor_shapes(stream, group.header)
+    return len(group.header.pictures) * sum(
+        form.bit_depth * prod(shape) for form, shape in zip(forms, shapes, strict=True)
+    )
 
 
 def picture_table(report: PictureReport) -> str:

@@ -94,7 +94,7 @@ def test_anchors_and_a_report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert {line.split()[1] for line in ranking[2:]} == {"fine", "rough"}
     for name in ("fine", "rough"):
         assert [point["qp"] for point in read_anchor(Path("out", f"{name}.json"))["points"]] == [40, 45]
-    assert Path("out/report.md").read_text(encoding="utf-8").startswith("# Mine\n")
+    assert Path("out/report.md").read_text(encoding="utf-8").startswith("# Mine (only 3 pictures)\n")
     assert {"report.html", "points.csv", "rate_accuracy.svg"} <= set(os.listdir("out"))
     assert sorted(os.listdir("vcm_store")) == ["features", "results.sqlite"]
     before = {path.name: path.read_bytes() for path in Path("out").iterdir()}

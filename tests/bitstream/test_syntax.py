@@ -17,6 +17,7 @@ from vcm_ref.bitstream.coder import Reader, TracedElement, Writer
 from vcm_ref.bitstream.elements import Part
 from vcm_ref.bitstream.headers import (
     GroupHeader,
+    LevelFormat,
     PictureDigests,
     PictureHeader,
     StreamHeader,
@@ -25,6 +26,7 @@ from vcm_ref.bitstream.headers import (
     TensorHeader,
     TensorPicture,
     Unit,
+    format_of_levels,
 )
 from vcm_ref.bitstream.stream import Bases, BitstreamReader, CodedGroup
 from vcm_ref.bitstream.values import (
@@ -277,7 +279,7 @@ def test_any_unit_header_comes_back(unit_type: UnitType, size: int) -> None:
 @pytest.mark.parametrize("packing", list(Packing))
 @pytest.mark.parametrize("scope", list(RangeScope))
 @pytest.mark.parametrize("coding", list(ReorderCoding))
-@pytest.mark.parametrize("codec", list(InnerCodecId))
+@pytest.mark.parametrize("codec", [InnerCodecId.LOSSLESS, InnerCodecId.HEVC, InnerCodecId.VVC])
 @pytest.mark.parametrize("mode", list(Mode))
 def test_every_enumerated_value_comes_back(
     packing: Packing, scope: RangeScope, coding: ReorderCoding, codec: InnerCodecId, mode: Mode
@@ -296,6 +298,33 @@ def test_every_enumerated_value_comes_back(
         found = StreamHeader()
         syntax.stream_header(Reader(written(header)), found)
         assert found == header
+
+
+@pytest.mark.parametrize("qp", [0, 32, 63])
+@pytest.mark.parametrize("offsets", [(-8, 23), (0, 0), (23, -8)])
+@pytest.mark.parametrize("picture_before", [False, True])
+def test_every_level_format_comes_back(qp: int, offsets: tuple[int, int], picture_before: bool) -> None:
+    """And so does one that is like the tensor's before."""
+    tensor = TensorHeader(format_of_levels(LevelFormat(qp, offsets, False, picture_before)))
+    header = StreamHeader(layers=[Layer("p2", 3), Layer("p3", 5)], tensors=[tensor] * 2)
+    found = StreamHeader()
+    syntax.stream_header(Reader(written(header)), found)
+    assert found == header
+
+
+def test_levels_have_sixteen_bits() -> None:
+    """No other depth is their one code."""
+    form = replace(format_of_levels(LevelFormat()), bit_depth=15)
+    with pytest.raises(BitstreamError, match="levels have the bit depth 16"):
+        written(StreamHeader(layers=[Layer("p2", 1)], tensors=[TensorHeader(form)]))
+
+
+def test_tables_of_a_model_need_a_stage_with_one() -> None:
+    """There is no stage, or the last one is RESIZE."""
+    tensor = TensorHeader(format_of_levels(LevelFormat(model_tables=True)))
+    for stages in ([], [Resize([1])]):
+        with pytest.raises(BitstreamError, match="the last stage has no model"):
+            written(StreamHeader(layers=[Layer("p2", 1)], stages=list(stages), tensors=[tensor]))
 
 
 def patched(data: bytes, bit: int, bits: str) -> bytes:
@@ -344,11 +373,11 @@ def test_a_reserved_or_impossible_value_is_refused(bit: int, bits: str, name: st
         (48, "0010", "version", 2),
         (48, "0100", "version", 4),
         (48, "1111", "version", 15),
-        (52, "011", "profile_idc", 3),
+        (52, "100", "profile_idc", 4),
         (55, "0000", "level_idc", 0),
         (55, "0101", "level_idc", 5),
         (65, "1", "digest_idc", 1),
-        (98, "011", "inner_codec_idc", 3),
+        (98, "100", "inner_codec_idc", 4),
         (98, "111", "inner_codec_idc", 7),
     ],
 )

@@ -68,7 +68,10 @@ def request(data: Path, method: Method | None = None, network: str = "stub", **o
 def evaluated(evaluation: Evaluation, output: Path, here: Here | None = None, **options: Any) -> Record:
     """Evaluate in this process."""
     with own_store(output) as store:
-        return evaluate(evaluation, output, store, here or Here(), options.pop("begin", no_progress), **options)
+        begin = options.pop("begin", no_progress)
+        document, seconds = evaluate(evaluation, output, store, here or Here(), begin, **options)
+        assert all(value >= 0 for value in seconds.values())
+        return document
 
 
 def features(data: Path, folder: Path) -> GivenFeatures:

@@ -16,6 +16,12 @@ point = st.tuples(st.one_of(number, st.just(0.0), st.just(float("nan"))), st.one
 sampled = st.lists(st.tuples(*[point] * 5), min_size=1, max_size=4)
 
 
+def test_a_curve_without_points_has_no_figure() -> None:
+    empty, two = SampledCurve(np.zeros((3, 0)), np.zeros((3, 0))), SampledCurve(np.ones((3, 2)), np.ones((3, 2)))
+    assert np.isnan(sampled_deltas(empty, two, "rate")).all()
+    assert np.isnan(sampled_deltas(two, empty, "accuracy")).all()
+
+
 @given(anchors=sampled, tests=sampled)
 def test_each_resample_has_the_figures_of_its_curves(
     anchors: list[tuple[tuple[float, float], ...]], tests: list[tuple[tuple[float, float], ...]]

@@ -164,6 +164,7 @@ def test_what_two_sweeps_have_in_common_is_done_once(whole: Path, store: Store) 
         "decode": 6,
         "analyse": 2,
         "analyse_uncompressed": 2,
+        "cost": 1,
     }
     grids = {"p4": "1x1", "default": "2x2"}
     methods = [method(whole, "same", 30), method(whole, "other", 30, packing__grid=grids)]

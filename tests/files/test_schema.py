@@ -21,7 +21,12 @@ ADAPTOR = packaged("vcm_ref.conformance", "adaptor.schema.json")
         ({"other": 1}, "other", "additionalProperties", "unknown key; allowed here: command, exit_codes, level, name,"),
         ({"levle": 1}, "levle", "additionalProperties", "unknown key; did you mean level? allowed here: command, "),
         ({"exit_codes": {"any": "x"}}, "exit_codes.any", "type", "is 'x'; must be an integer"),
-        ({"profiles": ["Core", "Core"]}, "profiles", "uniqueItems", "must be a list of Core, HEVC, VVC, each once"),
+        (
+            {"profiles": ["Core", "Core"]},
+            "profiles",
+            "uniqueItems",
+            "must be a list of Core, HEVC, VVC, Transform, each once",
+        ),
         ({"name": ["x" * 1000]}, "name", "type", 'is ["xxxx'),
         ({"name": None}, "name", "type", "is null; must be a text"),
         ({"p2.0": 1}, '"p2.0"', "additionalProperties", "unknown key"),

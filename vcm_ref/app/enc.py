@@ -158,6 +158,12 @@ def _print_totals(name: str, size: int, reports: Sequence[PictureReport], encode
         "bpp in the accounting of Rhee, Lee, Kim 2022 (inner streams + 8 bits a reordered channel): "
         f"{rhee2022_bits / pixels:.4f}"
     )
+    han2022_bits = [report.han2022_bits for report in reports if report.han2022_bits is not None]
+    if len(han2022_bits) == len(reports):
+        print(
+            "bpp in the accounting of Han et al. 2022 (bit depth x samples of the coded tensors): "
+            f"{sum(han2022_bits) / pixels:.4f}"
+        )
 
 
 @contextmanager

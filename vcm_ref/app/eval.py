@@ -13,18 +13,23 @@ from ..configuration import Configuration, load_configuration
 from ..conversion.parallel import core_count
 from ..decoder import Backend
 from ..errors import ConfigError
+from ..experiment.devices import compare_devices, write_devices
 from ..experiment.evaluation import Drawing, Evaluation, detections_file, evaluate, own_store
 from ..experiment.given_files import GivenBitstream, GivenBitstreams, GivenFeatures
 from ..experiment.machines import machines
 from ..experiment.method import Method, Uncompressed, Whole, method_of
+from ..experiment.report.numbers import interval_text, level_text
 from ..experiment.results import LABELS
 from ..experiment.store import Store
 from ..feature_file import READ_SUFFIXES
 from ..files.document import parse
 from ..task.dataset import Dataset, dataset_files, load_dataset
 from .arguments import add_layers, real_number, whole_number
+from .bootstrap import add_bootstrap_arguments, chosen_bootstrap
 from .command import DRAWN_SCORE, argument_parser, check_needed, run
 from .experiment import MOST_WORKERS, add_missing_argument, check_results, note_orientation, results_progress
+
+_PARTS = {"part1": "part 1", "part2": "part 2"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,6 +81,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="N",
         help="threads for each worker (default: cores / workers)",
     )
+    parser.add_argument(
+        "--compare-devices",
+        type=whole_number(1),
+        metavar="N",
+        help="measure nothing, but how far N pictures' results on network.device differ from those on the CPU",
+    )
+    add_bootstrap_arguments(parser)
     return run(parser, _work, argv)
 
 
@@ -121,6 +133,7 @@ def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _work(arguments: argparse.Namespace) -> None:
+    bootstrap = chosen_bootstrap(arguments)
     configuration = _configuration(arguments)
     if not arguments.encode and arguments.bitstreams is None:
         check_needed(arguments, ("--backend",), "--encode or --bitstreams")
@@ -128,6 +141,9 @@ def _work(arguments: argparse.Namespace) -> None:
         check_needed(arguments, ("--threshold",), "--draw")
     name, options = _network(arguments, configuration)
     dataset = load_dataset(arguments.data, arguments.images)
+    if arguments.compare_devices is not None:
+        _compare_devices(arguments, configuration, dataset, name, options)
+        return
     threads = arguments.threads or max(1, core_count() // arguments.workers)
     method = _method(arguments, configuration, dataset, threads)
     upright = configuration is None or configuration.get("apply_exif_orientation", True)
@@ -144,8 +160,41 @@ def _work(arguments: argparse.Namespace) -> None:
         machines(workers, threads) as run_batches,
         results_progress() as begin,
     ):
-        document = evaluate(evaluation, arguments.output, store, run_batches, begin, drawing)
-    _print(document, arguments)
+        document, seconds = evaluate(evaluation, arguments.output, store, run_batches, begin, drawing, bootstrap)
+    _print(document, seconds, arguments)
+
+
+def _compare_devices(
+    arguments: argparse.Namespace,
+    configuration: Configuration | None,
+    dataset: Dataset,
+    network: str,
+    options: dict[str, Any],
+) -> None:
+    """Write how far two devices differ, and print it."""
+    from tabulate import tabulate
+
+    for option in ("features", "bitstreams", "encode", "whole", "draw", "store"):
+        if getattr(arguments, option) not in (None, False):
+            raise ConfigError(f"--{option} changes nothing with --compare-devices")
+    check_output(arguments.output)
+    files = [*dataset_files(arguments.data), *(configuration.files if configuration is not None else ())]
+    check_results([arguments.output], files, dataset, arguments.labels, network, options)
+    upright = configuration is None or configuration.get("apply_exif_orientation", True)
+    upright = upright and not arguments.ignore_exif_orientation
+    found = compare_devices(network, options, dataset, arguments.labels, arguments.compare_devices, upright)
+    write_devices(arguments.output, found)
+    first, second = found["devices"]
+    of = found["differences"]
+    rows = [(f"layer {name}", one["absolute"], one["relative"]) for name, one in of["layers"].items()]
+    rows += [("boxes, in pixels", of["boxes"], ""), ("scores", of["scores"], "")]
+    print(tabulate(rows, ("largest difference", f"{second} from {first}", "over the largest sample"), floatfmt=".3g"))
+    print(f"pictures with other results: {of['other_results']} of {len(found['pictures'])}")
+    before, after = found["metrics"]
+    print(
+        tabulate([(name, before[name], after.get(name)) for name in before], ("metric", first, second), floatfmt=".4f")
+    )
+    print(f"wrote {arguments.output}")
 
 
 def _check_outputs(arguments: argparse.Namespace, configuration: Configuration | None, evaluation: Evaluation) -> None:
@@ -218,14 +267,23 @@ def _method(
     return GivenBitstream("bitstream", path=arguments.bitstreams, items=items, backend=backend)
 
 
-def _print(document: dict[str, Any], arguments: argparse.Namespace) -> None:
+def _print(document: dict[str, Any], seconds: dict[str, float], arguments: argparse.Namespace) -> None:
     from tabulate import tabulate
 
-    print(tabulate([(name, value) for name, value in document["metrics"].items()], ("metric", "value"), floatfmt=".4f"))
+    found = document.get("intervals", {})
+    rows = [(name, value, interval_text(found.get(name))) for name, value in document["metrics"].items()]
+    columns = ("metric", "value", level_text(document))[: 3 if found else 2]
+    print(tabulate([row[: len(columns)] for row in rows], columns, floatfmt=".4f"))
     pictures = document["pictures"]
     print(f"\nfrom {document['source']['kind']}: {pictures['evaluated']} of {pictures['data_set']} pictures", end="")
     problems = pictures["problems"]
     print(f"; {problems} problem{'s' if problems > 1 else ''}, named in the results" if problems else "")
     if "rate" in document:
-        print(f"{document['rate']['bpp']:.4f} bpp ({document['rate']['bytes']} bytes)")
+        rate = f"{document['rate']['bpp']:.4f} bpp {interval_text(found.get('bpp'))}".rstrip()
+        print(f"{rate} ({document['rate']['bytes']} bytes)")
+    number = document["pictures"]["evaluated"]
+    print("seconds a picture: " + ", ".join(f"{step} {total / number:.3f}" for step, total in seconds.items()))
+    if "part1" in document.get("cost", {}):
+        parts = (f"{name} {document['cost'][key]['macs_per_pixel']:,.0f}" for key, name in _PARTS.items())
+        print(f"multiply–accumulates a pixel: {', '.join(parts)}")
     print(f"wrote {arguments.output} and {document['results']['file']}")

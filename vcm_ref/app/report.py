@@ -80,15 +80,19 @@ def _report(arguments: argparse.Namespace) -> None:
 
 def _combinations(arguments: argparse.Namespace) -> None:
     from ..experiment.report import write_combinations
+    from ..experiment.report.combinations_certainty import tallies_beside
     from ..experiment.report.combinations_report import best_sentence, best_table
     from ..experiment.report.method import read_json
 
     if arguments.anchor is not None:
         raise ConfigError("--anchor: combinations are compared with the uniform one of the largest grid")
     (path,) = arguments.results
-    found = write_combinations(arguments.output, read_json(path), metric=arguments.metric, title=arguments.title)
-    _print(best_table(found))
-    print(f"\n{best_sentence(found)}")
+    bootstrap, document = chosen_bootstrap(arguments), read_json(path)
+    tallies = tallies_beside(path, document)
+    given = {"metric": arguments.metric, "title": arguments.title, "tallies": tallies, "bootstrap": bootstrap}
+    found, sure = write_combinations(arguments.output, document, **given)
+    _print(best_table(found, sure))
+    print(f"\n{best_sentence(found, sure)}")
     print(f"wrote {arguments.output / 'combinations.html'} and more")
 
 

@@ -13,6 +13,7 @@ from ..experiment.anchor import main_metric, rate, write_measured
 from ..experiment.bootstrap import Bootstrap
 from ..experiment.records import Record
 from ..experiment.report import write_combinations, write_report
+from ..experiment.report.combinations_certainty import tally_name
 from ..experiment.report.combinations_report import FILES as COMBINATIONS_FILES
 from ..experiment.report.numbers import interval_text
 from ..experiment.report.result_report import FILES, Result
@@ -125,9 +126,9 @@ def _write(folder: Path, file: SweepFile, outcome: Outcome, bootstrap: Bootstrap
         _print_ranking(write_report(folder, written, bootstrap=bootstrap, **given))
         reports.append(folder / "report.html")
     if file.combinations is not None:
-        document = _combinations_document(file.combinations, file, outcome)
+        document, tallies = _combinations_document(file.combinations, file, outcome)
         if document["points"]:
-            write_combinations(folder, document)
+            write_combinations(folder, document, tallies=tallies, bootstrap=bootstrap)
             reports.append(folder / "combinations.html")
     return reports
 
@@ -148,8 +149,14 @@ def _print_ranking(report: Result) -> None:
     print(tabulate(shown, headers[:columns], colalign=align, disable_numparse=True))
 
 
-def _combinations_document(combinations: Combinations, file: SweepFile, outcome: Outcome) -> Record:
+def _combinations_document(
+    combinations: Combinations, file: SweepFile, outcome: Outcome
+) -> tuple[Record, dict[str, bytes]]:
+    """What the report over combinations is about, and the tallies of its points."""
     sweep = outcome.sweep
+    sizes = outcome.uncompressed.records
+    subjects = [subject for subject in outcome.subjects if subject.id in sizes]
+    tallies: dict[str, bytes] = {}
     points: list[dict[str, Any]] = []
     for (name, qp), measurement in outcome.points.items():
         if name in combinations.of and measurement.records:
@@ -163,9 +170,12 @@ def _combinations_document(combinations: Combinations, file: SweepFile, outcome:
                     "metrics": measurement.metrics,
                     "pictures": len(measurement.records),
                     "failed": len(measurement.failures),
+                    "coded": [_coded(measurement.records.get(subject.id)) for subject in subjects],
                 }
             )
-    return {
+            if tally := measurement.tally():
+                tallies[tally_name(combinations.of[name], qp)] = tally
+    document = {
         "schema": 1,
         "kind": "combinations",
         "name": file.title,
@@ -176,5 +186,20 @@ def _combinations_document(combinations: Combinations, file: SweepFile, outcome:
         "network": {"name": sweep.network, **outcome.network["description"]},
         "problems": list(sweep.problems),
         "uncompressed": {"metrics": outcome.uncompressed.metrics},
+        "coded_pictures": [
+            {
+                "id": subject.id,
+                "file": subject.file.name,
+                "sha256": subject.sha256,
+                **{side: sizes[subject.id][side] for side in ("height", "width")},
+            }
+            for subject in subjects
+        ],
         "points": points,
     }
+    return document, tallies
+
+
+def _coded(record: Record | None) -> list[int] | None:
+    """The bytes of a picture, and its bits in Rhee et al.'s accounting."""
+    return None if record is None else [record["bytes"], record["rhee2022_bits"]]

@@ -185,7 +185,7 @@ def tensor_format(s: Coder, given: TensorFormat) -> TensorFormat:
     """Depth, inner codec, ranges, order coding and packing of a tensor."""
     bit_depth = s("bit_depth_minus1", given.bit_depth - 1) + 1
     inner_codec = InnerCodecId(s("inner_codec_idc", given.inner_codec))
-    s.require(not inner_codec.is_video or bit_depth <= 10, f"bit depth {bit_depth} needs another inner codec")
+    s.require(not inner_codec.is_video or bit_depth <= 10, f"bit depth {bit_depth} needs the lossless inner codec")
     if inner_codec == InnerCodecId.COEFFICIENTS:
         s.require(bit_depth == LEVEL_BITS, f"levels have the bit depth {LEVEL_BITS}")
         form = format_of_levels(level_format(s, given.levels or LevelFormat()))

@@ -25,7 +25,7 @@ COMMAND_LINE = "the command line"
 #: Values of ``network.weights`` that name no file.
 NO_PATHS = ("default", "random")
 #: Keys whose value is a path, taken relative to the file that says it.
-_INPUT_PATHS = (("input",), ("network", "weights"), ("reduction", "model"))
+_INPUT_PATHS = (("input",), ("network", "weights"), ("reduction", "model"), ("training", "start"))
 _SECTIONS = {one.path[-1]: one for one in options_of(Everything) if one.section}
 _WHOLE = {key.path for one in _SECTIONS.values() for key in options_of(one.section, one.path) if key.as_a_whole}
 _DEEPEST_BASE = 16

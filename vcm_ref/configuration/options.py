@@ -51,9 +51,12 @@ def option(
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def section(kind: Kind, meaning: str, *, optional: bool = False) -> Any:
-    """A field that is a mapping of options, the dataclass ``kind``; an optional one is absent by default."""
-    metadata = {"meaning": meaning, "section": kind, "shapes": True}
+def section(kind: Kind, meaning: str, *, optional: bool = False, shapes: bool = True) -> Any:
+    """A field that is a mapping of options, the dataclass ``kind``; an optional one is absent by default.
+
+    ``shapes=False`` declares that no result depends on any of them.
+    """
+    metadata = {"meaning": meaning, "section": kind, "shapes": shapes}
     return dataclasses.field(default=None if optional else kind(), metadata=metadata)
 
 

@@ -37,6 +37,9 @@ class Network:
     layer: int | None = option(None, "the layer at which a classifier is split", minimum=1)
     split: Literal["p", "c"] | None = option(None, "detectron2: split after the pyramid or before it")
     seed: int | None = option(None, "the seed of `weights: random`", minimum=0)
+    device: Literal["cpu", "cuda"] | None = option(
+        None, "`cpu`, the default and the reference, or `cuda`, whose numbers differ a little"
+    )
     shortest_side: int | None = option(None, "the size at which the network sees a picture, in pixels", minimum=1)
     longest_side: int | None = option(None, "the largest such size, in pixels", minimum=1)
     score_threshold: float | None = option(None, "the least score of a detection", minimum=0, maximum=1)
@@ -148,6 +151,61 @@ class Reduction:
     )
 
 
+_BITS = {
+    "type": "array",
+    "items": {"type": "integer", "minimum": 1, "maximum": 16},
+    "description": "a list of bit depths, 1 to 16",
+}
+_STEPS = {
+    "type": "array",
+    "items": {"type": "number", "exclusiveMinimum": 0, "maximum": 10**6},
+    "description": "a list of positive numbers",
+}
+
+
+@dataclass(frozen=True)
+class Training:
+    """The network of `reduction.method: network`, and its training by vcm_train. Coding does not read it."""
+
+    direction: Literal["top_down", "bottom_up"] = option(
+        "top_down", "the layer that is restored first: the coarsest (Han et al. 2022), or the finest"
+    )
+    coded_channels: int = option(64, "maps that are coded", minimum=1, maximum=4096)
+    width: int = option(256, "maps of the tensors inside the network", minimum=1, maximum=4096)
+    squeezed: int = option(16, "channels inside squeeze and excitation; 0 leaves it out", minimum=0, maximum=4096)
+    loss: Literal["distillation", "task", "features"] = option(
+        "distillation",
+        "`distillation`: part 2's outputs, without labels; `task`: the network's own; `features`: the layers alone",
+    )
+    feature_weight: float = option(1.0, "the weight of the layers' error beside another loss", minimum=0, maximum=10**6)
+    noise_bits: Sequence[int] | None = option(
+        None, "bit depths to train for; each step draws one of them, or none", schema=_BITS
+    )
+    noise_steps: Sequence[float] | None = option(None, "quantisation steps to train for, drawn likewise", schema=_STEPS)
+    rate_weight: float = option(
+        0.0,
+        "with `noise_steps`: the weight of a bit for each place of the coded maps, times the square of the step",
+        minimum=0,
+        maximum=10**6,
+    )
+    steps: int = option(2000, "training steps", minimum=1, maximum=10**9)
+    batch: int = option(4, "pictures of a step", minimum=1, maximum=1024)
+    learning_rate: float = option(1e-3, "the highest learning rate", exclusiveMinimum=0, maximum=1)
+    evaluate_every: int = option(250, "steps from one selection to the next", minimum=1)
+    patience: int = option(8, "selections without a better result after which training ends", minimum=1, maximum=10**9)
+    selection_share: float = option(
+        0.2, "the share of the pictures that select, and do not train", exclusiveMinimum=0, maximum=0.9
+    )
+    mirror: bool = option(True, "whether pictures are trained with from right to left as well")
+    start: str | None = option(
+        None, "a file of weights of a network of these sizes to start from, which vcm_train wrote beside a model"
+    )
+    seed: int = option(0, "the seed of the first weights and of every draw", minimum=0, maximum=2**31)
+    threads: int = option(1, "torch's threads; another number rounds sums otherwise", minimum=1, maximum=1024)
+    device: Literal["auto", "cpu", "cuda"] = option("auto", "where training runs")
+    mixed_precision: bool = option(True, "on a GPU: bfloat16 where torch deems it safe")
+
+
 @dataclass(frozen=True)
 class Quantisation:
     """Quantisation of the layers (docs/bitstream.md, clause 8.6)."""
@@ -248,9 +306,9 @@ class Codec:
     mode: Literal["AI", "RA"] | Mapping[str, Any] = option(
         "AI", "All-Intra or Random-Access", by_layer=True, only_with=("codec.name", VIDEO), was_required=True
     )
-    rdoq: float = option(
-        0.15,
-        "levels are chosen by squared error, in step sizes, plus this for each bit; with 0 values are rounded",
+    rdoq: float | None = option(
+        None,
+        "levels are chosen by squared error, in step sizes, plus this for each bit, 0.15 by default; 0: by rounding",
         minimum=0,
         maximum=100,
         only_with=("codec.name", ("coefficients",)),
@@ -284,6 +342,9 @@ class Coding:
         maximum=4,
     )
     reduction: Reduction = section(Reduction, "reduction")
+    training: Training | None = section(
+        Training, "training of a network for reduction, by vcm_train", optional=True, shapes=False
+    )
     quantisation: Quantisation = section(Quantisation, "quantisation")
     order: Order = section(Order, "order")
     packing: Packing = section(Packing, "packing")

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from ..bitstream.digest import tensor_digest
 from .manifest import PictureDigests, Shape
 
-Samples = NDArray[np.uint16] | NDArray[np.float32]
+Samples = NDArray[Any]
 
 T0, T1, T2 = "t0.raw", "t1.raw", "t2.raw"
 #: In the order of the decoding process, so that the first difference told is nearest to the cause.
@@ -28,26 +29,27 @@ _DIGITS = 12  # of a digest, in a message
 
 @dataclass(frozen=True)
 class _Tensor:
-    """One tensor expected in a file: of which picture, its name in the digest, shape, and digest."""
+    """One tensor expected in a file: of which picture, its name in the digest, shape, digest, and type of samples."""
 
     picture: int
     name: str
     shape: Shape
     sha256: str
+    type: np.dtype[Any]
 
     @property
-    def samples(self) -> int:
-        return prod(self.shape)
+    def bytes(self) -> int:
+        return self.type.itemsize * prod(self.shape)
 
 
 def sample_type(file: str) -> np.dtype[np.uint16] | np.dtype[np.float32]:
-    """The type of the samples in the file of that name: little-endian uint16, of T2 float32."""
+    """The type of most samples in the file of that name: little-endian uint16, of T2 float32."""
     return np.dtype("<f4") if file == T2 else np.dtype("<u2")
 
 
 def expected_bytes(pictures: Sequence[PictureDigests]) -> int:
     """The bytes of all the files together, optional ones too."""
-    return sum(sample_type(file).itemsize * tensor.samples for file in FILES for tensor in _tensors(pictures, file))
+    return sum(tensor.bytes for file in FILES for tensor in _tensors(pictures, file))
 
 
 def differences(pictures: Sequence[PictureDigests], output: Path) -> list[str]:
@@ -60,13 +62,13 @@ def _tensors(pictures: Sequence[PictureDigests], file: str) -> Iterator[_Tensor]
     for index, picture in enumerate(pictures):
         if file == T0:
             for number, substream in enumerate(picture.substreams):
-                yield _Tensor(index, f"substream{number}", substream.shape, substream.t0)
+                yield _Tensor(index, f"substream{number}", substream.shape, substream.t0, sample_type(file))
         elif file == T1:
             for tensor in picture.tensors:
-                yield _Tensor(index, tensor.name, tensor.shape, tensor.t1)
+                yield _Tensor(index, tensor.name, tensor.shape, tensor.t1, np.dtype(tensor.type).newbyteorder("<"))
         else:
             for layer in picture.layers:
-                yield _Tensor(index, layer.name, layer.shape, layer.t2)
+                yield _Tensor(index, layer.name, layer.shape, layer.t2, sample_type(file))
 
 
 def _difference(tensors: Sequence[_Tensor], path: Path, file: str) -> str | None:
@@ -74,10 +76,10 @@ def _difference(tensors: Sequence[_Tensor], path: Path, file: str) -> str | None
         found = path.lstat()
         if not stat.S_ISREG(found.st_mode):  # a pipe would keep us waiting, a link leads anywhere
             return f"{file} is no regular file"
-        right = sample_type(file).itemsize * sum(tensor.samples for tensor in tensors)
+        right = sum(tensor.bytes for tensor in tensors)
         if found.st_size != right:
             return f"{file} has {found.st_size} bytes; {right} are right"
-        return _first_wrong(tensors, file, np.memmap(path, sample_type(file), "r"))
+        return _first_wrong(tensors, file, np.memmap(path, np.uint8, "r")) if right else None
     except FileNotFoundError:
         return f"there is no {file}" if file == REQUIRED else None
     except OSError as error:
@@ -88,8 +90,8 @@ def _first_wrong(tensors: Sequence[_Tensor], file: str, content: Samples) -> str
     wrong: list[tuple[_Tensor, str]] = []
     position = 0
     for tensor in tensors:
-        samples = content[position : position + tensor.samples].reshape(tensor.shape)
-        position += tensor.samples
+        samples = content[position : position + tensor.bytes].view(tensor.type).reshape(tensor.shape)
+        position += tensor.bytes
         digest = tensor_digest(tensor.name, samples).hex()
         if digest != tensor.sha256:
             wrong.append((tensor, digest))

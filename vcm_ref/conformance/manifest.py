@@ -37,11 +37,12 @@ class SubstreamDigest:
 
 @dataclass(frozen=True)
 class TensorDigest:
-    """One coded tensor: ``shape`` is ``(C, H, W)``; ``t1`` is the digest (8.7) of its uint16 samples."""
+    """One coded tensor: ``shape`` is ``(C, H, W)``; ``t1`` is the digest (8.7) of its samples, of ``type``."""
 
     name: str
     shape: Shape
     t1: str
+    type: str = "uint16"
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,10 @@ class Vector:
             found.update(
                 value if key == "bitstream" else {key: value}
             )  # its file, size and sha256 stand among the rest
+        for picture in found["pictures"]:
+            for tensor in picture["tensors"]:
+                if tensor["type"] == "uint16":  # as most are
+                    del tensor["type"]
         return found
 
 
@@ -226,9 +231,13 @@ def _picture(entry: Mapping[str, Any]) -> PictureDigests:
         height=entry["height"],
         width=entry["width"],
         substreams=tuple(SubstreamDigest(_shape(item), item["t0"]) for item in entry["substreams"]),
-        tensors=tuple(TensorDigest(item["name"], _shape(item), item["t1"]) for item in entry["tensors"]),
+        tensors=tuple(_tensor(item) for item in entry["tensors"]),
         layers=tuple(LayerDigest(item["name"], _shape(item), item["t2"]) for item in entry["layers"]),
     )
+
+
+def _tensor(entry: Mapping[str, Any]) -> TensorDigest:
+    return TensorDigest(entry["name"], _shape(entry), entry["t1"], entry.get("type", "uint16"))
 
 
 def _shape(entry: Mapping[str, Any]) -> Shape:

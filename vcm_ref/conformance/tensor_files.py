@@ -30,7 +30,7 @@ Layout = Sequence[tuple[str, tuple[int, ...]]]
 
 @dataclass(frozen=True)
 class TensorFile:
-    """One file of tensors, in order, float32 or uint16; ``picture_size`` is (height, width) where it is known."""
+    """One file of tensors, in order; ``picture_size`` is (height, width) where it is known."""
 
     path: Path
     tensors: dict[str, NDArray[Any]]
@@ -78,21 +78,23 @@ def read_tensors(path: Path) -> TensorFile:
     samples: NDArray[Any] = np.memmap(path, dtype, "r") if length else np.zeros(0, dtype)
     if not description.is_file() or path.name == T2:
         return TensorFile(path, {UNNAMED: samples})
-    return _described(path, description, samples)
+    return _described(path, description, samples.view(np.uint8))
 
 
-def _described(path: Path, description: Path, samples: NDArray[Any]) -> TensorFile:
+def _described(path: Path, description: Path, content: NDArray[np.uint8]) -> TensorFile:
     """The tensors that ``vcm_dec --tier t1`` says are in the file beside (vcm_ref/planes_file.py)."""
     record = load(description, "json", packaged(__package__, SCHEMA)).value
     tensors: dict[str, NDArray[Any]] = {}
     for entry in record["tensors"]:
         name, offset, shape = entry["name"], entry["offset"], tuple(entry["shape"])
-        start, count = offset // samples.itemsize, prod(shape)
-        if offset % samples.itemsize or start + count > samples.size:
-            raise ConfigError(f"{description}: {path.name} holds no {count} samples of {name} from byte {offset} on")
+        dtype = np.dtype(entry.get("dtype", "uint16")).newbyteorder("<")
+        end = offset + dtype.itemsize * prod(shape)
+        if offset % dtype.itemsize or end > content.size:
+            problem = f"{path.name} holds no {prod(shape)} samples of {name} from byte {offset} on"
+            raise ConfigError(f"{description}: {problem}")
         if name in tensors:
             raise ConfigError(f"{description}: {name} is the name of two tensors")
-        tensors[name] = samples[start : start + count].reshape(shape)
+        tensors[name] = content[offset:end].view(dtype).reshape(shape)
     return TensorFile(path, tensors, (record["picture_height"], record["picture_width"]))
 
 

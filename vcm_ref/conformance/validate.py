@@ -30,7 +30,7 @@ HINTS = {
     "6.16": "start codes left in NAL units, a delimiter that should have been left out, or a size that is too large",
     "6.17": "a header, a model or the digest itself changed after the bitstream was written",
     "6.21": "bits that align have to be zero; an element before this place has perhaps the wrong length",
-    "7.18": "a model is sent or referred to again though it is in force",
+    "7.18": "a model is sent or referred to again though it is in force, or it does not fit its stage",
     "8.3": "the inner stream has another number of pictures than the headers promise",
     "8.4": "the inner stream has a profile, a chroma format or a picture size that is not allowed",
     "8.7": "the inner stream, a grid, an allocation or an order is damaged, or the decoder differs from the encoder's",

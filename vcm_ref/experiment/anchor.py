@@ -68,6 +68,8 @@ def anchor_document(outcome: Outcome, method: Method) -> Record:
         "points": [_point(qp, point, method, uncompressed) for qp, point in measured.items() if point.records],
         "failed_points": [{"qp": qp, "failed": _failed(point)} for qp, point in measured.items() if not point.records],
     }
+    if outcome.cost:
+        document["cost"] = outcome.cost
     check_anchor(document, method.name)
     return document
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from ..errors import DatasetError
 from ..provenance import file_digest, versions
 from ..task.dataset import Dataset, ImageId
 from .anchor import rate
+from .bootstrap import NO_BOOTSTRAP, Bootstrap
 from .given_files import GivenBitstream
 from .method import Method, Subject
 from .records import Record
@@ -28,6 +30,7 @@ from .results import Results, check_drawable, draw_results, write_results
 from .store import Store
 from .sweep import Begin, Engine, Measured, Sweep, no_progress
 from .tasks import RunBatches, TaskError
+from .uncertainty import intervals, single_point
 from .usable import problems_of, tolerate
 
 SCHEMA = "results.schema.json"
@@ -67,10 +70,13 @@ def evaluate(
     run_batches: RunBatches,
     begin: Begin = no_progress,
     drawing: Drawing | None = None,
-) -> Record:
+    bootstrap: Bootstrap = NO_BOOTSTRAP,
+) -> tuple[Record, dict[str, float]]:
     """Evaluate, and write the results to ``output``, with a file of all detections or classes beside it.
 
-    Returns the results. Raises :class:`DatasetError`, and :class:`TaskError` for a picture that fails in another way.
+    With resamples in ``bootstrap``, the results have the interval of each metric and rate.
+    Returns the results, and the seconds of all pictures by stage, which are not in the file: it is the same in every
+    run. Raises :class:`DatasetError`, and :class:`TaskError` for a picture that fails in another way.
     """
     dataset, method = evaluation.dataset, evaluation.method
     missing = method.missing(dataset.items)
@@ -100,12 +106,20 @@ def evaluate(
     classes = {int(label): name for label, name in engine.network["classes"].items()}
     results = Results(measured.results, dataset, classes, evaluation.labels)
     document = _document(evaluation, engine, measured, problems)
+    if network_costs := engine.cost():
+        document["cost"] = network_costs
+    if bootstrap.resamples:
+        found = single_point(measured.records, measured.metrics, measured.tally(), bootstrap)
+        document |= {"intervals": intervals(found, found.points[0]), "bootstrap": bootstrap.describe()}
     if drawing is not None:
         sizes = {image_id: (record["height"], record["width"]) for image_id, record in measured.records.items()}
         with atomic_folder(drawing.folder) as folder:
             draw_results(folder, dataset, results, sizes, drawing.threshold, evaluation.upright)
     _write(output, document, results, Path(evaluation.labels).name)
-    return document
+    seconds: Counter[str] = Counter()
+    for record in measured.records.values():
+        seconds.update(record["seconds"])
+    return document, dict(seconds)
 
 
 @contextmanager

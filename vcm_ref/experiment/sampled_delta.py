@@ -27,6 +27,8 @@ class SampledCurve:
 
 def sampled_deltas(anchor: SampledCurve, test: SampledCurve, figure: Literal["rate", "accuracy"]) -> Values:
     """BD-rate in percent, or BD-accuracy in points, of ``test`` against ``anchor`` in each resample: (R,)."""
+    if not anchor.rates.shape[1] or not test.rates.shape[1]:
+        return np.full(len(anchor.rates), np.nan)
     curves = [_base_and_value(*_front(curve), figure) for curve in (anchor, test)]
     with np.errstate(invalid="ignore"):
         low: Values = np.maximum(*(np.nanmin(_some(base), 1) for base, _ in curves))

@@ -23,7 +23,7 @@ from .method import Method, Subject, Uncompressed
 from .naming import network_name, task_name
 from .records import Record, Stored
 from .results import LABELS
-from .stages.extract import describe
+from .stages.extract import cost, describe
 from .stages.measure import measure
 from .stages.values import NetworkSpec
 from .store import Store
@@ -86,13 +86,14 @@ class Measured:
 
 @dataclass
 class Outcome:
-    """The findings of a sweep: the network's description, the pictures, and a measurement of each point."""
+    """The findings of a sweep: the network's description and cost, the pictures, and a measurement of each point."""
 
     sweep: Sweep
     network: Record
     subjects: list[Subject]
     uncompressed: Measured
     points: dict[tuple[str, int], Measured] = field(default_factory=dict)
+    cost: Record = field(default_factory=dict)
 
     @property
     def failures(self) -> list[tuple[str, int, Failure]]:
@@ -121,12 +122,25 @@ def run_sweep(sweep: Sweep, store: Store, run_batches: RunBatches, begin: Begin 
     uncompressed = points.pop((UNCOMPRESSED.name, 0))
     if not uncompressed.records:
         raise DatasetError(f"no picture could be analysed: {uncompressed.failures[0].message}")
-    return Outcome(sweep, engine.network, engine.subjects, uncompressed, points)
+    return Outcome(sweep, engine.network, engine.subjects, uncompressed, points, engine.cost())
 
 
 def network_spec(name: str, options: Mapping[str, Any], upright: bool = True) -> NetworkSpec:
     """The network as tasks are given it."""
     return NetworkSpec(name, json.dumps(dict(options)), network_name(name, options, upright), upright)
+
+
+def cost_of_network(spec: NetworkSpec, store: Store, run_batches: RunBatches) -> Record:
+    """What a network costs (:func:`~.stages.extract.cost`); empty where that is not known."""
+    name = task_name("extract", task="cost", network=spec.digest)
+    known = store.records([name])
+    if name not in known:
+        for finished in run_batches(iter([[Task(name, cost, (spec,), "description")]])):
+            if isinstance(finished.result, TaskError):
+                return {}
+            store.add(name, finished.result)
+            known[name] = finished.result.record
+    return known[name]
 
 
 def describe_network(spec: NetworkSpec, store: Store, run_batches: RunBatches) -> Record:
@@ -164,10 +178,14 @@ class Engine:
         self._run_batches = run_batches
         self._on_failure = on_failure
         self._on_first = on_first
-        spec = network_spec(sweep.network, sweep.network_options, sweep.upright)
+        self._spec = spec = network_spec(sweep.network, sweep.network_options, sweep.upright)
         self.network = describe_network(spec, store, run_batches)
         self.subjects = [Subject(item, spec, tuple(self.network["layers"])) for item in sweep.items]
         self._rehearsed = False
+
+    def cost(self) -> Record:
+        """What the network costs."""
+        return cost_of_network(self._spec, self._store, self._run_batches)
 
     def measured(self, methods: Sequence[Method], begin: Begin) -> dict[tuple[str, int], Measured]:
         """Each point of the methods, by method and QP."""

@@ -7,7 +7,7 @@ file: so methods over the same pictures are compared in pairs.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -90,17 +90,39 @@ def resampled(
 ) -> Resampled:
     """A method in resamples, from its anchor and its packed tallies by point; ``metrics``: those that are needed."""
     sizes = {picture["id"]: picture.get("height", 0) * picture.get("width", 0) for picture in document["pictures"]}
-    pictures = tuple(sorted(sizes, key=lambda key: (isinstance(key, str), key)))
+    pictures = drawn_order(sizes)
     places = {key: place for place, key in enumerate(pictures)}
     weights = bootstrap.weights(len(pictures))
     points = [
-        _rates(point, sizes, places, weights)
+        _rates({picture["id"]: picture for picture in point["pictures"]}, sizes, places, weights)
         | _metrics(point["metrics"], tallies, point_name(point["qp"]), places, weights, metrics)
         for point in document["points"]
     ]
     known = document["uncompressed"]["metrics"]
     uncompressed = _metrics(known, tallies, UNCOMPRESSED, places, weights, metrics)
     return Resampled(bootstrap, pictures, tuple(points), uncompressed)
+
+
+def drawn_order(pictures: Iterable[ImageId]) -> tuple[ImageId, ...]:
+    """The order in which pictures are drawn: numbers first, then names."""
+    return tuple(sorted(pictures, key=lambda key: (isinstance(key, str), key)))
+
+
+def single_point(
+    records: Mapping[ImageId, Record], metrics: Collection[str], tally: bytes, bootstrap: Bootstrap
+) -> Resampled:
+    """One point in resamples, from each picture's record (height, width, bytes, rhee2022_bits) and its packed tally.
+
+    A point without any bytes has no rates.
+    """
+    pictures = drawn_order(records)
+    places = {key: place for place, key in enumerate(pictures)}
+    weights = bootstrap.weights(len(pictures))
+    point = _metrics(metrics, {UNCOMPRESSED: tally}, UNCOMPRESSED, places, weights, None)
+    if any(record["bytes"] for record in records.values()):
+        sizes = {key: record["height"] * record["width"] for key, record in records.items()}
+        point = _rates(records, sizes, places, weights) | point
+    return Resampled(bootstrap, pictures, (point,), {})
 
 
 def add_intervals(document: Record, found: Resampled) -> None:
@@ -134,15 +156,18 @@ def paired_interval(
 
 
 def _rates(
-    point: Mapping[str, Any], sizes: Mapping[ImageId, int], places: Mapping[ImageId, int], weights: Weights
+    coded: Mapping[ImageId, Mapping[str, Any]],
+    sizes: Mapping[ImageId, int],
+    places: Mapping[ImageId, int],
+    weights: Weights,
 ) -> dict[str, Values]:
-    """Bits over pixels, as ratios of sums, in each resample."""
-    drawn = weights[[places[picture["id"]] for picture in point["pictures"]]].astype(np.int64)
-    pixels = np.array([sizes[picture["id"]] for picture in point["pictures"]], np.int64) @ drawn
+    """Bits over pixels, as ratios of sums, in each resample; ``sizes`` has each picture's pixels."""
+    drawn = weights[[places[key] for key in coded]].astype(np.int64)
+    pixels = np.array([sizes[key] for key in coded], np.int64) @ drawn
     found = {}
     for name, number in RATES.items():
         unit = 8 if number == "bytes" else 1
-        bits = unit * np.array([picture[number] for picture in point["pictures"]], np.int64) @ drawn
+        bits = unit * np.array([record[number] for record in coded.values()], np.int64) @ drawn
         with np.errstate(invalid="ignore", divide="ignore"):
             found[name] = np.where(pixels > 0, bits / pixels, np.nan)
     return found
@@ -157,6 +182,8 @@ def _metrics(
     wanted: Collection[str] | None,
 ) -> dict[str, Values]:
     """The metrics of one point in each resample: those of ``known`` that its tally has, and of ``wanted``."""
+    if not known:
+        return {}
     if name not in tallies:
         raise DatasetError(f"has no tally of the point {name}")
     tally = unpacked(tallies[name])

@@ -14,7 +14,16 @@ from vcm_ref.feature_set import FeatureSet
 from vcm_ref.picture_file import PIXELS_VARIABLE, pixel_limit
 from vcm_ref.task.detections import Detections
 
+CPU, CUDA = "cpu", "cuda"
+"""The devices that a network can run on."""
+
 _FAR = 100  # a box further outside than so many times the longer side is not one of this picture
+
+
+def check_device(name: Any) -> None:
+    """Raise `NetworkError` unless ``name`` is `CPU` or `CUDA`."""
+    if name not in (CPU, CUDA):
+        raise NetworkError(f"network.device: is {name!r}; allowed are {CPU} and {CUDA}")
 
 
 def check_options(make: Callable[..., Any], options: Mapping[str, Any], network: str) -> None:

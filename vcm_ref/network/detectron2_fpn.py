@@ -43,8 +43,17 @@ from torch import Tensor, nn
 
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
-from vcm_ref.network.checks import check_layers, check_resized, checked, picture_size
-from vcm_ref.network.torch_parts import as_layer, as_tensor, exact_inference, model_with_weights
+from vcm_ref.network.checks import CPU, check_layers, check_resized, checked, picture_size
+from vcm_ref.network.cost import PartCost
+from vcm_ref.network.torch_cost import split_cost
+from vcm_ref.network.torch_parts import (
+    as_layer,
+    as_tensor,
+    chosen_device,
+    device_record,
+    exact_inference,
+    model_with_weights,
+)
 from vcm_ref.network.weights_files import DEFAULT, detectron2_files, files_digest, zoo_configuration, zoo_places
 from vcm_ref.task.detections import Detections
 
@@ -72,7 +81,9 @@ class Detectron2Network:
         score_threshold: float | None = None,
         nms_threshold: float | None = None,
         max_detections: int | None = None,
+        device: str = CPU,
     ) -> None:
+        self._device = chosen_device(device)
         # Detectron2 calls torch as torch was; what torch says of that is of no use to whoever runs it.
         warnings.filterwarnings("ignore", message="torch.meshgrid")
         logging.getLogger("torch.fx._symbolic_trace").setLevel(logging.ERROR)
@@ -94,6 +105,7 @@ class Detectron2Network:
         self.model, self._weights = model_with_weights(
             lambda: _build(self.cfg, model, split), weights, seed, lambda: _address(model), ignored=_OUTSIDE_MODEL
         )
+        self.model.to(self._device)
         fpn = self.model.backbone
         parts = fpn.output_shape() if split == "p" else fpn.bottom_up.output_shape()
         names = fpn.in_features  # res2 … res5, finest first; the pyramid's own levels are p2 … p5
@@ -114,6 +126,7 @@ class Detectron2Network:
             "configuration_sha256": self._configuration_digest,
             **options,
             "detectron2": detectron2.__version__,
+            **device_record(self._device),
         }
 
     def __call__(self, image: NDArray[np.uint8]) -> Detections:
@@ -145,9 +158,9 @@ class Detectron2Network:
             for layer, (channels, stride) in self._parts.items()
         }
         check_layers(features, shapes, self.name)
-        given = {key: as_tensor(features.layers[layer]) for layer, key in self._keys.items()}
+        given = {key: as_tensor(features.layers[layer], self._device) for layer, key in self._keys.items()}
         # The proposal network asks the pictures only for their sizes, so an empty view of the padded one does.
-        pictures = ImageList(torch.zeros(1).expand(1, 3, *padded), [size])
+        pictures = ImageList(torch.zeros(1, device=self._device).expand(1, 3, *padded), [size])
         with exact_inference():
             if self._split == "p":
                 pyramid = {**given, "p6": F.max_pool2d(given["p5"], kernel_size=1, stride=2)}
@@ -158,6 +171,10 @@ class Detectron2Network:
             original = [{"height": height, "width": width}]
             found = GeneralizedRCNN._postprocess(found, original, [size])[0]["instances"]
             return checked(self._detections(found), height, width, self.class_names, self.name)
+
+    def cost(self, image: NDArray[np.uint8]) -> tuple[PartCost, PartCost]:
+        """The cost of part 1 and of part 2 for ``image`` (H, W, 3) uint8 RGB."""
+        return split_cost(self, image)
 
     def _pixels(self, image: NDArray[np.uint8]) -> Tensor:
         """``image`` (H, W, 3) RGB resized as detectron2's own predictor does it: (3, H, W) float32, 0 to 255."""
@@ -179,6 +196,7 @@ class Detectron2Network:
         return -(-size[0] // multiple) * multiple, -(-size[1] // multiple) * multiple
 
     def _detections(self, found: Any) -> Detections:
+        found = found.to("cpu")
         masks = found.pred_masks.numpy() if found.has("pred_masks") else None
         labels = self._category_ids[found.pred_classes.numpy()]
         return Detections(found.pred_boxes.tensor.numpy(), found.scores.numpy(), labels, masks)

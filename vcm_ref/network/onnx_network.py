@@ -29,8 +29,10 @@ from numpy.typing import NDArray
 
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
-from vcm_ref.network.checks import check_layer_names, checked, number, picture_size
+from vcm_ref.network.checks import CPU, CUDA, check_device, check_layer_names, checked, number, picture_size
 from vcm_ref.network.coco_classes import COCO_CLASSES, COCO_LABELS
+from vcm_ref.network.cost import PartCost
+from vcm_ref.network.onnx_cost import graph_cost
 from vcm_ref.network.onnx_cut import cut_model
 from vcm_ref.network.onnx_heads import Selection, box_detections, logits_classification, yolox_detections
 from vcm_ref.network.onnx_pictures import Fit, Preprocessing, three_numbers
@@ -39,6 +41,7 @@ from vcm_ref.task.classification import Classification
 from vcm_ref.task.detections import Detections
 
 Array = NDArray[Any]
+_PROVIDERS = {CPU: "CPUExecutionProvider", CUDA: "CUDAExecutionProvider"}
 _LONGEST_ERROR = 300  # characters of a library's own message that are passed on
 
 
@@ -70,18 +73,19 @@ class OnnxNetwork:
         score_threshold: float = 0.01,
         nms_threshold: float = 0.65,
         max_detections: int = 100,
+        device: str = CPU,
     ) -> None:
+        self._device = _checked_device(device)
         path = Path(weights)
         self._model, self._weights = _read_model(path)
         self._tensors = _layer_names(cut)
         self.layers = tuple(self._tensors)
         given = [item.name for item in self._model.graph.output]
         self._outputs = _head_outputs(head, outputs, given)
+        self._models = cut_model(self._model, list(self._tensors.values()), self._outputs)
         self._part1, self._part2 = (
-            _session(part, f"{path}, {side} of the cut")
-            for part, side in zip(
-                cut_model(self._model, list(self._tensors.values()), self._outputs), ("before", "after"), strict=True
-            )
+            _session(part, f"{path}, {side} of the cut", self._device)
+            for part, side in zip(self._models, ("before", "after"), strict=True)
         )
         self._input = _only_input(self._part1)
         self._preprocessing = Preprocessing(
@@ -107,7 +111,8 @@ class OnnxNetwork:
         cut = ", ".join(f"{layer}={tensor}" for layer, tensor in self._tensors.items())
         options = {"cut": cut, "head": self._head, "preprocessing": str(self._preprocessing)}
         options["selection"] = str(self._selection)
-        return {"network": self.name, **self._weights, **options, "onnxruntime": onnxruntime.__version__}
+        device = {} if self._device == CPU else {"device": self._device}
+        return {"network": self.name, **self._weights, **options, "onnxruntime": onnxruntime.__version__, **device}
 
     def __call__(self, image: NDArray[np.uint8]) -> Detections | Classification:
         """Run the whole network, unsplit, on ``image`` (H, W, 3) uint8 RGB."""
@@ -139,9 +144,26 @@ class OnnxNetwork:
         }
         return self._result(_run(self._part2, self._outputs, given), features.height, features.width)
 
+    @property
+    def head(self) -> str:
+        """The kind of the network's outputs."""
+        return self._head
+
+    def part2_model(self) -> onnx.ModelProto:
+        """The graph from the cut to the head's outputs, whose inputs are the layers' tensors in order."""
+        return self._models[1]
+
+    def cost(self, image: NDArray[np.uint8]) -> tuple[PartCost, PartCost]:
+        """The cost of part 1 and of part 2 for ``image`` (H, W, 3) uint8 RGB. Raises `NetworkError`."""
+        features = self.extract(image)
+        before = {self._input.name: self._preprocessing(image)}
+        after = {tensor: features.layers[layer][None] for layer, tensor in self._tensors.items()}
+        part1, part2 = (graph_cost(part, given) for part, given in zip(self._models, (before, after), strict=True))
+        return part1, part2
+
     @cached_property
     def _whole(self) -> onnxruntime.InferenceSession:
-        return _session(self._model, "the whole network")
+        return _session(self._model, "the whole network", self._device)
 
     def _result(self, found: list[Array], height: int, width: int) -> Detections | Classification:
         if self._head == "logits":
@@ -213,15 +235,35 @@ def _head_outputs(head: str, outputs: Sequence[str] | None, given: Sequence[str]
     return wanted
 
 
-def _session(model: onnx.ModelProto, what: str) -> onnxruntime.InferenceSession:
+def _checked_device(device: str) -> str:
+    """The device, where onnxruntime can use it."""
+    check_device(device)
+    if _PROVIDERS[device] not in onnxruntime.get_available_providers():
+        raise NetworkError(
+            f"network.device: onnxruntime {onnxruntime.__version__} has no {_PROVIDERS[device]} here, which {device} "
+            f"needs; use {CPU}, or install onnxruntime-gpu in the place of onnxruntime"
+        )
+    return device
+
+
+def _providers(device: str) -> list[Any]:
+    """Products in float32 and not in shorter formats, by algorithms that are the same every time."""
+    options = {"use_tf32": "0", "cudnn_conv_algo_search": "DEFAULT"} if device == CUDA else {}
+    return [(_PROVIDERS[device], options)]
+
+
+def _session(model: onnx.ModelProto, what: str, device: str = CPU) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 1  # with more, sums are split by their number, and round accordingly
     options.log_severity_level = 3  # errors; the rest is about what optimisations could do
     try:
-        return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=_providers(device))
     except Exception as error:  # onnxruntime's own kinds have no common class
         raise NetworkError(f"onnxruntime cannot run {what}: {_one_line(error)}") from error
+    if _PROVIDERS[device] not in session.get_providers():  # it falls back to the CPU in silence
+        raise NetworkError(f"network.device: onnxruntime cannot run {what} on {device}; use {CPU}")
+    return session
 
 
 def _run(session: onnxruntime.InferenceSession, outputs: list[str], given: dict[str, Array]) -> list[Array]:

@@ -36,8 +36,10 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
-from vcm_ref.network.checks import checked
-from vcm_ref.network.torch_parts import exact_inference
+from vcm_ref.network.checks import CPU, checked
+from vcm_ref.network.cost import PartCost
+from vcm_ref.network.torch_cost import split_cost
+from vcm_ref.network.torch_parts import as_layer, as_tensor, chosen_device, device_record, exact_inference
 from vcm_ref.network.weights_files import REFNET_WEIGHTS
 from vcm_ref.provenance import file_digest
 from vcm_ref.task.detections import Detections
@@ -141,7 +143,8 @@ class RefNet:
     layers = LAYERS
     class_names = CLASS_NAMES
 
-    def __init__(self, weights: str | Path | None = None) -> None:
+    def __init__(self, weights: str | Path | None = None, device: str = CPU) -> None:
+        self._device = chosen_device(device)
         path = Path(weights) if weights is not None else REFNET_WEIGHTS
         self.model = build_model()
         try:
@@ -152,12 +155,21 @@ class RefNet:
         missing = {key for key in self.model.state_dict() if not key.endswith("num_batches_tracked")} - stored.keys()
         if missing:
             raise NetworkError(f"refnet's weights {path} lack {len(missing)} tensors, {min(missing)} among them")
-        self.model.requires_grad_(False)
+        self.model.requires_grad_(False).to(self._device)
         self._weights = {"weights": path.name, "weights_sha256": file_digest(path)}
 
     def describe(self) -> dict[str, str]:
         """The weights' file name and SHA-256, and torchvision's version, for a record."""
-        return {"network": self.name, **self._weights, "torchvision": torchvision_version}
+        return {
+            "network": self.name,
+            **self._weights,
+            "torchvision": torchvision_version,
+            **device_record(self._device),
+        }
+
+    def network_size(self, height: int, width: int) -> tuple[int, int]:
+        """The height and width at which the network sees a picture of ``height`` × ``width``, before padding."""
+        return _network_size(height, width)
 
     def __call__(self, image: NDArray[np.uint8]) -> Detections:
         """Run the whole network, unsplit, on ``image`` (H, W, 3) uint8 RGB."""
@@ -170,7 +182,7 @@ class RefNet:
         with exact_inference():
             height, width = _size(image)
             pyramid = self._pyramid(image)
-        return FeatureSet(height, width, {name: pyramid[name][0].numpy() for name in LAYERS})
+        return FeatureSet(height, width, {name: as_layer(pyramid[name]) for name in LAYERS})
 
     def analyse(self, features: FeatureSet) -> Detections:
         """Part 2: detect from the layers alone.
@@ -189,16 +201,19 @@ class RefNet:
                     f"layer {name} of a {features.width}x{features.height} picture is {expected} in refnet; "
                     f"got {layer.shape}"
                 )
-            # torch wants memory that it may write to, though nothing here does
-            pyramid[name] = torch.from_numpy(np.require(layer, np.float32, ["C", "W"]))[None]
+            pyramid[name] = as_tensor(layer, self._device)
         with exact_inference():
             pool = cast(Callable[..., tuple[list[Tensor], list[str]]], LastLevelMaxPool())
             pyramid["pool"] = pool([pyramid["p5"]], [], ["p5"])[0][-1]
             return self._detect(pyramid, features.height, features.width)
 
+    def cost(self, image: NDArray[np.uint8]) -> tuple[PartCost, PartCost]:
+        """The cost of part 1 and of part 2 for ``image`` (H, W, 3) uint8 RGB."""
+        return split_cost(self, image)
+
     def _pyramid(self, image: NDArray[np.uint8]) -> OrderedDict[str, Tensor]:
         height, width = image.shape[:2]
-        pixels = torch.from_numpy(np.array(image.transpose(2, 0, 1), np.float32, order="C"))[None]
+        pixels = torch.from_numpy(np.array(image.transpose(2, 0, 1), np.float32, order="C"))[None].to(self._device)
         size = _network_size(height, width)
         if size != (height, width):
             pixels = F.interpolate(pixels, size=size, mode="bilinear", align_corners=False, antialias=True)
@@ -209,13 +224,13 @@ class RefNet:
     def _detect(self, pyramid: OrderedDict[str, Tensor], height: int, width: int) -> Detections:
         size = _network_size(height, width)
         # The proposal network asks the pictures only for their padded size, so an empty view of it does.
-        blank = torch.zeros(1).expand(1, 3, _padded(size[0]), _padded(size[1]))
+        blank = torch.zeros(1, device=self._device).expand(1, 3, _padded(size[0]), _padded(size[1]))
         pictures = ImageList(blank, [size])
         proposals, _ = cast(RegionProposalNetwork, self.model.rpn)(pictures, pyramid)
         found, _ = cast(RoIHeads, self.model.roi_heads)(pyramid, proposals, [size])
         scale = torch.tensor([width / size[1], height / size[0]] * 2, dtype=torch.float32)
-        boxes = (found[0]["boxes"] * scale).numpy()
-        detections = Detections(boxes, found[0]["scores"].numpy(), found[0]["labels"].numpy())
+        boxes, scores, labels = (found[0][name].cpu() for name in ("boxes", "scores", "labels"))
+        detections = Detections((boxes * scale).numpy(), scores.numpy(), labels.numpy())
         return checked(detections, height, width, CLASS_NAMES, self.name)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vcm_ref.errors import NetworkError
+from vcm_ref.network.checks import CPU, CUDA, check_device
 from vcm_ref.network.tensor_files import read_tensors
 from vcm_ref.network.weights_files import DEFAULT, RANDOM
 from vcm_ref.provenance import file_digest
@@ -124,12 +125,34 @@ def exact_inference() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def as_tensor(layer: NDArray[np.float32]) -> Tensor:
+def chosen_device(name: str) -> torch.device:
+    """The device that ``network.device`` names, ``cpu`` or ``cuda``. Raises `NetworkError` where it is not there.
+
+    On a GPU, products are in float32 and not in shorter formats, and algorithms are those that give the same every
+    time; the CPU stays the reference all the same.
+    """
+    check_device(name)
+    if name == CUDA:
+        if not torch.cuda.is_available():
+            raise NetworkError(f"network.device: torch {torch.__version__} finds no GPU for cuda here; use cpu")
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.benchmark = False
+    return torch.device(name)
+
+
+def device_record(device: torch.device) -> dict[str, str]:
+    """The device for a record; nothing for the CPU."""
+    return {} if device.type == CPU else {"device": f"{device.type}, {torch.cuda.get_device_name(device)}"}
+
+
+def as_tensor(layer: NDArray[np.float32], device: torch.device | None = None) -> Tensor:
     """A layer (C, H, W) as a float32 tensor (1, C, H, W) that torch may write to."""
-    return torch.from_numpy(np.require(layer, np.float32, ["C", "W"]))[None]
+    return torch.from_numpy(np.require(layer, np.float32, ["C", "W"]))[None].to(device)
 
 
 def as_layer(tensor: Tensor) -> NDArray[np.float32]:
     """A tensor (1, C, H, W) as a layer (C, H, W) float32 in C order."""
-    layer: NDArray[np.float32] = tensor[0].contiguous().numpy()
+    layer: NDArray[np.float32] = tensor[0].contiguous().cpu().numpy()
     return layer

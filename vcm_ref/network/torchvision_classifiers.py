@@ -22,8 +22,17 @@ from torchvision.models import get_model_weights
 
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
-from vcm_ref.network.checks import check_layers, check_resized, picture_size
-from vcm_ref.network.torch_parts import as_layer, as_tensor, exact_inference, model_with_weights
+from vcm_ref.network.checks import CPU, check_layers, check_resized, picture_size
+from vcm_ref.network.cost import PartCost
+from vcm_ref.network.torch_cost import split_cost
+from vcm_ref.network.torch_parts import (
+    as_layer,
+    as_tensor,
+    chosen_device,
+    device_record,
+    exact_inference,
+    model_with_weights,
+)
 from vcm_ref.network.weights_files import DEFAULT
 from vcm_ref.task.classification import Classification
 
@@ -49,7 +58,10 @@ class TorchvisionClassifier:
     ``layer`` is a number of `CUTS`. Raises `NetworkError` for another, and where the weights cannot be had.
     """
 
-    def __init__(self, model: str, layer: int | None = None, weights: str | Path = DEFAULT, seed: int = 0) -> None:
+    def __init__(
+        self, model: str, layer: int | None = None, weights: str | Path = DEFAULT, seed: int = 0, device: str = CPU
+    ) -> None:
+        self._device = chosen_device(device)
         self.name = f"torchvision {model}"
         if layer not in CUTS[model]:
             known = " and ".join(map(str, CUTS[model]))
@@ -63,6 +75,7 @@ class TorchvisionClassifier:
         )
         self.class_names: Mapping[int, str] = dict(enumerate(published.meta["categories"]))
         self._transform = published.transforms()
+        self.model.to(self._device)
         chain = _CHAINS[model](self.model)
         self._part1 = nn.Sequential(*chain[: self._cut.modules])
         self._part2 = nn.Sequential(*chain[self._cut.modules :])
@@ -70,12 +83,12 @@ class TorchvisionClassifier:
     def describe(self) -> dict[str, str]:
         """The model, the layer, its weights with their SHA-256, and torchvision's version, for a record."""
         place = {"layer": f"{self._layer} ({self._cut.name})", "torchvision": torchvision_version}
-        return {"network": self.name, **self._weights, **place}
+        return {"network": self.name, **self._weights, **place, **device_record(self._device)}
 
     def __call__(self, image: NDArray[np.uint8]) -> Classification:
         """Run the whole network, unsplit, on ``image`` (H, W, 3) uint8 RGB."""
         with exact_inference():
-            return Classification(self.model(self._pixels(image))[0].numpy())
+            return Classification(self.model(self._pixels(image))[0].cpu().numpy())
 
     def extract(self, image: NDArray[np.uint8]) -> FeatureSet:
         """Part 1: give the one layer, of the shape in `CUTS`, of ``image`` (H, W, 3) uint8 RGB."""
@@ -88,7 +101,12 @@ class TorchvisionClassifier:
         check_layers(features, {self._cut.name: self._cut.shape}, self.name)
         with exact_inference():
             # A copy, since activations here work in place and the caller's layer must stay what it is.
-            return Classification(self._part2(as_tensor(features.layers[self._cut.name]).clone())[0].numpy())
+            layer = as_tensor(features.layers[self._cut.name], self._device).clone()
+            return Classification(self._part2(layer)[0].cpu().numpy())
+
+    def cost(self, image: NDArray[np.uint8]) -> tuple[PartCost, PartCost]:
+        """The cost of part 1 and of part 2 for ``image`` (H, W, 3) uint8 RGB."""
+        return split_cost(self, image)
 
     def _pixels(self, image: NDArray[np.uint8]) -> Tensor:
         """``image`` resized, cropped and standardised to (1, 3, 224, 224), by Pillow as for the published accuracy."""
@@ -97,7 +115,7 @@ class TorchvisionClassifier:
         long_side = int(shortest * max(height, width) / min(height, width))
         check_resized((height, width), (shortest, long_side) if height < width else (long_side, shortest), self.name)
         pixels: Tensor = self._transform(Image.fromarray(image))[None]
-        return pixels
+        return pixels.to(self._device)
 
 
 def _vgg_chain(model: Any) -> list[nn.Module]:

@@ -28,9 +28,18 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import FrozenBatchNorm2d
 
 from vcm_ref.feature_set import FeatureSet
-from vcm_ref.network.checks import check_layers, check_resized, checked, picture_size
+from vcm_ref.network.checks import CPU, check_layers, check_resized, checked, picture_size
 from vcm_ref.network.coco_classes import COCO_LABELS
-from vcm_ref.network.torch_parts import as_layer, as_tensor, exact_inference, model_with_weights
+from vcm_ref.network.cost import PartCost
+from vcm_ref.network.torch_cost import split_cost
+from vcm_ref.network.torch_parts import (
+    as_layer,
+    as_tensor,
+    chosen_device,
+    device_record,
+    exact_inference,
+    model_with_weights,
+)
 from vcm_ref.network.weights_files import DEFAULT
 from vcm_ref.task.detections import Detections
 
@@ -68,7 +77,9 @@ class TorchvisionDetector:
         score_threshold: float = 0.05,
         nms_threshold: float = 0.5,
         max_detections: int = 100,
+        device: str = CPU,
     ) -> None:
+        self._device = chosen_device(device)
         self.name = f"torchvision {model}"
         self._options: dict[str, Any] = {
             "min_size": shortest_side,
@@ -80,25 +91,32 @@ class TorchvisionDetector:
         self.model, self._weights = model_with_weights(
             lambda: _make(model, self._options), weights, seed, lambda: str(get_model_weights(model).DEFAULT.url)
         )
+        self.model.to(self._device)
 
     def describe(self) -> dict[str, str]:
         """The model, its weights with their SHA-256, its options, and torchvision's version, for a record."""
         options = {key: str(value) for key, value in self._options.items()}
-        return {"network": self.name, **self._weights, **options, "torchvision": torchvision_version}
+        return {
+            "network": self.name,
+            **self._weights,
+            **options,
+            "torchvision": torchvision_version,
+            **device_record(self._device),
+        }
 
     def __call__(self, image: NDArray[np.uint8]) -> Detections:
         """Run the whole network, unsplit, on ``image`` (H, W, 3) uint8 RGB."""
         height, width = picture_size(image, self.name)
-        check_resized((height, width), self._network_size(height, width), self.name)
+        check_resized((height, width), self.network_size(height, width), self.name)
         with exact_inference():
-            return self._detections(self.model([_pixels(image)])[0], height, width)
+            return self._detections(self.model([self._pixels(image)])[0], height, width)
 
     def extract(self, image: NDArray[np.uint8]) -> FeatureSet:
         """Part 1: give the layers p2 … p5, each (256, H, W) float32, of ``image`` (H, W, 3) uint8 RGB."""
         height, width = picture_size(image, self.name)
-        check_resized((height, width), self._network_size(height, width), self.name)
+        check_resized((height, width), self.network_size(height, width), self.name)
         with exact_inference():
-            pictures, _ = self.model.transform([_pixels(image)])
+            pictures, _ = self.model.transform([self._pixels(image)])
             pyramid = self.model.backbone(pictures.tensors)
         layers = {name: as_layer(pyramid[key]) for name, key in zip(LAYERS, "0123", strict=True)}
         return FeatureSet(height, width, layers)
@@ -109,15 +127,17 @@ class TorchvisionDetector:
         Raises `NetworkError` if the layers are not those that a picture of that size gives.
         """
         height, width = features.height, features.width
-        size = self._network_size(height, width)
+        size = self.network_size(height, width)
         check_resized((height, width), size, self.name)
         padded = tuple(-(-side // 32) * 32 for side in size)
         shapes = {name: (CHANNELS, padded[0] // step, padded[1] // step) for name, step in STRIDES.items()}
         check_layers(features, shapes, self.name)
-        pyramid = OrderedDict((key, as_tensor(features.layers[name])) for key, name in zip("0123", LAYERS, strict=True))
+        pyramid = OrderedDict(
+            (key, as_tensor(features.layers[name], self._device)) for key, name in zip("0123", LAYERS, strict=True)
+        )
         pyramid["pool"] = F.max_pool2d(pyramid["3"], kernel_size=1, stride=2)
         # The proposal network asks the pictures only for their padded size, so an empty view of it does.
-        pictures = ImageList(torch.zeros(1).expand(1, 3, *padded), [size])
+        pictures = ImageList(torch.zeros(1, device=self._device).expand(1, 3, *padded), [size])
         with exact_inference():
             proposals, _ = self.model.rpn(pictures, pyramid)
             found, _ = self.model.roi_heads(pyramid, proposals, [size])
@@ -125,7 +145,15 @@ class TorchvisionDetector:
                 self.model.transform.postprocess(found, [size], [(height, width)])[0], height, width
             )
 
-    def _network_size(self, height: int, width: int) -> tuple[int, int]:
+    def _pixels(self, image: NDArray[np.uint8]) -> Tensor:
+        """``image`` (H, W, 3) as torchvision's detectors take it: (3, H, W) float32, 0 to 1."""
+        return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).to(self._device).float() / 255
+
+    def cost(self, image: NDArray[np.uint8]) -> tuple[PartCost, PartCost]:
+        """The cost of part 1 and of part 2 for ``image`` (H, W, 3) uint8 RGB."""
+        return split_cost(self, image)
+
+    def network_size(self, height: int, width: int) -> tuple[int, int]:
         """The size to which the network resizes a picture, before padding; its own code says, on no samples.
 
         A side that it would reduce to nothing is 0.
@@ -138,8 +166,9 @@ class TorchvisionDetector:
         return int(resized.shape[-2]), int(resized.shape[-1])
 
     def _detections(self, found: dict[str, Tensor], height: int, width: int) -> Detections:
-        masks = (found["masks"][:, 0] >= 0.5).numpy() if "masks" in found else None
-        detections = Detections(found["boxes"].numpy(), found["scores"].numpy(), found["labels"].numpy(), masks)
+        masks = (found["masks"][:, 0] >= 0.5).cpu().numpy() if "masks" in found else None
+        boxes, scores, labels = (found[name].cpu().numpy() for name in ("boxes", "scores", "labels"))
+        detections = Detections(boxes, scores, labels, masks)
         return checked(detections, height, width, self.class_names, self.name)
 
 
@@ -153,8 +182,3 @@ def _make(model: str, options: dict[str, Any]) -> Any:
             if isinstance(module, FrozenBatchNorm2d):
                 module.eps = 0.0
     return made
-
-
-def _pixels(image: NDArray[np.uint8]) -> Tensor:
-    """``image`` (H, W, 3) as torchvision's detectors take it: (3, H, W) float32, 0 to 1."""
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float() / 255

@@ -60,6 +60,11 @@ class CocoDataset:
         listed = "\n".join(f"{item.id} {item.path.name}" for item in self.items)
         self._digest = content_digest([json.dumps(document, sort_keys=True, separators=(",", ":")), listed])
 
+    @property
+    def instances(self) -> Instances:
+        """The pictures, classes and annotations, checked."""
+        return self._instances
+
     def digest(self) -> str:
         """SHA-256 over the annotations' content, in whatever order and form the file has its keys, and the list."""
         return self._digest

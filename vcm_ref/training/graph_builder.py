@@ -166,8 +166,8 @@ class GraphBuilder:
         """A function that stays between -1 and 1 and is nearly constant beyond ±8, as sigmoid and tanh."""
         step = _TABLE_ENTRIES // (2 * _TABLE_REACH)
         r = max(0, x.fraction - step.bit_length() + 1)
-        places = np.arange(_TABLE_ENTRIES) - _TABLE_ENTRIES // 2 + (0.5 if r else 0)
-        entries = np.rint(np.ldexp(function(np.ldexp(places, r - x.fraction)), _TABLE_FRACTION))
+        arguments = np.arange(_TABLE_ENTRIES) - _TABLE_ENTRIES // 2 + (0.5 if r else 0)
+        entries = np.rint(np.ldexp(function(np.ldexp(arguments, r - x.fraction)), _TABLE_FRACTION))
         numbers = {"table": entries.astype(np.int32)}
         return self._add(Operation(Kind.TABLE, x.number, bits=_TABLE_BITS, r=r, numbers=numbers), _TABLE_FRACTION)
 

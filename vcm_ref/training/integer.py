@@ -45,7 +45,7 @@ def to_graph(
     """Convert ``module``, in evaluation mode and in float32 on the CPU, to an integer graph.
 
     Each of ``examples`` has the arguments of one call: tensors ``(N, C, H, W)``, or sequences of such tensors, which
-    are inputs one after the other. Input ``i`` has ``2**shifts[i]`` lines and columns a place of the grid. With
+    are inputs one after the other. Input ``i`` has ``2**shifts[i]`` lines and columns a point of the lattice. With
     ``conditioned`` the last argument is the condition, ``(N, 1, h, w)`` of whole numbers from 0 to 255. The module
     gives a tensor or a sequence of tensors.
 

@@ -113,8 +113,9 @@ def test_files_csv_and_the_same_bytes(tmp_path: Path) -> None:
     reverse = {**document, "points": document["points"][::-1]}
     write_combinations(tmp_path / "one", document)
     write_combinations(tmp_path / "two", reverse)
-    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == sorted(FILES)
-    for name in set(FILES) - {"combinations.json"}:
+    names = set(FILES) - {"combinations.tallies.zip"}
+    assert {path.name for path in (tmp_path / "one").iterdir()} == names
+    for name in names - {"combinations.json"}:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
     assert json.loads((tmp_path / "one" / "combinations.json").read_text()) == document
     assert ElementTree.parse(tmp_path / "one" / "combinations.svg").getroot().tag.endswith("svg")

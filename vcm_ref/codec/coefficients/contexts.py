@@ -26,7 +26,7 @@ SETS = (64, 20 * LEFT * 10, 32 * 4)
 CONTEXTS = sum(SETS)
 SIGNS = 9
 THRESHOLDS = np.array([(4 + i % 4) << (i // 4 + 2) for i in range(63)], np.int64)
-_EXPECTED_WEIGHT = 24
+_EXPECTED_WEIGHT = 40
 _LEAST = 16
 _LEFTS = np.arange(LEFT)[:, None, None]
 _SECOND, _THIRD = SETS[0], SETS[0] + SETS[1]
@@ -89,15 +89,15 @@ class BandContexts:
         around = self._above[:, :-2] + self._above[:, 2:] + self._second[:, 1:-1]
         rate = (_EXPECTED_WEIGHT * self._expected + UNIT * self._sum) // (_EXPECTED_WEIGHT + y * width)
         likely = (rate[:, None] + _LEAST) * self._density[y] // self._mean
-        mean = 20 * rate[:, None] + UNIT * (27 * north + 8 * around) + 128 * likely
+        mean = 20 * rate[:, None] + UNIT * (36 * north + 9 * around) + 100 * likely
         middle = self._density_class[y]
         if self._before is not None:
-            before = np.abs(self._before[:, y])
+            before = np.abs(self._before[:, y]).astype(np.int64)
             mean = (mean >> 1) + 96 * UNIT * before
             middle = np.minimum(before, 9)
         rate_class = np.minimum(classes(rate) // 2, 19)[:, None]
         found = np.empty((len(SETS), LEFT, *north.shape), np.int64)
-        found[0] = classes((mean >> 8) + 148 * _LEFTS)
+        found[0] = classes((mean >> 8) + 160 * _LEFTS)
         found[1] = _SECOND + 30 * rate_class + 10 * _LEFTS + middle
         found[2] = _THIRD + classes(likely) // 2 * 4 + np.minimum(north + _LEFTS, 3)
         return found

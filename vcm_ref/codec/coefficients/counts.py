@@ -13,25 +13,30 @@ LEAST, MOST = 16, 65520
 
 
 class Counts:
-    """Counts int64 ``(n, 2)`` of the zeros, and of all decisions, in each of n contexts.
+    """In each of n contexts, how many decisions have been counted, and how many of these were 0.
 
-    Counts above ``limit`` are halved.
+    ``initial`` int64 ``(n, 2)`` are the zeros and all. Counts above ``limit`` are halved.
     """
 
     def __init__(self, initial: Ints, limit: int | None = LIMIT) -> None:
-        self.counts = initial.copy()
+        self.zeros, self.all = initial.T.copy()
         self._limit = limit
 
     def zero(self, places: Ints) -> Ints:
         """Of 65536, the probability of 0; ``places`` int64 ``(sets, …)`` has the decision's context in each set."""
-        zeros, all_ = np.moveaxis(self.counts[places].sum(0), -1, 0)
-        found: Ints = np.minimum(np.maximum((65536 * zeros + 32768) // (all_ + 1), LEAST), MOST)
+        zeros, all_ = self.zeros.take(places).sum(0), self.all.take(places).sum(0)
+        # Counts stay below 2**24, so that the quotient in binary64 is never rounded up to the next integer.
+        share = ((65536 * zeros + 32768) / (all_ + 1)).astype(np.int64)
+        found: Ints = np.minimum(np.maximum(share, LEAST), MOST)
         return found
 
     def learn(self, places: Ints, bits: NDArray[np.bool_]) -> None:
         """Count decisions ``(N,)`` in their contexts int64 ``(sets, N)``."""
-        size = len(self.counts)
-        self.counts[:, 1] += np.bincount(places.ravel(), minlength=size)
-        self.counts[:, 0] += np.bincount(places[:, ~bits].ravel(), minlength=size)
+        size = len(self.all)
+        counted = np.bincount(places.ravel(), minlength=size)
+        self.all += counted
+        self.zeros += np.bincount(places[:, ~bits].ravel(), minlength=size)
         if self._limit is not None:
-            self.counts[self.counts[:, 1] > self._limit] >>= 1
+            over = (counted > 0) & (self.all > self._limit)
+            self.all[over] >>= 1
+            self.zeros[over] >>= 1

@@ -38,7 +38,8 @@ class LevelCoder:
 
         Raises :class:`CodecError` for levels that no encoder writes.
         """
-        used = sum(bool(levels[first:].any()) for first, _ in self._bands)
+        last = np.flatnonzero(levels.any((1, 2)))
+        used = sum(first <= last[-1] for first, _ in self._bands) if len(last) else 0
         used = self._coder.bits(len(self._bands).bit_length(), used)
         if used > len(self._bands):
             raise CodecError(f"coefficients: {used} bands of {len(self._bands)}")
@@ -54,11 +55,12 @@ class LevelCoder:
         count, width = row.shape
         sets = contexts.row(y)
         places = flag_places(sets)
-        zero, one, two = self._flags.zero(places).tolist()
+        above = self._flags.zero(places)
+        zero = above[0].tolist()  # the others are needed rarely
         groups = (sets[0] // 4).reshape(LEFT, -1)
         sign_places = np.stack(np.broadcast_arrays(contexts.signs(y), SIGNS + first + np.arange(count)[:, None]))
         sign_places = sign_places.reshape(2, 3, -1)
-        signs = self._signs.zero(sign_places).tolist()
+        signs = self._signs.zero(sign_places)
         values = row.ravel().tolist()
         lengths: list[tuple[int, int]] = []
         bit = self._coder.bit
@@ -70,13 +72,13 @@ class LevelCoder:
                     left = sign = 0
                     continue
                 level = abs(value)
-                if not bit(one[left][i], level > 1):
+                if not bit(int(above[1, left, i]), level > 1):
                     level = 1
-                elif not bit(two[left][i], level > 2):
+                elif not bit(int(above[2, left, i]), level > 2):
                     level = 2
                 else:
                     level = 3 + self._rest(int(groups[left, i]), level - 3, lengths)
-                sign = -1 if bit(signs[sign + 1][i], value < 0) else 1
+                sign = -1 if bit(int(signs[sign + 1, i]), value < 0) else 1
                 left = min(level, 2)
                 values[i] = sign * level
         row[...] = np.array(values).reshape(count, width)

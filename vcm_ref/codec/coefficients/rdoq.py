@@ -1,7 +1,7 @@
 """Choosing levels by rate and distortion together (encoder only; not normative, and the same on every machine).
 
-Rows are chosen in coding order, so that each sees the probabilities that it will be coded with. Only the level to the left
-is not known yet; it is taken as the row's first choice has it.
+Rows are chosen in coding order, so that each sees the probabilities that it will be coded with. Only the level to the
+left is not known yet; it is taken as the row's first choice has it.
 """
 
 from __future__ import annotations

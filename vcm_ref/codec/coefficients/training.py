@@ -36,7 +36,7 @@ def count_contexts(levels: Levels, scales: NDArray[np.uint8], qp: int) -> Ints:
         contexts = BandContexts(levels, first, end, means, None)
         for y in range(levels.shape[1]):
             counts.learn(*flag_decisions(levels[first:end, y], flag_places(contexts.row(y))))
-    return counts.counts
+    return np.stack([counts.zeros, counts.all], axis=1)
 
 
 def table_tensors(scales: NDArray[np.uint8], counts: Ints) -> dict[str, NDArray[np.uint8]]:

@@ -17,6 +17,7 @@ from ...bitstream.digest import tensor_digest, tensors_digest
 from ...bitstream.geometry import SubstreamGeometry, layer_shapes, substream_geometries, tensor_shapes
 from ...bitstream.headers import (
     GroupHeader,
+    LevelFormat,
     Model,
     PictureDigests,
     PictureHeader,
@@ -25,6 +26,7 @@ from ...bitstream.headers import (
     TensorFormat,
     TensorHeader,
     UserData,
+    format_of_levels,
     has_choice,
 )
 from ...bitstream.levels import Level, level_for, needs_of, profile_for, together
@@ -34,6 +36,7 @@ from ...bitstream.values import (
     Allocation,
     Grid,
     InnerCodecId,
+    IntegerTensor,
     Layer,
     Mode,
     ModelSource,
@@ -44,6 +47,7 @@ from ...bitstream.values import (
     ValueRange,
 )
 from ...codec import EncoderName, make_decoder, make_encoder
+from ...codec.coefficients import LevelCodec
 from ...conversion.chain import Chain, Side, to_picture_header
 from ...conversion.reduction import Stage
 from ...process.together import run_together
@@ -74,7 +78,7 @@ class Plan:
     with the layers' own; ``group`` is the number of pictures in each; ``ranges`` are used in turn; ``order`` is
     shuffled, identity or reversed, and the same in each picture if ``same``; ``encode`` codes the frames of a substream
     in place of ``encoder``; ``coded`` says how tensors are coded where stages do not give one
-    for each layer: their shapes do not count."""
+    for each layer: their shapes do not count; ``values`` gives the levels of a tensor, from its shape and a number."""
 
     layers: Sequence[Tensor]
     coded: Sequence[Tensor] = ()
@@ -96,6 +100,8 @@ class Plan:
     extension: bytes = b""
     sizes: Sequence[Sequence[tuple[int, int]]] = ()
     picture_size: tuple[int, int] = (64, 96)
+    levels: LevelFormat = field(default_factory=LevelFormat)
+    values: Callable[[Shape, int], NDArray[np.int32]] | None = None
     encoder: EncoderName | None = None
     encode: Callable[[NDArray[np.uint16]], bytes] | None = None
     preset: str | None = None
@@ -136,6 +142,8 @@ def stream_header(plan: Plan) -> StreamHeader:
 
 
 def _tensor(plan: Plan, layer: Tensor, channels: int) -> TensorHeader:
+    if plan.codec == InnerCodecId.COEFFICIENTS:
+        return TensorHeader(format_of_levels(plan.levels))
     form = TensorFormat(
         plan.bit_depth,
         plan.codec,
@@ -173,7 +181,7 @@ def _group(plan: Plan, header: StreamHeader, group: GroupHeader, number: int) ->
     first = number * plan.group
     tensors = [
         [
-            np.zeros(shape, np.uint16) if plan.flat else samples(shape, tensor.format.bit_depth, 3 * picture + place)
+            _integers(plan, shape, tensor.format, 3 * picture + place)
             for place, (shape, tensor) in enumerate(zip(shapes, header.tensors, strict=True))
         ]
         for picture in range(first, first + plan.group)
@@ -207,6 +215,13 @@ def _in_force(models: Sequence[Model]) -> dict[int, Model]:
     return found
 
 
+def _integers(plan: Plan, shape: Shape, form: TensorFormat, seed: int) -> IntegerTensor:
+    """Samples or levels of one tensor."""
+    if form.levels is not None:
+        return (plan.values or some_levels)(shape, seed)
+    return np.zeros(shape, np.uint16) if plan.flat else samples(shape, form.bit_depth, seed)
+
+
 def _side(plan: Plan, header: StreamHeader, number: int) -> Side:
     """Ranges taken in turn, and orders."""
     ranges, orders = [], []
@@ -225,10 +240,15 @@ def _side(plan: Plan, header: StreamHeader, number: int) -> Side:
 
 
 def _coded(
-    plan: Plan, clip: NDArray[np.uint16], geometry: SubstreamGeometry, qp: int | None
-) -> tuple[Substream, NDArray[np.uint16]]:
+    plan: Plan, clip: IntegerTensor, geometry: SubstreamGeometry, qp: int | None
+) -> tuple[Substream, IntegerTensor]:
     """One substream, and what a decoder makes of it."""
     form = geometry.tensor.format
+    if form.levels is not None:
+        levels = clip.astype(np.int32, copy=False)
+        codec = LevelCodec(len(clip) // plan.group, picture_before=form.levels.picture_before)
+        return Substream(level_data=codec.encode(levels)), levels
+    clip = clip.astype(np.uint16, copy=False)
     name = CODECS[form.inner_codec]
     preset = plan.preset if name == "vvenc" else None
     if plan.encode:
@@ -262,6 +282,17 @@ def samples(shape: Shape, bit_depth: int, seed: int) -> NDArray[np.uint16]:
     found: NDArray[np.uint16] = np.minimum(levels, top).astype(np.uint16)
     if prod(shape) > 1:
         found[0, 0, 0], found[-1, -1, -1] = 0, top
+    return found
+
+
+def some_levels(shape: Shape, seed: int) -> NDArray[np.int32]:
+    """Levels ``(C, H, W)`` that fall from component to component, with some larger ones; the last is not 0."""
+    c, y, x = np.ogrid[: shape[0], : shape[1], : shape[2]]
+    texture = (7 * x + 5 * y + 11 * c + 3 * seed + x * y) % 13
+    size = 6 // (1 + c // 3) + np.where((x + 2 * y + seed) % 17 == 0, 20, 0) // (1 + c)
+    levels = (texture % (2 * size + 1) - size) * (texture != 5)
+    found: NDArray[np.int32] = levels.astype(np.int32)
+    found[-1, -1, -1] = -1
     return found
 
 

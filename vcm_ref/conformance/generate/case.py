@@ -104,6 +104,7 @@ def all_cases() -> list[Case]:
         graph_faults,
         inner,
         klt,
+        levels,
         negative,
         pairs,
         payload,

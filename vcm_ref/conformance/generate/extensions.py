@@ -22,11 +22,11 @@ def unknown() -> Iterator[Variant]:
     """
     for value in (0, 7):
         yield _later("unit_type", value, partial(_unit_inserted, value, b"later"), "4.2")
-    for value in (3, 7):
+    for value in (4, 7):
         yield _later("profile_idc", value, partial(_valued, "profile_idc", value), "6.4")
     for value in (0, 5, 15):
         yield _later("level_idc", value, partial(_valued, "level_idc", value), "6.4")
-    for value in (3, 4, 7):
+    for value in (4, 7):
         yield _later("inner_codec_idc", value, partial(_valued, "inner_codec_idc", value), "6.9")
     for value in (1,):
         yield _later("digest_idc", value, partial(_valued, "digest_idc", value), "6.4")

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...bitstream.headers import Model
+from ...bitstream.levels import levels
 from ...bitstream.values import GraphOperation as Kind
 from ...bitstream.values import Grid, StageId
 from ...conversion.reduction import Network, Resize
@@ -208,8 +209,8 @@ def graphs() -> Iterator[Variant]:
         make = partial(coded_with, graph, sizes, condition=condition)
         yield Variant(f"condition_{condition}", make, (f"the condition {condition}",))
     yield Variant("group", partial(coded_with, graph, sizes, group=2), ("two pictures of a group",))
-    yield Variant("sizes", partial(coded_with, graph, [(11, 2), (3, 1)]), ("a grid that the first layer makes",))
-    yield Variant("larger", partial(coded_with, graph, [(5, 13), (7, 9)]), ("a grid that the second layer makes",))
+    yield Variant("sizes", partial(coded_with, graph, [(11, 2), (3, 1)]), ("a lattice that the first layer makes",))
+    yield Variant("larger", partial(coded_with, graph, [(5, 13), (7, 9)]), ("a lattice that the second layer makes",))
     yield Variant("bits_16", partial(coded_with, graph, sizes, bit_depth=16), ("tensors of 16 bits",))
     make = partial(coded_with, graph, sizes, ranges=((-3.0e38, 3.0e38), (-1.0e-30, 1.0e-38)), group=2)
     yield Variant("clipped", make, ("inputs that are clipped, and others that are 0 or -1",))
@@ -245,6 +246,10 @@ def graphs() -> Iterator[Variant]:
     reference = by_digest(0, again[0].data, StageId.NETWORK)
     make = partial(coded_with, graph, sizes, models=[*again, reference])
     yield Variant("reference", make, ("a model that refers to the bytes of another",))
+    most = levels()[0].max_graph_operations
+    listed = [Operation(Kind.SCALE, number, bits=16, p=number % 2, r=1) for number in (0, *range(2, most + 1))]
+    make = partial(coded, [Input(1, 0, 16, 9)], listed, [Output(most + 1, 9)], [(3, 4)], level=1)
+    yield Variant("level_1", make, (f"{most} operations, all that level 1 allows",))
     yield Variant("resized", partial(_resized, graph), ("layers that are resized first",))
     yield Variant("twice", partial(_twice, graph), ("another one before it",))
 

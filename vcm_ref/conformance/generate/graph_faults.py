@@ -299,7 +299,7 @@ def graphs_over_levels() -> Iterator[Variant]:
         "shift": np.zeros(256, np.uint8),
     }
     operations = [Operation(Kind.UPSAMPLE, 0, p=7), Operation(Kind.CONVOLUTION, 2, bits=32, numbers=weights)]
-    # 2**16 products for each of 2**14 samples a place: four places are 2**32
+    # 2**16 products for each of 2**14 samples a point: four points are 2**32
     products = checked_graph([Input(256, 0, 12, 4)], operations, [Output(0, 0)])
     yield Variant("products", partial(_over, products, (1, 5)), ("products",))
     samples = checked_graph([Input(256, 0, 12, 4)], [Operation(Kind.UPSAMPLE, 0, p=7)], [Output(0, 0)])

@@ -42,7 +42,7 @@ class Certainty:
 def certainty(method: Method, anchor: Method) -> Certainty | None:
     """How sure the comparison of a method with the anchor is; None where one has no tallies or pictures differ."""
     test, other = method.samples, anchor.samples
-    if method is anchor or test is None or other is None or other.pictures != test.pictures:
+    if method is anchor or test is None or other is None or _data(method) != _data(anchor):
         return None
     metrics = anchor.curve.metric, method.curve.metric
     return Certainty(
@@ -51,6 +51,12 @@ def certainty(method: Method, anchor: Method) -> Certainty | None:
         paired_interval(other, test, metrics, "accuracy"),
         paired_interval(other, test, metrics, "rate", "rhee2022_bpp"),
     )
+
+
+def _data(method: Method) -> tuple[Any, ...]:
+    """What two methods must share to be compared in pairs: the annotations and the pictures, by digest."""
+    pictures = {picture["id"]: picture["sha256"] for picture in method.anchor_file["pictures"]}
+    return method.anchor_file["data"]["sha256"], pictures
 
 
 def bootstrap_of(methods: Sequence[Method]) -> Bootstrap | None:
@@ -74,9 +80,13 @@ def few_pictures(methods: Sequence[Method]) -> list[Block]:
     number = fewest_pictures(methods)
     if number is None or number >= FEW_PICTURES:
         return []
+    return [Paragraph(few_sentence(number, bootstrap_of(methods) is not None), warning=True)]
+
+
+def few_sentence(number: int, intervals: bool) -> str:
+    """The warning over few pictures."""
     told = f"These figures are over {counted(number, 'picture')}, which are few: other pictures may give other figures."
-    intervals = " The intervals say by how much." if bootstrap_of(methods) else ""
-    return [Paragraph(told + intervals, warning=True)]
+    return f"{told} The intervals say by how much." if intervals else told
 
 
 def explained(methods: Sequence[Method]) -> list[Block]:

@@ -5,57 +5,82 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from ...task.tally_file import write_tallies
+from ..bootstrap import NO_BOOTSTRAP, Bootstrap
 from .blocks import Block, Document, Folded, Heading, Items, Paragraph, Picture, Table
+from .certainty import FEW_PICTURES, few_sentence
 from .combinations import PUBLISHED_BEST, Combination, Combinations, read_combinations
+from .combinations_certainty import Certainties, Sureness, certainties
 from .html import html
 from .long_csv import Row, written
 from .markdown import markdown
-from .numbers import NOTHING, counted, fixed, signed
+from .numbers import NOTHING, counted, fixed, interval_text, percent, signed
 from .provenance import flat
 from .writing import Files, write_files
 
 BEST_LISTED = 10
-FILES = tuple(f"combinations.{suffix}" for suffix in ("md", "html", "csv", "json", "png", "svg"))
+_SURE = ("low", "high", "share_best")
+TALLIES = "combinations.tallies.zip"
+FILES = (*(f"combinations.{suffix}" for suffix in ("md", "html", "csv", "json", "png", "svg")), TALLIES)
 """All that this report consists of, the document itself among it; it can share a folder with that over results."""
 
 
 def write_combinations(
-    folder: Path, document: Mapping[str, Any], *, metric: str | None = None, title: str | None = None
-) -> Combinations:
-    """Write the report over the combinations in ``document``; returns what it says.
+    folder: Path,
+    document: Mapping[str, Any],
+    *,
+    metric: str | None = None,
+    title: str | None = None,
+    tallies: Mapping[str, bytes] = MappingProxyType({}),
+    bootstrap: Bootstrap = NO_BOOTSTRAP,
+) -> tuple[Combinations, Certainties]:
+    """Write the report over the combinations in ``document``; returns what it says, and how sure that is.
 
     ``metric`` is by default the document's main one. ``folder`` may hold an earlier report, whose files are replaced.
-    The same document gives the same bytes. Raises :class:`~vcm_ref.errors.DatasetError`,
+    The same document gives the same bytes. With ``tallies`` and resamples in ``bootstrap``, figures have intervals.
+    Raises :class:`~vcm_ref.errors.DatasetError`,
     :class:`~vcm_ref.errors.ConfigError` and :class:`~vcm_ref.atomic.OutputError`.
     """
     from .combinations_plot import combinations_plot
 
     found = read_combinations(document, metric)
+    sure = certainties(found, tallies, bootstrap)
     figures = combinations_plot(found)
-    page = combinations_document(found, title or f"Combinations of grids: {document['name']}")
+    page = combinations_document(found, title or f"Combinations of grids: {document['name']}", sure, bootstrap)
+    if tallies:
+        file = BytesIO()
+        beside = {"file": TALLIES, "sha256": write_tallies(file, tallies)}
+        document = {**document, "tallies": beside}
+        figures[TALLIES] = file.getvalue()
     files: Files = {
         "combinations.md": markdown(page).encode(),
         "combinations.html": html(page, {"combinations": figures["combinations.svg"]}).encode(),
-        "combinations.csv": written(csv_columns(found), csv_rows(found)),
+        "combinations.csv": written(csv_columns(found), csv_rows(found, sure)),
         "combinations.json": json.dumps(document, indent=1).encode() + b"\n",
         **figures,
     }
     write_files(folder, files, FILES)
-    return found
+    return found, sure
 
 
 def csv_columns(found: Combinations) -> Row:
     """The grid of each layer, the point, and what became of its combination."""
     grids = [f"grid_{layer}" for layer in found.document["layers"]]
-    rest = ("pictures", "failed", "pareto", "comparable", "bd_rate_pchip", "bd_rate_cubic", "overlap")
+    rest = ("pictures", "failed", "pareto", "comparable", "bd_rate_pchip", "bd_rate_cubic", "overlap", *_SURE)
     return (*grids, "qp", "bpp", "rhee2022_bpp", *_metrics(found), *rest)
 
 
-def csv_rows(found: Combinations) -> Iterator[Row]:
-    """A row for each combination and QP. BD-rates are in percent; ``pareto`` and ``comparable`` are 0 or 1."""
+def csv_rows(found: Combinations, sure: Certainties = MappingProxyType({})) -> Iterator[Row]:
+    """A row for each combination and QP. BD-rates are in percent; ``pareto`` and ``comparable`` are 0 or 1.
+
+    ``low`` and ``high`` are the interval of the BD-rate by PCHIP; ``share_best`` is the share of resamples in which the
+    combination is the best.
+    """
     metrics = _metrics(found)
     front = {(one.grids, point.qp) for one, point in found.front}
     for one in found.all:
@@ -67,35 +92,68 @@ def csv_rows(found: Combinations) -> Iterator[Row]:
                 *(point.get("pictures"), point.get("failed", 0), int((one.grids, point["qp"]) in front)),
                 *(int(not one.why_not), one.rate, figures.rate_cubic if figures else one.rate),
                 figures.overlap if figures else 1.0,
+                *_sure_cells(sure.get(one.grids)),
             )
 
 
-def best_sentence(found: Combinations) -> str:
+def _sure_cells(one: Sureness | None) -> Row:
+    if one is None:
+        return (None,) * len(_SURE)
+    return (*(one.against_reference.ends() or (None, None)), one.share_best)
+
+
+def best_sentence(found: Combinations, sure: Certainties = MappingProxyType({})) -> str:
     """The best combination in words."""
     best, reference = found.best, found.reference
+    certain = sure.get(best.grids)
     if best is reference:
-        return f"No comparable combination needs fewer bits than {reference.name}, so it is the best."
+        told = f"No comparable combination needs fewer bits than {reference.name}, so it is the best."
+        return told if certain is None else f"{told} {_how_often(found, certain, sure)}"
     cubic = best.comparison.rate_cubic if best.comparison else None
     told = "no figure" if cubic is None else f"{signed(cubic, 1)} %"
+    figure = f"{abs(best.rate or 0.0):.1f} % fewer bits than {reference.name} at the same {found.metric}"
+    if certain is None:
+        return f"The best combination is {best.name}: it needs {figure} (PCHIP; cubic {told})."
+    interval = interval_text(certain.against_reference.ends(), 1, sign=True) or "no interval"
     return (
-        f"The best combination is {best.name}: it needs {abs(best.rate or 0.0):.1f} % fewer bits than "
-        f"{reference.name} at the same {found.metric} (PCHIP; cubic {told})."
+        f"The best combination is {best.name}: it needs {figure}, BD-rate {signed(best.rate, 1)} % {interval} (PCHIP; "
+        f"cubic {told}). {_how_often(found, certain, sure)}"
     )
 
 
-def best_table(found: Combinations) -> Table:
+def _how_often(found: Combinations, certain: Sureness, sure: Certainties) -> str:
+    """How often the best is the best, and how many combinations cannot be told from it."""
+    often = f"It is the best in {percent(certain.share_best)} of the resamples of the pictures."
+    number = sum(sure[one.grids].as_good for one in found.ranked if one is not found.best)
+    if not number:
+        return f"{often} The pictures show that it is better than every other one that is ranked."
+    return f"{often} The pictures show no difference between it and {counted(number, 'other ranked combination')}."
+
+
+def best_table(found: Combinations, sure: Certainties = MappingProxyType({})) -> Table:
     """The ten best, with the grid of each layer."""
     layers = found.document["layers"]
     rows = []
     for place, one in enumerate(found.ranked[:BEST_LISTED], start=1):
         figures = one.comparison
         cubic, overlap = (figures.rate_cubic, figures.overlap) if figures else (0.0, 1.0)
-        rows.append((str(place), *one.grids, signed(one.rate), signed(cubic), f"{100 * overlap:.0f} %"))
-    headers = ("", *layers, "BD-rate PCHIP, %", "BD-rate cubic, %", "overlap")
-    return Table(headers, rows, "r" + "r" * len(layers) + "rrr")
+        certain: list[str] = []
+        if sure:
+            intervals = sure[one.grids].against_reference, sure[one.grids].against_best
+            certain = [interval_text(interval.ends(), 2, sign=True) or NOTHING for interval in intervals]
+            certain.append(percent(sure[one.grids].share_best))
+        rows.append((str(place), *one.grids, signed(one.rate), signed(cubic), f"{100 * overlap:.0f} %", *certain))
+    headers = ["", *layers, "BD-rate PCHIP, %", "BD-rate cubic, %", "overlap"]
+    headers += ["interval", "against the best", "best in"] if sure else []
+    return Table(headers, rows, "r" * len(headers))
 
 
-def combinations_document(found: Combinations, title: str) -> Document:
+def combinations_document(
+    found: Combinations,
+    title: str,
+    sure: Certainties = MappingProxyType({}),
+    bootstrap: Bootstrap = NO_BOOTSTRAP,
+) -> Document:
     """The whole report."""
     document = found.document
     qps = sorted({point["qp"] for point in document["points"] if point["qp"] is not None})
@@ -109,11 +167,16 @@ def combinations_document(found: Combinations, title: str) -> Document:
     if failed:
         warning = "A combination that lacks other pictures than the reference is not ranked."
         blocks.append(Paragraph(f"Results of pictures failed: {failed} over all points. {warning}", warning=True))
-    blocks += [Paragraph(overview), Paragraph(best_sentence(found)), Picture("combinations", _caption(found))]
-    blocks += [Heading(f"The best {min(BEST_LISTED, len(found.ranked))}"), best_table(found)]
+    pictures = min((point["pictures"] for point in document["points"] if point.get("pictures")), default=FEW_PICTURES)
+    if pictures < FEW_PICTURES:
+        title += f" (only {counted(pictures, 'picture')})"
+        blocks.append(Paragraph(few_sentence(pictures, bool(sure)), warning=True))
+    blocks += [Paragraph(overview), Paragraph(best_sentence(found, sure)), Picture("combinations", _caption(found))]
+    blocks += [Heading(f"The best {min(BEST_LISTED, len(found.ranked))}"), best_table(found, sure)]
     blocks.append(Paragraph(_definition(found)))
+    blocks += [Paragraph(_how_sure(bootstrap))] if sure else []
     blocks += _left_out(found)
-    blocks += _seed(found)
+    blocks += _seed(found, sure)
     blocks += [Heading("Uniform combinations"), _points_table([one for one in found.all if one.uniform], found)]
     front = _front_table(found)
     text = f"{counted(len(found.front), 'point')} that no other point beats in both bpp and {found.metric}."
@@ -150,14 +213,30 @@ def _left_out(found: Combinations) -> list[Block]:
     return [Items(items)] if items else []
 
 
-def _seed(found: Combinations) -> list[Block]:
+def _how_sure(bootstrap: Bootstrap) -> str:
+    return (
+        f"Intervals are {100 * bootstrap.level:g} % percentile intervals over {bootstrap.resamples} resamples of the "
+        f"pictures (seed {bootstrap.seed}), in which all combinations are over the same pictures. The second is of the "
+        "BD-rate against the best combination: where it contains 0, the pictures show no difference. The best is "
+        "chosen on these pictures, so its figure is likely to be better here than on others."
+    )
+
+
+def _seed(found: Combinations, sure: Certainties) -> list[Block]:
     one = found.found(PUBLISHED_BEST)
     if one is None:
         return []
     told = f"Rhee et al.'s choice for P2 to P5, {one.name}, "
     if one.why_not:
         return [Paragraph(f"{told}is not ranked: {one.why_not}.")]
-    return [Paragraph(f"{told}is number {found.ranked.index(one) + 1}: BD-rate {signed(one.rate)} % (PCHIP).")]
+    place, certain = found.ranked.index(one) + 1, sure.get(one.grids)
+    if certain is None:
+        return [Paragraph(f"{told}is number {place}: BD-rate {signed(one.rate)} % (PCHIP).")]
+    intervals = certain.against_reference, certain.against_best
+    own, other = (interval_text(interval.ends(), 2, sign=True) or "no interval" for interval in intervals)
+    verdict = "The pictures show no difference between the two." if certain.as_good else ""
+    told += f"is number {place}: BD-rate {signed(one.rate)} % {own} (PCHIP); against the best {other}. {verdict}"
+    return [Paragraph(told.rstrip())]
 
 
 def _points_table(combinations: list[Combination], found: Combinations) -> Table:

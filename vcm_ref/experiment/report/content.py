@@ -11,6 +11,7 @@ from .agreement import differences, unstated
 from .blocks import Block, Document, Folded, Heading, Items, Paragraph, Picture, Table
 from .certainty import Certainty, few_pictures, heading
 from .certainty import explained as how_sure
+from .cost import cost
 from .method import Method
 from .notes import footnotes
 from .numbers import NOTHING, counted, fixed, interval_text, percent, signed
@@ -49,6 +50,7 @@ def report_document(title: str, standings: Sequence[Standing], methods: Sequence
         caption = f"The same from {100 * UPPER:.0f} % of uncompressed on."
         blocks.append(Picture("upper", caption))
     blocks += _spending([standing.method for standing in standings])
+    blocks += cost([standing.method for standing in standings])
     blocks.append(Heading("Points"))
     for standing in standings:
         blocks += _points(standing.method)

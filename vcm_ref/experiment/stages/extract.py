@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from ...errors import NetworkError
+from ...network.cost import network_cost
 from ..records import AS_STORED, Stored
 from .networks import network_of
 from .values import Extracted, NetworkSpec, Picture, stage
@@ -18,6 +20,16 @@ def describe(spec: NetworkSpec) -> Stored:
     return Stored(
         {"description": {**network.describe(), **as_stored}, "layers": list(network.layers), "classes": classes}
     )
+
+
+@stage
+def cost(spec: NetworkSpec) -> Stored:
+    """What a network costs (:mod:`~vcm_ref.network.cost`); empty where that is not known, with the reason."""
+    try:
+        found = network_cost(network_of(spec))
+    except NetworkError as error:
+        return Stored({"not_known": str(error)})
+    return Stored({} if found is None else found.record())
 
 
 @stage

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -52,6 +56,39 @@ def test_small_parts_give_the_same(graph: Graph, grid: tuple[int, int], seed: in
     """The parts that bound memory do not show in the result."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(convolution, "_COLUMN_BYTES", 1)
-        patch.setattr(convolution, "_FEWEST_PLACES", 2)
+        patch.setattr(convolution, "_FEWEST_SAMPLES", 2)
         patch.setattr(evaluation, "_BLOCK", 2)
+        patch.setattr(evaluation, "_MOST_READY", 0)
         compare(graph, grid, seed, 1)
+
+
+PROGRAM = """
+import hashlib, numpy as np
+from vcm_ref.bitstream.values import GraphOperation as Kind
+from vcm_ref.conversion.reduction.network.evaluation import Evaluator
+from vcm_ref.conversion.reduction.network.graph import Input, Operation, Output
+from vcm_ref.conversion.reduction.network.reading import checked_graph
+random = np.random.default_rng(1)
+weight = random.integers(-(2**15), 2**15, (96, 128, 3, 3)).astype(np.int16)
+numbers = {"weight": weight, "bias": random.integers(-(2**40), 2**40, 96), "shift": np.full(96, 22, np.uint8)}
+graph = checked_graph(
+    [Input(128, 0, 24, 0)], [Operation(Kind.CONVOLUTION, 0, bits=32, numbers=numbers)], [Output(2, 0)]
+)
+maps = random.integers(-(2**23), 2**23, (128, 40, 50)).astype(np.int32)
+print(hashlib.sha256(Evaluator(graph)([maps], 0)[0].tobytes()).hexdigest())
+"""
+
+
+@pytest.mark.integration
+def test_the_number_of_threads_does_not_show() -> None:
+    """Sums near 2**49, by one thread and by three."""
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", PROGRAM],
+            env={**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for threads in ("1", "3")
+    }
+    assert len(digests) == 1

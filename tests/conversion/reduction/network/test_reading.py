@@ -109,6 +109,11 @@ def test_single_samples_have_no_places(kind: Kind) -> None:
 
 def test_other_tensors_are_ignored() -> None:
     """Of the encoder, of later editions, or of a user."""
+    more = {"coefficients.contexts": np.zeros((2, 2), np.uint8)}
+    assert read_tensors(read_model(write_tensors(base_tensors())).to_bytes(others=more)).keys() == {
+        *base_tensors(),
+        *more,
+    }
     data = write_tensors(base_tensors() | {ANALYSIS + "graph": np.zeros(3, np.int32), "note": np.zeros(1, np.float32)})
     model = read_model(data)
     assert model.analysis is None

@@ -159,7 +159,7 @@ def test_a_decoder_refuses_a_model_that_does_not_fit() -> None:
 
 
 def test_level_and_limits_bound_a_graph(model: Path) -> None:
-    """The samples of all tensors of a picture: 17 + 1 + 12 + 3 · 4 + 5 of each of 4x5 places."""
+    """The samples of all tensors of a picture: 17 + 1 + 12 + 3 · 4 + 5 of each of 4x5 points."""
     data = coded(model, "reduction.carry_model=true", "digest_length=0")
     samples = (17 + 1 + 12 + 12 + 5) * 20
     decoded(data, DecoderLimits(graph_samples=samples))
@@ -211,3 +211,19 @@ def test_any_payload_comes_back(model_id: int, condition: int, shifts: list[int]
     found = Network()
     found.syntax(Reader(writer.to_bytes()), LAYERS)
     assert found == stage
+
+
+def test_levels_in_place_of_samples(model: Path) -> None:
+    """Coded by the codec of coefficients with a step of 2**-4; the condition is the QP."""
+    settings = ["reduction.method=network", f"reduction.model={model}", "reduction.carry_model=true"]
+    settings += ["codec.name=coefficients", "codec.qp=8"]
+    file, given_features = io.BytesIO(), features()
+    encoder = Encoder(load_configuration([CONFIGURATIONS / "base.yaml"], settings), file)
+    encoder.encode(given_features)
+    encoder.close()
+    decoder = Decoder(io.BytesIO(file.getvalue()))
+    assert decoder.header.stages == [Network(0, 8, [1, 0], [NetworkTensor(17, 0)])]
+    (picture,) = decoder.pictures()
+    assert picture.verified
+    for name, layer in given_features.layers.items():
+        assert np.abs(picture.features.layers[name] - layer).max() < 2**-4

@@ -15,15 +15,16 @@ from .graph import Form, Operation
 from .rules import sum_bounds
 
 _EXACT_SINGLE = 1 << 24
-#: Bytes of the columns that are multiplied at a time.
+#: Bytes of what is multiplied at a time, and of its sums; and the fewest samples that this is for.
 _COLUMN_BYTES = 1 << 23
-_FEWEST_PLACES = 64
+_FEWEST_SAMPLES = 64
 
 
 class Convolution:
     """A CONVOLUTION with its weights as a matrix for each group."""
 
-    def __init__(self, operation: Operation, first: Form, result: Form) -> None:
+    def __init__(self, operation: Operation, first: Form, result: Form, *, ready: bool = True) -> None:
+        """With ``ready`` the weights are kept as floating-point numbers, of which each takes up to eight bytes."""
         weight = operation.numbers["weight"]
         outputs, members, side, _ = weight.shape
         single = max(sum_bounds(operation, first)) < _EXACT_SINGLE
@@ -31,7 +32,7 @@ class Convolution:
         self._groups, self._members, self._side = first.channels // members, members, side
         self._stride, self._result = 1 << operation.p, result
         matrix = weight.transpose(0, 2, 3, 1).reshape(self._groups, outputs // self._groups, -1)
-        self._matrix: NDArray[Any] = np.ascontiguousarray(matrix, self._type)
+        self._matrix: NDArray[Any] = np.ascontiguousarray(matrix, self._type if ready else None)
         shift = operation.numbers["shift"].astype(np.int32)
         half = np.where(shift > 0, np.int64(1) << np.maximum(shift - 1, 0), 0)
         self._offset = (operation.numbers["bias"] + half).astype(self._type).reshape(-1, 1, 1)
@@ -44,36 +45,34 @@ class Convolution:
         after = max(0, self._side - before - self._stride)
         padded = np.pad(first, ((0, 0), (before, after), (before, after))) if before or after else first
         result = np.empty((self._result.channels, height, width), np.int32)
-        places = max(_FEWEST_PLACES, _COLUMN_BYTES // (self._side**2 * len(first) * self._type.itemsize))
-        columns = min(width, places)
-        rows = max(1, places // columns)
+        matrix = self._matrix.astype(self._type, copy=False)
+        each = max(self._side**2 * len(first), len(result)) * self._type.itemsize
+        count = max(_FEWEST_SAMPLES, _COLUMN_BYTES // each)
+        columns = min(width, count)
+        rows = max(1, count // columns)
         for top in range(0, height, rows):
             for left in range(0, width, columns):
                 lines, samples = min(rows, height - top), min(columns, width - left)
-                sums = self._sums(padded, (top, left), (lines, samples))
+                met = self._columns(padded, (top, left), (lines, samples))
+                sums = np.matmul(matrix, met).reshape(len(result), lines, samples)
                 result[:, top : top + lines, left : left + samples] = self._rounded(sums)
         return result
 
-    def _sums(self, padded: NDArray[np.int32], place: tuple[int, int], size: tuple[int, int]) -> NDArray[Any]:
-        """The sums of products for a part of the result, ``(O, lines, samples)``."""
+    def _columns(self, padded: NDArray[np.int32], place: tuple[int, int], size: tuple[int, int]) -> NDArray[Any]:
+        """What the weights of each sample of a part of the result meet, ``(groups, weights, samples)``."""
         side, stride = self._side, self._stride
         if side == 1 and self._groups == 1 and stride == 1:
             top, left = place
             part = padded[:, top : top + size[0], left : left + size[1]]
-            columns = part.astype(self._type).reshape(1, len(padded), -1)
-        else:
-            taps = np.empty((self._groups, side * side, self._members, *size), self._type)
-            for tap in range(side * side):
-                top, left = place[0] * stride + tap // side, place[1] * stride + tap % side
-                part = padded[
-                    :,
-                    top : top + stride * (size[0] - 1) + 1 : stride,
-                    left : left + stride * (size[1] - 1) + 1 : stride,
-                ]
-                taps[:, tap] = part.reshape(self._groups, self._members, *size)
-            columns = taps.reshape(self._groups, side * side * self._members, -1)
-        sums: NDArray[Any] = np.matmul(self._matrix, columns)
-        return sums.reshape(self._result.channels, *size)
+            return part.astype(self._type).reshape(1, len(padded), -1)
+        taps = np.empty((self._groups, side * side, self._members, *size), self._type)
+        for tap in range(side * side):
+            top, left = place[0] * stride + tap // side, place[1] * stride + tap % side
+            part = padded[
+                :, top : top + stride * (size[0] - 1) + 1 : stride, left : left + stride * (size[1] - 1) + 1 : stride
+            ]
+            taps[:, tap] = part.reshape(self._groups, self._members, *size)
+        return taps.reshape(self._groups, side * side * self._members, -1)
 
     def _rounded(self, sums: NDArray[Any]) -> NDArray[Any]:
         """Add biases, shift with rounding, clip. A scaling by a power of two is exact."""

@@ -16,6 +16,8 @@ from .rules import FIELDS
 Integers = NDArray[np.int32]
 #: Samples that an operation on single samples handles at a time, in 64 bits each.
 _BLOCK = 1 << 18
+#: Weights that are kept as floating-point numbers; of larger graphs they are converted each time.
+_MOST_READY = 1 << 24
 
 
 class Evaluator:
@@ -24,8 +26,11 @@ class Evaluator:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         results = graph.forms[graph.condition + 1 :]
+        weights = sum(
+            operation.numbers["weight"].size for operation in graph.operations if "weight" in operation.numbers
+        )
         self._steps = [
-            _step(operation, graph.forms[operation.first], form)
+            _step(operation, graph.forms[operation.first], form, ready=weights <= _MOST_READY)
             for operation, form in zip(graph.operations, results, strict=True)
         ]
         self._last_use = _last_use(graph)
@@ -33,9 +38,9 @@ class Evaluator:
     def __call__(self, inputs: Sequence[Integers], condition: int) -> list[Integers]:
         """The outputs, from the inputs, int32 ``(C, 2**s * h, 2**s * w)`` each. A tensor lives until its last use."""
         graph = self.graph
-        grid = inputs[0].shape[1] >> graph.inputs[0].shift, inputs[0].shape[2] >> graph.inputs[0].shift
+        lattice = inputs[0].shape[1] >> graph.inputs[0].shift, inputs[0].shape[2] >> graph.inputs[0].shift
         values: dict[int, Integers] = dict(enumerate(inputs))
-        values[graph.condition] = np.full((1, *grid), condition, np.int32)
+        values[graph.condition] = np.full((1, *lattice), condition, np.int32)
         for number, (operation, step) in enumerate(zip(graph.operations, self._steps, strict=True)):
             values[graph.condition + 1 + number] = step(values[operation.first], values.get(operation.second))
             for gone in self._last_use.get(number, ()):
@@ -61,10 +66,10 @@ def _last_use(graph: Graph) -> dict[int, list[int]]:
 Step = Callable[[Integers, Any], Integers]
 
 
-def _step(operation: Operation, first: Form, result: Form) -> Step:
+def _step(operation: Operation, first: Form, result: Form, *, ready: bool) -> Step:
     """The operation as a function of its tensors."""
     if operation.kind == Kind.CONVOLUTION:
-        convolution = Convolution(operation, first, result)
+        convolution = Convolution(operation, first, result, ready=ready)
         return lambda x, y: convolution(x)
     if operation.kind in _SAMPLES:
         function = _SAMPLES[operation.kind]

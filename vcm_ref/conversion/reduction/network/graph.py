@@ -36,7 +36,7 @@ class Output(NamedTuple):
 
 @dataclass(frozen=True)
 class Form:
-    """Channels, size and width of a tensor: ``2**shift`` lines and columns a place; ``None``: a single sample."""
+    """Channels, size and width of a tensor: ``2**shift`` lines and columns a point; ``None``: a single sample."""
 
     channels: int
     shift: int | None
@@ -47,9 +47,9 @@ class Form:
         """The bound of the samples' magnitudes."""
         return 1 << (self.bits - 1)
 
-    def map_samples(self, grid: tuple[int, int]) -> int:
-        """Samples of one channel, where the grid has so many lines and columns."""
-        return 1 if self.shift is None else prod(grid) << 2 * self.shift
+    def map_samples(self, lattice: tuple[int, int]) -> int:
+        """Samples of one channel, where the lattice has so many lines and columns."""
+        return 1 if self.shift is None else prod(lattice) << 2 * self.shift
 
 
 @dataclass(frozen=True)
@@ -85,18 +85,18 @@ class Graph:
         """The number of the condition."""
         return len(self.inputs)
 
-    def products(self, grid: tuple[int, int]) -> int:
+    def products(self, lattice: tuple[int, int]) -> int:
         """Multiplications of a picture's convolutions."""
         results = self.forms[self.condition + 1 :]
         return sum(
-            operation.numbers["weight"].size * form.map_samples(grid)
+            operation.numbers["weight"].size * form.map_samples(lattice)
             for operation, form in zip(self.operations, results, strict=True)
             if operation.kind == GraphOperation.CONVOLUTION
         )
 
-    def samples(self, grid: tuple[int, int]) -> int:
+    def samples(self, lattice: tuple[int, int]) -> int:
         """Samples of all tensors of a picture."""
-        return sum(form.channels * form.map_samples(grid) for form in self.forms)
+        return sum(form.channels * form.map_samples(lattice) for form in self.forms)
 
     def tensors(self, prefix: str = "") -> dict[str, NDArray[Any]]:
         """The graph as tensors of a model: the inverse of :func:`~.reading.read_graph`."""

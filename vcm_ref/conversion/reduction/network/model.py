@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
 
 from ....errors import ModelError
 from ....models.tensors import read_tensors, write_tensors
@@ -18,9 +20,11 @@ class NetworkModel(NamedTuple):
     graph: Graph
     analysis: Graph | None = None
 
-    def to_bytes(self, metadata: Mapping[str, str] | None = None) -> bytes:
-        """The model's file."""
-        tensors = self.graph.tensors()
+    def to_bytes(
+        self, metadata: Mapping[str, str] | None = None, others: Mapping[str, NDArray[Any]] | None = None
+    ) -> bytes:
+        """The model's file; ``others`` are tensors of no graph, such as the tables that levels are coded with."""
+        tensors = self.graph.tensors() | dict(others or {})
         if self.analysis is not None:
             tensors |= self.analysis.tensors(ANALYSIS)
         return write_tensors(tensors, metadata)

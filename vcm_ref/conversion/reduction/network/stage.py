@@ -12,12 +12,12 @@ from ....bitstream.values import Layer, Shape, StageId
 from ....errors import ModelError
 from .graph import Graph
 from .model import NetworkModel, read_model
-from .transform import NetworkTransform, grid
+from .transform import NetworkTransform, lattice
 
 
 @dataclass(frozen=True)
 class NetworkTensor:
-    """A tensor that the stage gives: its channels, and its samples a place of the grid, ``2**shift`` each way."""
+    """A tensor that the stage gives: its channels, and its samples a point of the lattice, ``2**shift`` each way."""
 
     channels: int = 1
     shift: int = 0
@@ -25,7 +25,7 @@ class NetworkTensor:
 
 @dataclass
 class Network:
-    """Layer ``i`` has ``2**shifts[i]`` lines and columns for each place of the grid.
+    """Layer ``i`` has ``2**shifts[i]`` lines and columns for each point of the lattice.
 
     ``condition``, 0 … 255, goes to the graph. ``model_id`` is the number of the stage's model.
     """
@@ -53,8 +53,8 @@ class Network:
         return [Layer(f"network{number}", tensor.channels) for number, tensor in enumerate(self.tensors)]
 
     def shapes(self, shapes: Sequence[Shape]) -> list[Shape]:
-        """Multiples of the grid, which covers every layer."""
-        height, width = grid(shapes, self.shifts)
+        """Multiples of the lattice, which covers every layer."""
+        height, width = lattice(shapes, self.shifts)
         return [(tensor.channels, height << tensor.shift, width << tensor.shift) for tensor in self.tensors]
 
     def ready(self, layers: Sequence[Layer], model: bytes) -> NetworkTransform:
@@ -64,11 +64,11 @@ class Network:
     def needs(self, shapes: Sequence[Shape], model: bytes) -> Mapping[str, int]:
         """What the graph needs for layers of ``shapes``, by the names of clause 9. Raises as :meth:`ready` does."""
         graph = self._fitting([Layer(channels=channels) for channels, _, _ in shapes], model).graph
-        places = grid(shapes, self.shifts)
+        points = lattice(shapes, self.shifts)
         return {
             "max_graph_operations": len(graph.operations),
-            "max_graph_products": graph.products(places),
-            "max_graph_samples": graph.samples(places),
+            "max_graph_products": graph.products(points),
+            "max_graph_samples": graph.samples(points),
         }
 
     def _fitting(self, layers: Sequence[Layer], data: bytes) -> NetworkModel:

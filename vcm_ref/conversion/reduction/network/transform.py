@@ -38,9 +38,9 @@ class NetworkTransform:
         if not all(np.isfinite(layer).all() for layer in tensors):
             raise DatasetError("a layer holds NaN or infinity, which no model can take")
         graph = self._analysis.graph
-        places = grid([(len(layer), *layer.shape[1:]) for layer in tensors], self._shifts)
+        points = lattice([(len(layer), *layer.shape[1:]) for layer in tensors], self._shifts)
         inputs = [
-            _integers(_continued(layer, places, shift), given.fraction, given.bits)
+            _integers(_continued(layer, points, shift), given.fraction, given.bits)
             for layer, shift, given in zip(tensors, self._shifts, graph.inputs, strict=True)
         ]
         results = self._analysis(inputs, self._condition)
@@ -73,8 +73,8 @@ class NetworkTransform:
         return Evaluator(self._model.analysis)
 
 
-def grid(shapes: Sequence[Shape], shifts: Sequence[int]) -> tuple[int, int]:
-    """Height and width of the smallest grid that covers tensors of ``shapes`` ``(C, H, W)`` (7.25)."""
+def lattice(shapes: Sequence[Shape], shifts: Sequence[int]) -> tuple[int, int]:
+    """Height and width of the smallest lattice that covers tensors of ``shapes`` ``(C, H, W)`` (7.25)."""
     height = max(-(-shape[1] >> shift) for shape, shift in zip(shapes, shifts, strict=True))
     width = max(-(-shape[2] >> shift) for shape, shift in zip(shapes, shifts, strict=True))
     return height, width
@@ -86,9 +86,9 @@ def _ends(graph: Graph) -> tuple[list[tuple[int, int | None]], list[tuple[int, i
     return [given[:2] for given in graph.inputs], [(form.channels, form.shift) for form in forms]
 
 
-def _continued(layer: NDArray[np.float32], places: tuple[int, int], shift: int) -> NDArray[np.float32]:
-    """The layer with its last line and column repeated up to the grid's edge."""
-    below, right = ((side << shift) - size for side, size in zip(places, layer.shape[1:], strict=True))
+def _continued(layer: NDArray[np.float32], points: tuple[int, int], shift: int) -> NDArray[np.float32]:
+    """The layer with its last line and column repeated up to the lattice's edge."""
+    below, right = ((side << shift) - size for side, size in zip(points, layer.shape[1:], strict=True))
     return np.pad(layer, ((0, 0), (0, below), (0, right)), mode="edge")
 
 

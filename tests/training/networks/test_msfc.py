@@ -1,0 +1,131 @@
+"""The networks against the papers' layer tables, and against the same sums written out."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
+
+import torch.nn.functional as F  # noqa: E402
+
+from vcm_ref.training.networks.fusion import Fusion, SqueezeExcitation  # noqa: E402
+from vcm_ref.training.networks.msfc import Analysis, Architecture, Msfc, Synthesis, multiplications  # noqa: E402
+
+MASK_RCNN = Architecture((256, 256, 256, 256), (3, 2, 1, 0))
+YOLOX = Architecture((64, 128, 256), (2, 1, 0), width=32, squeezed=4, coded=16)
+SMALL = [
+    Architecture((3, 5, 7, 2), (3, 2, 1, 0), direction, coded=4, width=6, squeezed=2)
+    for direction in ("top_down", "bottom_up")
+]
+
+
+def pyramid(architecture: Architecture, height: int = 2, width: int = 3) -> list[torch.Tensor]:
+    torch.manual_seed(1)
+    return [
+        torch.randn(2, channels, height << shift, width << shift)
+        for channels, shift in zip(architecture.channels, architecture.shifts, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("direction", ["top_down", "bottom_up"])
+@pytest.mark.parametrize(
+    ("channels", "shifts"),
+    [((8, 8, 8, 8), (3, 2, 1, 0)), ((4, 8, 16), (2, 1, 0)), ((5,), (0,)), ((3, 6), (2, 0)), ((4, 4), (0, 0))],
+)
+def test_any_pyramid_comes_back_in_its_shapes(
+    direction: str, channels: tuple[int, ...], shifts: tuple[int, ...]
+) -> None:
+    architecture = Architecture(channels, shifts, direction, coded=2, width=6, squeezed=2)  # type: ignore[arg-type]
+    model, layers = Msfc(architecture).eval(), pyramid(architecture)
+    coded = model.analysis(layers)
+    assert coded.shape == (2, 2, 2, 3)
+    assert [layer.shape for layer in model.synthesis(coded)] == [layer.shape for layer in layers]
+
+
+def test_the_encoder_has_the_parameters_and_the_products_of_the_core_experiment() -> None:
+    # MSFF: 1024·16 twice, 1024·256·9; SSFC encoder: convolution 256·64 + 64, normalisation 2·64, slopes 64
+    by_hand = 2 * 1024 * 16 + 1024 * 256 * 9 + 256 * 64 + 64 + 2 * 64 + 64
+    assert sum(parameter.numel() for parameter in Analysis(MASK_RCNN).parameters()) == by_hand
+    counted = multiplications(MASK_RCNN, 25, 34)
+    assert counted["analysis"] == 2 * 1024 * 16 + 25 * 34 * (1024 * 256 * 9 + 256 * 64)
+    assert round(counted["analysis"] / (800 * 1088) / 1000, 1) == 2.3  # thousand a pixel
+
+
+def test_the_decoder_has_the_parameters_of_seven_convolutions() -> None:
+    seven = 7 * 256 * 256 * 9 + 4 * 256  # the four that end in a layer have biases
+    expected = seven + 64 * 256 + 256 + 2 * 256 + 256
+    for direction in ("top_down", "bottom_up"):
+        architecture = Architecture(MASK_RCNN.channels, MASK_RCNN.shifts, direction)  # type: ignore[arg-type]
+        assert sum(parameter.numel() for parameter in Synthesis(architecture).parameters()) == expected
+
+
+def test_fusion_takes_means_and_weighs_channels() -> None:
+    architecture = SMALL[0]
+    layers = pyramid(architecture)
+    fusion = Fusion(architecture.channels, architecture.shifts, architecture.width, squeezed=2)
+    pooled = []
+    for layer, shift in zip(layers, architecture.shifts, strict=True):
+        n, c, h, w = layer.shape
+        blocks = layer.reshape(n, c, h >> shift, 1 << shift, w >> shift, 1 << shift)
+        pooled.append(blocks.mean((3, 5)))
+    joined = torch.cat(pooled, 1)
+    attention = fusion.attention
+    assert isinstance(attention, SqueezeExcitation)
+    down, up = attention.squeeze.weight[:, :, 0, 0], attention.excite.weight[:, :, 0, 0]
+    gates = torch.sigmoid(torch.relu(joined.mean((2, 3)) @ down.T) @ up.T)
+    expected = F.conv2d(joined * gates[:, :, None, None], fusion.convolution.weight, padding=1)
+    torch.testing.assert_close(fusion(layers), expected)
+
+
+def test_without_squeeze_and_excitation_channels_stay_as_they_are() -> None:
+    architecture = SMALL[0]
+    layers = pyramid(architecture)
+    fusion = Fusion(architecture.channels, architecture.shifts, architecture.width, squeezed=0)
+    joined = torch.cat([F.avg_pool2d(x, 1 << s) for x, s in zip(layers, architecture.shifts, strict=True)], 1)
+    torch.testing.assert_close(fusion(layers), F.conv2d(joined, fusion.convolution.weight, padding=1))
+
+
+def repeat(x: torch.Tensor, shift: int) -> torch.Tensor:
+    return x.repeat_interleave(1 << shift, 2).repeat_interleave(1 << shift, 3)
+
+
+def test_top_down_restores_from_the_coarsest_layer() -> None:
+    part = Synthesis(SMALL[0]).eval().reconstruction
+    s = torch.randn(1, 6, 2, 3)
+    p5 = part.finals[3](s)
+    p4 = part.finals[2](repeat(part.carried[2][0](p5), 1) + repeat(s, 1))
+    p3 = part.finals[1](repeat(part.carried[1][0](p4), 1) + repeat(s, 2))
+    p2 = part.finals[0](repeat(part.carried[0][0](p3), 1) + repeat(s, 3))
+    for ours, expected in zip(part(s), (p2, p3, p4, p5), strict=True):
+        torch.testing.assert_close(ours, expected)
+
+
+def test_bottom_up_restores_from_the_finest_layer() -> None:
+    part = Synthesis(SMALL[1]).eval().reconstruction
+    s = torch.randn(1, 6, 2, 3)
+    layers = [part.finals[0](repeat(s, 3))]
+    for index in (1, 2, 3):
+        down = F.conv2d(layers[-1], part.carried[index - 1].weight, stride=2, padding=1)
+        layers.append(part.finals[index](down + repeat(s, 3 - index)))
+    for ours, expected in zip(part(s), layers, strict=True):
+        torch.testing.assert_close(ours, expected)
+
+
+@pytest.mark.parametrize(("architecture", "independent"), [(SMALL[0], 3), (SMALL[1], 0)])
+def test_only_the_first_restored_layer_depends_on_no_other(architecture: Architecture, independent: int) -> None:
+    part = Synthesis(architecture).eval().reconstruction
+    s = torch.randn(1, 6, 2, 3)
+    before = part(s)
+    for index, final in enumerate(part.finals):
+        if index != independent:
+            torch.nn.init.zeros_(final.weight)
+    after = part(s)
+    assert [torch.equal(x, y) for x, y in zip(before, after, strict=True)] == [i == independent for i in range(4)]
+
+
+def test_training_starts_near_the_means() -> None:
+    model = Msfc(YOLOX)
+    means = [torch.full((count,), 5.0) for count in YOLOX.channels]
+    model.synthesis.start_at(means, [torch.full((count,), 0.1) for count in YOLOX.channels])
+    for layer in model.eval().synthesis(model.analysis(pyramid(YOLOX))):
+        assert (layer - 5).abs().max() < 0.2

@@ -1,0 +1,85 @@
+"""Restoration after a KLT: it begins as the stage KLT's own inverse, and as an integer graph stays near it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from vcm_ref.bitstream.values import Layer, Samples
+from vcm_ref.conversion.quantisation import fixed_point_range
+from vcm_ref.conversion.reduction import Klt, Network
+from vcm_ref.conversion.reduction.klt_model import KltModel, LayerModel, LinearMap
+from vcm_ref.conversion.reduction.network.model import NetworkModel
+from vcm_ref.conversion.reduction.network.stage import NetworkTensor
+from vcm_ref.errors import ModelError
+from vcm_ref.training.integer import Widths, to_graph
+from vcm_ref.training.networks.restoration import KltRestoration, linear_inverse
+
+LAYERS = [Layer("p2", 3), Layer("p3", 5)]
+POINTS = (4, 5)
+SHAPES = [(3, 8, 10), (5, 4, 5)]
+
+
+def model(components: int = 7) -> KltModel:
+    """Two layers, the first of twice the size; a random basis."""
+    random = np.random.default_rng(1)
+    scale = random.integers(2000, 60000, components).astype(np.uint16)
+    maps = [
+        LinearMap(
+            random.integers(-127, 128, (components, entries)).astype(np.int8),
+            scale,
+            random.integers(-(2**20), 2**20, entries).astype(np.int32),
+        )
+        for entries in (12, 5)
+    ]
+    return KltModel(3, tuple(LayerModel(one) for one in maps))
+
+
+def coded(components: int = 7) -> Samples:
+    """Components in steps of 1/16."""
+    samples = np.random.default_rng(2).integers(-300, 300, (components, *POINTS)).astype(np.int32)
+    return Samples(samples, fixed_point_range(4), 1)
+
+
+def values_of(samples: Samples) -> np.ndarray:
+    """What integer samples stand for."""
+    return samples.samples * float(samples.value_range.hi[0]) / samples.top
+
+
+def test_it_begins_as_the_inverse_of_the_stage() -> None:
+    """The float network against the stage KLT, within its rounding; and the integer graph against it."""
+    klt = model()
+    network = KltRestoration(linear_inverse(klt, [3, 5]), [10.0] * 7, width=8).eval()
+    components, qp = torch.from_numpy(values_of(coded())).float()[None], torch.full((1, 1, *POINTS), 30.0)
+    with torch.no_grad():
+        floats = network(components, qp)
+    expected = Klt(7, [1, 0], 0).ready(LAYERS, klt.to_bytes({}, {})).inverse([coded()], SHAPES)
+    graph = to_graph(network, [(components, qp)], [0], conditioned=True, widths=Widths(activations=24))
+    data = NetworkModel(graph).to_bytes()
+    stage = Network(0, 30, [1, 0], [NetworkTensor(7, 0)])
+    found = stage.ready(LAYERS, data).inverse([coded()], SHAPES)
+    for integers, real, wanted in zip(found, floats, expected, strict=True):
+        exact = values_of(wanted)
+        assert np.abs(real[0].numpy() - exact).max() < 1e-4 * np.abs(exact).max()
+        assert np.abs(values_of(integers) - exact).max() < 1e-4 * np.abs(exact).max()
+
+
+def test_fewer_components() -> None:
+    """The first three alone."""
+    inverse = linear_inverse(model(), [3, 5], 3)
+    assert inverse.weight.shape == (17, 3)
+    network = KltRestoration(inverse, [1.0] * 3, width=4)
+    layers = network(torch.zeros(1, 3, 2, 2), torch.zeros(1, 1, 2, 2))
+    assert [layer.shape for layer in layers] == [(1, 3, 4, 4), (1, 5, 2, 2)]
+
+
+def test_models_that_do_not_fit() -> None:
+    """Other channels, or a first step."""
+    with pytest.raises(ModelError, match="not for layers of 4, 5"):
+        linear_inverse(model(), [4, 5])
+    one = model()
+    first = LinearMap(np.ones((3, 9), np.int8), np.ones(3, np.uint16), np.zeros(9, np.int32))
+    stepped = KltModel(0, (LayerModel(one.layers[0].joint, first), one.layers[1]))
+    with pytest.raises(ModelError, match="first steps"):
+        linear_inverse(stepped, [9, 5])

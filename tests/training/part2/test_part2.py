@@ -1,0 +1,106 @@
+"""Part 2 in torch: it computes what the network computes, and gradients reach the layers."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
+
+from vcm_ref.configuration import find_configuration  # noqa: E402
+from vcm_ref.errors import ConfigError  # noqa: E402
+from vcm_ref.network import load_network  # noqa: E402
+from vcm_ref.task.scenes import render_scene  # noqa: E402
+from vcm_ref.training.examples import Example  # noqa: E402
+from vcm_ref.training.part2 import part2_of  # noqa: E402
+
+
+def layers_of(network: Any, image: Any) -> list[torch.Tensor]:
+    return [torch.from_numpy(np.ascontiguousarray(x))[None] for x in network.extract(image).layers.values()]
+
+
+@pytest.fixture(scope="module")
+def refnet() -> Any:
+    return load_network("refnet")
+
+
+@pytest.fixture(scope="module")
+def yolox() -> Any:
+    pytest.importorskip("onnx2torch", reason="onnx2torch is not installed")
+    weights = os.environ.get("VCM_YOLOX")
+    if not weights:
+        pytest.skip("VCM_YOLOX names no model")
+    import yaml
+
+    options = yaml.safe_load(find_configuration("networks/yolox_nano").read_text())["network"]
+    return load_network(options.pop("name"), weights=weights, **options)
+
+
+def scene_example() -> tuple[Any, Example]:
+    scene = render_scene(7, 128, 96)
+    boxes = np.array([item.bbox for item in scene.objects], np.float32).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    labels = np.array([item.category_id for item in scene.objects], np.int64)
+    return scene.image, Example("scene", 96, 128, boxes=boxes, labels=labels)
+
+
+def check_gradients(loss: Any, layers: list[torch.Tensor]) -> None:
+    loss.backward()
+    for layer in layers:
+        assert torch.isfinite(layer.grad).all()
+        assert layer.grad.abs().max() > 0
+        layer.grad = None
+
+
+@pytest.mark.parametrize("name", ["refnet", "torchvision"])
+def test_a_detector_is_distilled_and_trained(name: str, refnet: Any) -> None:
+    image, example = scene_example()
+    network = refnet
+    if name == "torchvision":
+        options = {"weights": "random", "shortest_side": 64, "longest_side": 96}
+        network = load_network("torchvision", model="maskrcnn_resnet50_fpn", **options)
+    before = network.analyse(network.extract(image))
+    original = layers_of(network, image)
+    part2 = part2_of(network)
+    assert part2.distillation(original, original, example).item() == pytest.approx(0, abs=1e-4)
+    noisy = [(layer + 0.3 * torch.randn_like(layer)).requires_grad_() for layer in original]
+    assert part2.distillation(noisy, original, example).item() > 0.01
+    check_gradients(part2.distillation(noisy, original, example), noisy)
+    torch.manual_seed(1)
+    check_gradients(part2.task(noisy, example), noisy)
+    after = network.analyse(network.extract(image))
+    np.testing.assert_array_equal(before.boxes, after.boxes)
+    assert not any(module.training for module in (network.model.rpn, network.model.roi_heads))
+
+
+def test_the_task_needs_labels(refnet: Any) -> None:
+    image, _ = scene_example()
+    with pytest.raises(ConfigError, match=r"training\.loss: unlabelled has no labelled object"):
+        part2_of(refnet).task(layers_of(refnet, image), Example("unlabelled", 96, 128))
+
+
+def test_an_exported_network_is_distilled(yolox: Any) -> None:
+    image, example = scene_example()
+    original = layers_of(yolox, image)
+    part2: Any = part2_of(yolox)
+    ours = part2._output(original).numpy()
+    session_inputs = dict(zip(["input.471", "input.531", "input.591"], [x.numpy() for x in original], strict=True))
+    (expected,) = yolox._part2.run(None, session_inputs)
+    np.testing.assert_allclose(ours, expected, atol=1e-4)
+    assert part2.distillation(original, original, example).item() == pytest.approx(0, abs=1e-4)
+    noisy = [(layer + 0.1 * torch.randn_like(layer)).requires_grad_() for layer in original]
+    check_gradients(part2.distillation(noisy, original, example), noisy)
+    with pytest.raises(ConfigError, match="an ONNX network has no training loss"):
+        part2.task(original, example)
+
+
+def test_a_network_without_gradients_says_so(tmp_path: Path) -> None:
+    class Other:
+        name = "other"
+
+    with pytest.raises(ConfigError, match="network other has no part 2 to train through; set it to features"):
+        part2_of(Other())  # type: ignore[arg-type]

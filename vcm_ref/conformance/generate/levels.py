@@ -1,0 +1,237 @@
+"""Vectors of the inner codec COEFFICIENTS: its format, its streams, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...bitstream.headers import LevelFormat
+from ...bitstream.values import Grid, InnerCodecId, Shape
+from ...codec.coefficients import default_tables
+from ...codec.coefficients.levels import MAX_LEVEL, LevelCoder
+from ...codec.coefficients.range_coder import RangeEncoder
+from ...conversion.reduction import Resize
+from ...errors import CodecError
+from .build import Plan, Tensor, build
+from .case import Variant, family
+from .damage import with_payload
+from .edit import with_value
+from .negative import BROKEN
+
+CODEC = InnerCodecId.COEFFICIENTS
+Levels = NDArray[np.int32]
+Change = Callable[[bytes], bytes]
+
+
+def _plan(shape: Shape = (5, 4, 6), levels: LevelFormat | None = None, **others: object) -> Plan:
+    layers = [Tensor("p2", shape)]
+    return Plan(layers, codec=CODEC, levels=levels or LevelFormat(), **others)  # type: ignore[arg-type]
+
+
+@family("COEF", "coefficients")
+def shapes() -> Iterator[Variant]:
+    """Levels of {} maps of {} lines and {} columns.
+
+    Bands, the edges of maps, or the order of levels are not as 8.10.2 says.
+    """
+    for shape in [
+        (1, 1, 1),
+        (1, 1, 9),
+        (1, 9, 1),
+        (2, 3, 4),
+        (16, 3, 3),
+        (17, 2, 5),
+        (32, 2, 2),
+        (33, 2, 2),
+        (57, 3, 2),
+    ]:
+        channels, height, width = shape
+        make = partial(build, _plan(shape))
+        yield Variant(f"{channels}x{height}x{width}", make, (channels, height, width))
+
+
+@family("COEFQP", "coefficients")
+def steps() -> Iterator[Variant]:
+    """Levels with QP {}, offsets {} and {}.
+
+    What levels stand for is not as 8.10.1 says.
+    """
+    for qp, one, more in [
+        (0, 0, 0),
+        (1, 5, -3),
+        (32, -8, 23),
+        (33, 23, -8),
+        (34, 2, 2),
+        (35, 0, 7),
+        (41, 7, 0),
+        (63, 4, 3),
+    ]:
+        make = partial(build, _plan(levels=LevelFormat(qp, (one, more))))
+        yield Variant(f"{qp}", make, (qp, one, more))
+
+
+@family("COEFEDGE", "coefficients")
+def edges() -> Iterator[Variant]:
+    """{}.
+
+    Levels of every size, and counts that are halved, decode exactly.
+    """
+    cases: list[tuple[str, Shape, Callable[[Shape, int], Levels], str]] = [
+        ("zeros", (40, 3, 3), _zeros, "All levels are 0: no band is coded"),
+        ("last", (40, 3, 3), _last, "One level, the last"),
+        ("first", (40, 3, 3), _first, "One level, the first: one band is coded of seven"),
+        ("largest", (3, 2, 8), _largest, "The largest levels, and each length of an escape"),
+        ("carry", (1, 1, 200), _unlikely, "Levels that are as unlikely as can be, with carries in the stream"),
+        ("halved", (24, 6, 40), _dense, "So many levels that counts are halved"),
+        ("positive", (6, 5, 5), _positive, "Positive levels only: signs are learnt"),
+    ]
+    for label, shape, values, words in cases:
+        yield Variant(label, partial(build, _plan(shape, values=values)), (words,))
+
+
+def _zeros(shape: Shape, seed: int) -> Levels:
+    return np.zeros(shape, np.int32)
+
+
+def _last(shape: Shape, seed: int) -> Levels:
+    levels = np.zeros(shape, np.int32)
+    levels[-1, -1, -1] = -2
+    return levels
+
+
+def _first(shape: Shape, seed: int) -> Levels:
+    levels = np.zeros(shape, np.int32)
+    levels[0, 0, 0] = 1
+    return levels
+
+
+def _largest(shape: Shape, seed: int) -> Levels:
+    lengths = [2 + (1 << length) for length in range(16)]
+    values = [*lengths, *(1 - value for value in lengths), MAX_LEVEL, -MAX_LEVEL, *range(14)]
+    return np.array(values, np.int32).reshape(shape)
+
+
+def _unlikely(shape: Shape, seed: int) -> Levels:
+    levels = np.zeros(shape, np.int32)
+    levels[0, 0, 60::70] = -40_000
+    return levels
+
+
+def _dense(shape: Shape, seed: int) -> Levels:
+    c, y, x = np.ogrid[: shape[0], : shape[1], : shape[2]]
+    levels: Levels = ((5 * x * x + 3 * y + 7 * c) % 11 - 5).astype(np.int32)
+    return levels
+
+
+def _positive(shape: Shape, seed: int) -> Levels:
+    levels: Levels = np.abs(_dense(shape, seed))
+    return levels
+
+
+@family("COEFGROUP", "coefficients", "groups")
+def groups() -> Iterator[Variant]:
+    """Levels of {} pictures in a group, {} the levels of the picture before.
+
+    Counts go on from picture to picture, and contexts use the picture before where the header says so.
+    """
+    for before, words in ((False, "without"), (True, "with")):
+        plan = _plan((9, 3, 5), LevelFormat(picture_before=before), group=3)
+        yield Variant("before" if before else "plain", partial(build, plan), (3, words))
+    plan = _plan((2, 2, 2), LevelFormat(picture_before=True))
+    yield Variant("one", partial(build, plan), (1, "with"))
+
+
+@family("COEFMIX", "coefficients", "coded tensors")
+def mixtures() -> Iterator[Variant]:
+    """{}.
+
+    Each tensor has its own inner codec; planes are those of the tensors that have frames.
+    """
+    lossless = {"codec": InnerCodecId.LOSSLESS}
+    two = [Tensor("p2", (4, 3, 5), Grid(2, 2), own=lossless), Tensor("p3", (3, 2, 4))]
+    yield Variant("after", partial(build, Plan(two, codec=CODEC)), ("A lossless tensor, then levels",))
+    yield Variant("before", partial(build, Plan(two[::-1], codec=CODEC)), ("Levels, then a lossless tensor",))
+    same = [Tensor("p2", (4, 3, 5)), Tensor("p3", (3, 2, 4)), Tensor("p4", (6, 1, 2))]
+    yield Variant("same", partial(build, Plan(same, codec=CODEC)), ("Three tensors of levels of one format",))
+    stage = Plan([Tensor("p2", (3, 7, 9))], codec=CODEC, stages=[Resize([2])], t2_digest=True)
+    yield Variant("resized", partial(build, stage), ("Levels of a tensor that is resized",))
+
+
+@family("BADCOEF", "coefficients", kind="negative", error=BROKEN)
+def broken() -> Iterator[Variant]:
+    """{}.
+
+    A decoder would give out other levels, take two codes for the same ones, or go on without end.
+    """
+    changes: list[tuple[str, Change, str]] = [
+        ("empty", lambda payload: b"", "A stream without a byte"),
+        ("cut", lambda payload: payload[:-1], "The last byte is missing"),
+        ("half", lambda payload: payload[: len(payload) // 2], "Half of the bytes are missing"),
+        ("more", lambda payload: payload + b"\0", "A byte follows"),
+        ("last", lambda payload: payload[:-1] + bytes([payload[-1] + 1]), "The last byte is not the least there is"),
+    ]
+    for label, change, words in changes:
+        yield Variant(label, partial(_changed, change), (words,), clauses=("8.10",))
+    streams: list[tuple[str, Callable[[], bytes], str]] = [
+        ("bands", _too_many_bands, "More bands than there are"),
+        ("lastband", _useless_band, "The last band that is coded has no level"),
+        ("level", _too_large, "A level of 65536"),
+    ]
+    for label, stream, words in streams:
+        yield Variant(label, partial(_replaced, stream), (words,), clauses=("8.10",))
+    words = "Levels with a bit depth of 15"
+    yield Variant("depth", partial(with_value, _base(), "bit_depth_minus1", 14), (words,), clauses=("7.9",))
+    words = "Tables of a model, and no stage has one"
+    yield Variant("tables", partial(with_value, _base(), "model_tables_flag", 1), (words,), clauses=("7.22",))
+
+
+def _base() -> bytes:
+    return build(_plan(digest_length=0))
+
+
+def _changed(change: Change) -> bytes:
+    return with_payload(_base(), change)
+
+
+def _replaced(stream: Callable[[], bytes]) -> bytes:
+    return _changed(lambda payload: stream())
+
+
+def _too_many_bands() -> bytes:
+    """Five components have four bands, in a number of three bits."""
+    coder = RangeEncoder()
+    coder.bits(3, 5)
+    return coder.finish()
+
+
+def _useless_band() -> bytes:
+    """Two bands, of which the second has zeros only."""
+    return _refused(_OneBandMore(), 1)
+
+
+def _too_large() -> bytes:
+    return _refused(RangeEncoder(), MAX_LEVEL + 1)
+
+
+def _refused(coder: RangeEncoder, first: int) -> bytes:
+    """The stream of levels that no encoder writes, up to where it notices; all are 0 but the first."""
+    levels = np.zeros((5, 4, 6), np.int32)
+    levels[0, 0, 0] = first
+    with suppress(CodecError):
+        LevelCoder(coder, default_tables(), 5).picture(levels)
+        raise AssertionError("these levels are to be refused")
+    return coder.finish()
+
+
+class _OneBandMore(RangeEncoder):
+    """Writes a first number that is one too large."""
+
+    _first = True
+
+    def bits(self, count: int, value: int = 0) -> int:
+        first, self._first = self._first, False
+        return super().bits(count, value + first)

@@ -1,0 +1,126 @@
+"""Training of a model for ``reduction.method: network``: from data to the model, and the files beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from safetensors.torch import load, save
+from torch import Tensor
+
+from vcm_ref.atomic import atomic_file, companion
+from vcm_ref.configuration import Configuration
+from vcm_ref.configuration.sections import Training
+from vcm_ref.errors import ConfigError, reason
+from vcm_ref.network import Network, load_network
+from vcm_ref.provenance import versions
+from vcm_ref.task.dataset import Dataset
+
+from .curve import draw_curve, need_matplotlib
+from .examples import StoredExamples, split
+from .export import Exported, export
+from .network_training import Result, train
+from .networks.msfc import multiplications
+from .part2 import part2_of
+from .pictures import Begin, are_features, no_progress, store_feature_files, store_pictures
+
+
+class Trained(NamedTuple):
+    """A training that has ended: the model, and what is told beside it."""
+
+    exported: Exported
+    result: Result
+    record: dict[str, Any]
+
+
+def train_network(
+    configuration: Configuration,
+    inputs: Sequence[Path],
+    part: Path,
+    *,
+    dataset: Dataset | None = None,
+    metadata: Mapping[str, str] | None = None,
+    begin: Begin = no_progress,
+) -> Trained:
+    """Train on ``inputs``, pictures or feature files, or go on where a run was stopped that worked in ``part``.
+
+    ``dataset`` gives the labels of pictures, which the loss ``task`` needs; ``metadata`` goes into the model. Raises
+    `ConfigError`, `DatasetError` and `NetworkError`.
+    """
+    need_matplotlib()
+    settings = configuration.coding.training or Training()
+    from_files = are_features(inputs)
+    if from_files and settings.loss == "task":
+        raise ConfigError("training.loss: feature files have no labels; set it to distillation or features")
+    network = None if from_files and settings.loss == "features" else _network(configuration)
+    if from_files:
+        examples = store_feature_files(part / "features", inputs, begin=begin)
+    else:
+        assert network is not None
+        upright = configuration.get("apply_exif_orientation", True)
+        examples = store_pictures(
+            part / "features", inputs, network, dataset, mirror=settings.mirror, upright=upright, begin=begin
+        )
+    described = network.describe() if network is not None else {}
+    with begin(settings.steps, "steps") as advance:
+        result = train(
+            settings,
+            examples,
+            part2_of(network) if network is not None and settings.loss != "features" else None,
+            part,
+            network=described,
+            start=_start(settings.start),
+            progress=lambda done, told: advance(done),
+        )
+    training, selection = split(examples.examples, settings.selection_share, settings.seed)
+    exported = export(result.model, examples, training, metadata or {})
+    record = {
+        "training": asdict(settings),
+        "network": described,
+        "examples": {"sha256": examples.digest(), "training": len(training), "selection": len(selection)},
+        "best": {"step": result.best_step, "loss": result.best_loss},
+        "integer_change": exported.change,
+        "products": _products(result, examples),
+        "history": result.history,
+        "versions": versions(),
+    }
+    return Trained(exported, result, record)
+
+
+def files_beside(output: Path) -> list[Path]:
+    """The files that stand beside a model: its record, the curve of its losses, and its weights in float32."""
+    return [companion(output), *(output.with_name(output.name + end) for end in (".png", ".weights.safetensors"))]
+
+
+def write_beside(output: Path, trained: Trained) -> None:
+    """Write the files that stand beside the model ``output``."""
+    record, curve, weights = files_beside(output)
+    with atomic_file(record) as file:
+        file.write(json.dumps(trained.record, indent=1).encode() + b"\n")
+    draw_curve(curve, trained.result.history, trained.result.best_step)
+    with atomic_file(weights) as file:
+        file.write(save(dict(trained.result.model.state_dict())))
+
+
+def _start(path: str | None) -> dict[str, Tensor] | None:
+    """The weights in a file that a training wrote."""
+    if path is None:
+        return None
+    try:
+        return load(Path(path).read_bytes())
+    except Exception as error:  # safetensors has its own kinds
+        raise ConfigError(f"training.start: {path} cannot be read: {reason(error)}") from error
+
+
+def _network(configuration: Configuration) -> Network:
+    options = {key: value for key, value in configuration.get("network").items() if value is not None}
+    return load_network(options.pop("name"), **options)
+
+
+def _products(result: Result, examples: StoredExamples) -> dict[str, int]:
+    """Multiply–accumulates of analysis and synthesis for the first example."""
+    *_, last = examples.layers(0).values()
+    return multiplications(result.model.architecture, last.shape[1], last.shape[2])

@@ -1,0 +1,357 @@
+"""Training of a network for reduction: the loop, resumable at any step.
+
+The task network is frozen. Each step takes a few pictures, lets the network reduce and restore their layers, and
+compares. Whatever a step draws depends on the seed and the step's number alone, so a run that was killed goes on to the
+same weights, on the same machine with the same number of threads (on a CPU).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from math import cos, pi
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vcm_ref.configuration.sections import Training
+from vcm_ref.errors import ConfigError, DatasetError
+
+from .checkpoint import load_checkpoint, save_checkpoint
+from .examples import Example, Examples, split
+from .losses.features import feature_error
+from .losses.rate import LaplaceRate
+from .networks.msfc import Architecture, Msfc
+from .networks.noise import quantised, stepped
+from .part2 import Part2
+
+_WARM_UP = 0.05  # the share of the steps in which the learning rate rises
+_LARGEST_GRADIENT = 1.0
+_STATISTICS = 64  # pictures from which the layers' means and deviations are taken
+
+
+class Noise(NamedTuple):
+    """One kind of quantisation: levels of ``bits`` bits, multiples of ``step``, or neither."""
+
+    bits: int | None = None
+    step: float | None = None
+
+    def __call__(self, coded: Tensor) -> Tensor:
+        """Quantise; the gradient passes through."""
+        if self.bits is not None:
+            return quantised(coded, self.bits)
+        return coded if self.step is None else stepped(coded, self.step)
+
+
+@dataclass
+class Result:
+    """A trained network: its best weights, what it was selected by, and the course of the losses."""
+
+    model: Msfc
+    best_step: int
+    best_loss: float
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass
+class _Course:
+    """What changes from step to step."""
+
+    step: int = 0
+    best_step: int = 0
+    best_loss: float = float("inf")
+    best: dict[str, Tensor] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def architecture_for(settings: Training, examples: Examples) -> Architecture:
+    """The sizes of the network for the first example's layers.
+
+    Raises `ConfigError` where a layer's height and width are not the coarsest layer's times a power of two.
+    """
+    layers = examples.layers(0)
+    _, height, width = list(layers.values())[-1].shape
+    shifts = []
+    for name, layer in layers.items():
+        shift = max(0, round(np.log2(layer.shape[1] / height)))
+        if layer.shape[1:] != (height << shift, width << shift):
+            raise ConfigError(
+                f"layer {name} is {layer.shape[2]}x{layer.shape[1]}, which is no power of two times the last layer's "
+                f"{width}x{height}"
+            )
+        shifts.append(shift)
+    if shifts != sorted(shifts, reverse=True):
+        raise ConfigError(f"the layers {', '.join(layers)} do not come finest first")
+    return Architecture(
+        tuple(len(layer) for layer in layers.values()),
+        tuple(shifts),
+        settings.direction,
+        settings.coded_channels,
+        settings.width,
+        settings.squeezed,
+    )
+
+
+def train(
+    settings: Training,
+    examples: Examples,
+    part2: Part2 | None,
+    folder: Path,
+    *,
+    network: dict[str, str] | None = None,
+    start: Mapping[str, Tensor] | None = None,
+    progress: Callable[[float, str], None] = lambda done, told: None,
+    checkpoint_every: int = 100,
+) -> Result:
+    """Train, or go on training where ``folder`` has a checkpoint.
+
+    ``part2`` may be `None` with the loss ``features``; ``network`` describes the task network; ``start`` has the
+    weights of a network of the same sizes to start from. ``progress`` is told of the number of steps done since the
+    last call, and the latest losses in words. Raises `ConfigError` and `DatasetError`.
+    """
+    if part2 is None and settings.loss != "features":
+        raise ConfigError(f"training.loss: {settings.loss} needs the network that the features are of")
+    training, selection = split(examples.examples, settings.selection_share, settings.seed)
+    architecture = architecture_for(settings, examples)
+    identity = {
+        "settings": asdict(settings),
+        "examples": examples.digest(),
+        "network": network or {},
+        "start": _digest(start or {}),
+        "torch": torch.__version__,
+    }
+    with _exact(settings) as device:
+        run = _Run(settings, architecture, examples, part2, device)
+        course = run.start(training, load_checkpoint(folder, identity), start)
+        while course.step < settings.steps and not run.exhausted(course):
+            losses = run.step(course.step, training)
+            course.step += 1
+            if course.step % settings.evaluate_every == 0 or course.step == settings.steps:
+                run.select(course, selection, losses)
+            if course.step % checkpoint_every == 0 or course.step % settings.evaluate_every == 0:
+                save_checkpoint(folder, identity, run.state(course))
+            progress(1, ", ".join(f"{name} {value:.4f}" for name, value in losses.items()))
+        save_checkpoint(folder, identity, run.state(course))
+        run.model.load_state_dict(course.best)
+        return Result(run.model.cpu().eval(), course.best_step, course.best_loss, course.history)
+
+
+class _Run:
+    """A training with its tools at hand."""
+
+    def __init__(
+        self,
+        settings: Training,
+        architecture: Architecture,
+        examples: Examples,
+        part2: Part2 | None,
+        device: torch.device,
+    ) -> None:
+        torch.manual_seed(settings.seed)
+        self._settings = settings
+        self._examples = examples
+        self._part2 = part2
+        self._device = device
+        self._variances: list[float] = []
+        self.model = Msfc(architecture).to(device)
+        self._rate = LaplaceRate(architecture.coded).to(device)
+        self._parameters = [*self.model.parameters(), *self._rate.parameters()]
+        self._optimiser = torch.optim.Adam(self._parameters, lr=settings.learning_rate)
+        if part2 is not None:
+            part2.to(device)
+
+    def start(
+        self, training: Sequence[int], state: dict[str, Any] | None, weights: Mapping[str, Tensor] | None
+    ) -> _Course:
+        """Begin, from ``weights`` where there are some, or take up a checkpoint's state."""
+        if state is not None:
+            self.model.load_state_dict(state["model"])
+            self._rate.load_state_dict(state["rate"])
+            self._optimiser.load_state_dict(state["optimiser"])
+            self._variances = state["variances"]
+            return _Course(**state["course"])
+        means, deviations, self._variances = _statistics(self._examples, training)
+        if weights is None:
+            self.model.synthesis.start_at([m.to(self._device) for m in means], [d.to(self._device) for d in deviations])
+            return _Course()
+        try:
+            self.model.load_state_dict(weights)
+        except RuntimeError as error:
+            raise ConfigError("training.start: its weights are of a network of other sizes") from error
+        return _Course()
+
+    def state(self, course: _Course) -> dict[str, Any]:
+        """All that :meth:`start` needs."""
+        return {
+            "model": self.model.state_dict(),
+            "rate": self._rate.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "variances": self._variances,
+            "course": vars(course),
+        }
+
+    def exhausted(self, course: _Course) -> bool:
+        """Whether the last selections brought nothing better."""
+        waited = course.step - course.best_step
+        return bool(course.history) and waited >= self._settings.patience * self._settings.evaluate_every
+
+    def step(self, number: int, training: Sequence[int]) -> dict[str, float]:
+        """Take step ``number``; give its losses."""
+        settings = self._settings
+        chosen, noise = _draw(settings, number, training)
+        torch.manual_seed(int(np.random.default_rng([settings.seed, 2, number]).integers(1 << 62)))
+        for group in self._optimiser.param_groups:
+            group["lr"] = _learning_rate(settings, number)
+        self.model.train()
+        self._optimiser.zero_grad(set_to_none=True)
+        losses = self._losses(chosen, noise)
+        if not torch.isfinite(losses["loss"]):
+            raise DatasetError(f"the loss is not finite in step {number}; lower training.learning_rate")
+        losses["loss"].backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self._parameters, _LARGEST_GRADIENT)
+        self._optimiser.step()
+        return {name: value.item() for name, value in losses.items()}
+
+    @torch.no_grad()
+    def select(self, course: _Course, selection: Sequence[int], losses: dict[str, float]) -> None:
+        """Measure the pictures that select, over all kinds of noise, and keep the weights if they are the best."""
+        self.model.eval()
+        torch.manual_seed(self._settings.seed)
+        found = [
+            self._losses([index], noise)["loss"].item() for noise in _noises(self._settings) for index in selection
+        ]
+        loss = float(np.mean(found))
+        course.history.append({"step": course.step, **losses, "selection": loss})
+        if loss < course.best_loss:
+            course.best_loss, course.best_step = loss, course.step
+            course.best = {key: value.detach().cpu().clone() for key, value in self.model.state_dict().items()}
+
+    def _losses(self, chosen: Sequence[int], noise: Noise) -> dict[str, Tensor]:
+        """The losses of the pictures ``chosen``, averaged."""
+        settings = self._settings
+        sums: dict[str, Tensor] = {}
+        for batch, original in self._batches(chosen):
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._mixed):
+                coded = self.model.analysis(original)
+                restored = self.model.synthesis(noise(coded))
+            restored = [layer.float() for layer in restored]
+            parts = {"features": feature_error(restored, original, self._variances)}
+            if noise.step is not None:
+                parts["bits"] = self._rate(coded.float(), noise.step)
+            if settings.loss != "features":
+                parts[settings.loss] = self._part2_loss(batch, restored, original)
+            for name, value in parts.items():
+                sums[name] = sums.get(name, torch.zeros((), device=self._device)) + value * len(batch) / len(chosen)
+        loss = sums[settings.loss]
+        if settings.loss != "features":
+            loss = loss + settings.feature_weight * sums["features"]
+        if noise.step is not None:
+            loss = loss + settings.rate_weight * noise.step**2 * sums["bits"]
+        return {"loss": loss, **sums}
+
+    def _part2_loss(self, batch: Sequence[Example], restored: Sequence[Tensor], original: Sequence[Tensor]) -> Tensor:
+        assert self._part2 is not None
+        found = []
+        for index, example in enumerate(batch):
+            ours = [layer[index : index + 1] for layer in restored]
+            theirs = [layer[index : index + 1] for layer in original]
+            if self._settings.loss == "task":
+                found.append(self._part2.task(ours, example))
+            else:
+                found.append(self._part2.distillation(ours, theirs, example))
+        return torch.stack(found).mean()
+
+    def _batches(self, chosen: Sequence[int]) -> Iterator[tuple[list[Example], list[Tensor]]]:
+        """The pictures of a step with their layers (N, C, H, W), those of one size together."""
+        groups: dict[Any, list[tuple[Example, list[np.ndarray[Any, Any]]]]] = {}
+        for index in chosen:
+            layers = list(self._examples.layers(index).values())
+            groups.setdefault(tuple(layer.shape for layer in layers), []).append(
+                (self._examples.examples[index], layers)
+            )
+        for group in groups.values():
+            stacked = [np.stack(same).astype(np.float32) for same in zip(*(layers for _, layers in group), strict=True)]
+            yield [example for example, _ in group], [torch.from_numpy(layer).to(self._device) for layer in stacked]
+
+    @property
+    def _mixed(self) -> bool:
+        return self._settings.mixed_precision and self._device.type == "cuda"
+
+
+def _digest(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names and values, in hexadecimal."""
+    whole = hashlib.sha256()
+    for name, values in sorted(weights.items()):
+        whole.update(f"{name} {tuple(values.shape)}\n".encode() + values.cpu().numpy().tobytes())
+    return whole.hexdigest()
+
+
+def _draw(settings: Training, number: int, training: Sequence[int]) -> tuple[list[int], Noise]:
+    """The pictures and the noise of step ``number``: every picture once an epoch, in an order of its own."""
+    places = range(number * settings.batch, (number + 1) * settings.batch)
+    orders = {
+        epoch: np.random.default_rng([settings.seed, 0, epoch]).permutation(len(training))
+        for epoch in {place // len(training) for place in places}
+    }
+    chosen = [training[orders[place // len(training)][place % len(training)]] for place in places]
+    noises = _noises(settings)
+    return chosen, noises[np.random.default_rng([settings.seed, 1, number]).integers(len(noises))]
+
+
+def _noises(settings: Training) -> list[Noise]:
+    """No noise first, unless a rate is to be paid; then each bit depth, then each step."""
+    depths = [Noise(bits=bits) for bits in settings.noise_bits or ()]
+    steps = [Noise(step=step) for step in settings.noise_steps or ()]
+    return [*([] if settings.rate_weight and steps else [Noise()]), *depths, *steps]
+
+
+def _learning_rate(settings: Training, number: int) -> float:
+    """A linear rise, then half a cosine down to nothing."""
+    rise = max(1, round(_WARM_UP * settings.steps))
+    if number < rise:
+        return settings.learning_rate * (number + 1) / rise
+    return settings.learning_rate * 0.5 * (1 + cos(pi * (number - rise) / max(1, settings.steps - rise)))
+
+
+def _statistics(examples: Examples, training: Sequence[int]) -> tuple[list[Tensor], list[Tensor], list[float]]:
+    """Of each layer: means and deviations of the channels ``(C,)``, and the variance about the channels' means."""
+    step = -(-len(training) // _STATISTICS)
+    sums: list[list[Any]] = []
+    for index in training[::step]:
+        for place, layer in enumerate(examples.layers(index).values()):
+            values = layer.astype(np.float64).reshape(len(layer), -1)
+            if place == len(sums):
+                sums.append([0, 0.0, 0.0])
+            sums[place][0] += values.shape[1]
+            sums[place][1] += values.sum(1)
+            sums[place][2] += (values * values).sum(1)
+    means, deviations, variances = [], [], []
+    for count, total, squares in sums:
+        mean = total / count
+        variance = np.maximum(squares / count - mean * mean, 0)
+        means.append(torch.from_numpy(mean).float())
+        deviations.append(torch.from_numpy(np.sqrt(variance)).float())
+        variances.append(float(variance.mean()))
+    return means, deviations, variances
+
+
+@contextmanager
+def _exact(settings: Training) -> Iterator[torch.device]:
+    """torch with the settings' threads, deterministic where it can be, and its random numbers left as they were."""
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("training.device: there is no GPU that torch can use")
+    cuda = settings.device != "cpu" and torch.cuda.is_available()
+    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(settings.threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if cuda else []):
+            yield torch.device("cuda" if cuda else "cpu")
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(strict)

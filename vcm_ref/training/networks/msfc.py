@@ -1,0 +1,125 @@
+"""Multi-scale feature compression (MSFC) as a whole: analysis before coding, synthesis after it.
+
+::
+
+    layers ─ MSFF ─ SSFC encoder ─ coded tensor ┊ coded tensor ─ SSFC decoder ─ MSFR ─ restored layers
+    └──────────────── analysis ───────────────┘ ┊ └──────────────────── synthesis ──────────────────┘
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from .bottom_up import BottomUpReconstruction
+from .fusion import Fusion
+from .single_scale import SingleScaleDecoder, SingleScaleEncoder
+from .top_down import TopDownReconstruction
+
+_FIRST_DEVIATION = 0.1
+
+Direction = Literal["top_down", "bottom_up"]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The sizes of an MSFC network.
+
+    Layer ``i``, finest first, has ``channels[i]`` maps and ``2**shifts[i]`` times the height and width of the coarsest
+    layer, whose shift is 0. ``coded`` maps are coded; ``width`` maps are in use around them; ``squeezed`` channels are
+    in the middle of squeeze and excitation, which 0 leaves out.
+    """
+
+    channels: tuple[int, ...]
+    shifts: tuple[int, ...]
+    direction: Direction = "top_down"
+    coded: int = 64
+    width: int = 256
+    squeezed: int = 16
+
+
+class Analysis(nn.Module):
+    """The encoder's side: layers to coded tensor."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        a = architecture
+        self.fusion = Fusion(a.channels, a.shifts, a.width, a.squeezed)
+        self.encoder = SingleScaleEncoder(a.width, a.coded)
+
+    def forward(self, layers: Sequence[Tensor]) -> Tensor:
+        """Turn ``layers``, each (N, C, H, W), finest first, into (N, coded, H, W) of the coarsest layer's size."""
+        coded: Tensor = self.encoder(self.fusion(layers))
+        return coded
+
+
+class Synthesis(nn.Module):
+    """The decoder's side: coded tensor to restored layers."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        a = architecture
+        kind = TopDownReconstruction if a.direction == "top_down" else BottomUpReconstruction
+        self.decoder = SingleScaleDecoder(a.coded, a.width)
+        self.reconstruction = kind(a.width, a.channels, a.shifts)
+
+    def forward(self, coded: Tensor) -> list[Tensor]:
+        """Restore the layers, finest first, from ``coded`` (N, coded, H, W)."""
+        layers: list[Tensor] = self.reconstruction(self.decoder(coded))
+        return layers
+
+    @torch.no_grad()
+    def start_at(self, means: Sequence[Tensor], deviations: Sequence[Tensor]) -> None:
+        """Let each restored channel start near its mean, with a tenth of its deviation; both ``(C,)`` a layer."""
+        for final, mean, deviation in zip(self.reconstruction.finals, means, deviations, strict=True):
+            assert isinstance(final, nn.Conv2d)
+            assert final.bias is not None
+            final.weight.mul_(_FIRST_DEVIATION * deviation[:, None, None, None])
+            final.bias.copy_(mean)
+
+
+class Msfc(nn.Module):
+    """Both sides, for training."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.analysis = Analysis(architecture)
+        self.synthesis = Synthesis(architecture)
+
+
+def multiplications(architecture: Architecture, height: int, width: int) -> dict[str, int]:
+    """Multiply–accumulates of the convolutions of analysis and of synthesis.
+
+    They are for a coarsest layer of ``height`` × ``width``, and are counted by running both on shapes alone.
+    """
+    counts: dict[str, int] = {}
+    with torch.device("meta"):
+        model = Msfc(architecture).eval()
+        layers = [
+            torch.empty(1, count, height << shift, width << shift)
+            for count, shift in zip(architecture.channels, architecture.shifts, strict=True)
+        ]
+        coded = torch.empty(1, architecture.coded, height, width)
+    for name, part, given in (("analysis", model.analysis, layers), ("synthesis", model.synthesis, coded)):
+        counts[name] = _counted(part, given)
+    return counts
+
+
+def _counted(part: nn.Module, given: Tensor | list[Tensor]) -> int:
+    total = 0
+
+    def count(module: nn.Module, _: object, result: Tensor) -> None:
+        nonlocal total
+        if isinstance(module, nn.Conv2d):
+            total += result.shape[-2:].numel() * module.weight.numel()
+
+    hooks = [module.register_forward_hook(count) for module in part.modules()]
+    part(given)
+    for hook in hooks:
+        hook.remove()
+    return total

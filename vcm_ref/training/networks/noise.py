@@ -1,0 +1,46 @@
+"""Quantisation inside a network that is being trained: the values are rounded, the gradients pass straight through.
+
+Bengio et al., "Estimating or Propagating Gradients Through Stochastic Neurons", 2013.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor
+
+
+class _Straight(torch.autograd.Function):
+    """Rounding, whose gradient is 1."""
+
+    @staticmethod
+    def forward(_: object, x: Tensor) -> Tensor:
+        return torch.round(x)
+
+    @staticmethod
+    def backward(_: object, gradient: Tensor) -> Tensor:
+        return gradient
+
+
+def straight_round(x: Tensor) -> Tensor:
+    """Round ``x``, ties to even; the gradient passes unchanged."""
+    return cast(Tensor, _Straight.apply(x))
+
+
+def quantised(coded: Tensor, bits: int, *, by_channel: bool = False) -> Tensor:
+    """Each tensor of ``coded`` (N, C, H, W) in ``2**bits`` levels between its minimum and its maximum, as values.
+
+    This is the rule of docs/bitstream.md, clause 8.6, with one range a tensor or, with ``by_channel``, one a map. The
+    gradient passes through as if nothing had been rounded.
+    """
+    axes = (2, 3) if by_channel else (1, 2, 3)
+    low = coded.detach().amin(axes, keepdim=True)
+    step = (coded.detach().amax(axes, keepdim=True) - low) / ((1 << bits) - 1)
+    step = torch.where(step > 0, step, torch.ones_like(step))
+    return straight_round((coded - low) / step) * step + low
+
+
+def stepped(coded: Tensor, step: float) -> Tensor:
+    """``coded`` in multiples of ``step``; the gradient passes through as if nothing had been rounded."""
+    return straight_round(coded / step) * step

@@ -1,0 +1,48 @@
+"""Part 2 of a network as torch sees it: gradients pass through it to the restored layers; its own weights stay.
+
+``part2_of`` finds the one for a network of the project. A kind of part 2 is one file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from vcm_ref.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vcm_ref.network import Network
+
+    from ..examples import Example
+
+
+class Part2(Protocol):
+    """Two losses of one picture; layers are (1, C, H, W), finest first."""
+
+    def distillation(self, restored: Sequence[Tensor], original: Sequence[Tensor], example: Example) -> Tensor:
+        """How far part 2's outputs are from those for the original layers."""
+        ...
+
+    def task(self, restored: Sequence[Tensor], example: Example) -> Tensor:
+        """The network's own training loss. Raises `ConfigError` where there is none."""
+        ...
+
+    def to(self, device: Any) -> None:
+        """Move to a device."""
+        ...
+
+
+def part2_of(network: Network) -> Part2:
+    """Part 2 of ``network``. Raises `ConfigError` for a network that gradients cannot pass through."""
+    kind = type(network).__name__
+    if kind == "OnnxNetwork":
+        from .onnx import OnnxPart2
+
+        return OnnxPart2(network)
+    if kind in ("RefNet", "TorchvisionDetector"):
+        from .detector import DetectorPart2
+
+        return DetectorPart2(network)
+    raise ConfigError(f"training.loss: network {network.name} has no part 2 to train through; set it to features")
