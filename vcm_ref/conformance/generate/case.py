@@ -103,6 +103,7 @@ def all_cases() -> list[Case]:
         graph,
         graph_faults,
         inner,
+        klt,
         levels,
         negative,
         pairs,
