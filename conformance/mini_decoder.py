@@ -31,6 +31,7 @@ from types import SimpleNamespace
 from typing import BinaryIO
 
 import mini_graph
+import mini_klt
 import mini_levels
 import numpy as np
 
@@ -42,7 +43,7 @@ FRAMES, QUILTED, STACKED = range(3)
 NONE, EXACT, FIXED_LENGTH = range(3)
 FIXED, PICTURE, TENSOR, CHANNEL = range(4)
 FRAME_MAJOR, INTERLEAVED = range(2)
-RESIZE, PCA, NETWORK = 1, 3, 4
+RESIZE, KLT, PCA, NETWORK = range(1, 5)
 DATA, REFERENCE = range(2)
 INNER_CODECS = {HEVC: ("hevc", {32, 33, 34}, 35), VVC: ("vvc", {14, 15, 16}, 20)}
 # Clauses 8.3 and 8.4: of an inner stream, the types of slices and of the other NAL units kept, and the profiles.
@@ -220,13 +221,13 @@ def header_extension(r: Reader) -> None:
 
 
 def stage(r: Reader, tensors: list[SimpleNamespace]) -> SimpleNamespace:
-    """Clauses 7.6, 7.7 and 7.24, and of 8.9 the names and channels of the tensors after the stage."""
+    """Clauses 7.6, 7.7, 7.23 to 7.25, and of 8.9 the names and channels of the tensors after the stage."""
     idc = r.ue("stage_idc")
-    require(idc in (RESIZE, PCA, NETWORK), "stage_idc is for later editions", UNSUPPORTED_ERROR)
+    require(idc in (RESIZE, KLT, PCA, NETWORK), "stage_idc is for later editions", UNSUPPORTED_ERROR)
     stage_payload_bits = r.ue("stage_payload_bits", 16384)
     before = r.left
-    if idc == NETWORK:
-        one = network(r, tensors)
+    if idc in (KLT, NETWORK):
+        one = (klt if idc == KLT else network)(r, tensors)
         require(before - r.left == stage_payload_bits, "stage_payload_bits is not the payload's length")
         return one
     own = [pca(r) if idc == PCA else r.u("resize_shift", 2, 0, 2) for _ in tensors]
@@ -255,6 +256,14 @@ def pca(r: Reader) -> SimpleNamespace | None:
     return one
 
 
+def klt(r: Reader, tensors: list[SimpleNamespace]) -> SimpleNamespace:
+    """Clause 7.23."""
+    one = SimpleNamespace(idc=KLT, model_id=r.u("model_id", 4), before=tensors)
+    one.after = [SimpleNamespace(name=b"klt", channels=r.ue("klt_components_minus1", 1023) + 1)]
+    one.own = [r.u("klt_shift", 3, 0, 6) for _ in tensors]
+    return one
+
+
 def network(r: Reader, tensors: list[SimpleNamespace]) -> SimpleNamespace:
     """Clause 7.25."""
     one = SimpleNamespace(idc=NETWORK, model_id=r.u("model_id", 4), condition=r.u("network_condition", 8))
@@ -267,10 +276,18 @@ def network(r: Reader, tensors: list[SimpleNamespace]) -> SimpleNamespace:
 
 
 def graphs(group: Group, header: Header, models: dict[int, tuple[int, bytes, bytes]]) -> None:
-    """Clauses 7.25, 8.11 and 9: the graph of each stage NETWORK, which fits it and its level."""
+    """Clauses 7.23, 7.25, 8.11 and 9: the model of each stage KLT and the graph of each stage NETWORK, which fit."""
     group.graphs = []
     for stage, sizes in zip(header.stages, group.coded, strict=False):
         graph = None
+        if stage.idc == KLT:
+            kind, _, data = models.get(stage.model_id, (0, b"", b""))
+            require(kind == KLT, "a model that is not in force, or for another stage")
+            try:
+                channels = [tensor.channels for tensor in stage.before]
+                graph = mini_klt.read(data, channels, stage.after[0].channels, stage.own)
+            except ValueError as error:
+                raise Refused(f"a model: {error}", BITSTREAM_ERROR) from error
         if stage.idc == NETWORK:
             kind, _, data = models.get(stage.model_id, (0, b"", b""))
             require(kind == NETWORK, "a model that is not in force, or for another stage")
@@ -377,6 +394,8 @@ def group_header(r: Reader, header: Header) -> Group:
     for stage in header.stages:
         if stage.idc == RESIZE:
             coded.append([(-(-h >> s), -(-w >> s)) for (h, w), s in zip(coded[-1], stage.own, strict=True)])
+        elif stage.idc == KLT:
+            coded.append([lattice(coded[-1], stage.own)])
         elif stage.idc == NETWORK:
             h, w = lattice(coded[-1], stage.own)
             coded.append([(h << s, w << s) for s in stage.shifts])
@@ -422,14 +441,15 @@ def picture_header(r: Reader, header: Header, before: Picture | None) -> Picture
 def check_level(group: Group, header: Header) -> None:
     """Clause 9, for the groups so far; and docs/conformance.md, what a decoder may refuse."""
     header.num_groups += 1
-    samples = sum(map(math.prod, group.sizes))
+    restored = zip(header.layers, group.dimensions, strict=True)
+    restored = len(group.pictures) * sum(layer.channels * h * w for layer, (h, w) in restored)
+    samples = max(sum(map(math.prod, group.sizes)), restored)
     header.pictures, header.samples = header.pictures + len(group.pictures), header.samples + samples
     sides, frames, areas = zip(*[(max(h, w), f, h * w) for f, h, w in group.sizes], strict=True)
     needs = [max(sides), max(frames), max(areas), samples, header.pictures, header.samples]
     bounds = LEVELS[header.level_idc][2:8]
     require(all(map(int.__le__, needs, bounds)), "the bitstream needs more than its level allows")
-    layers = zip(header.layers, group.dimensions, strict=True)
-    header.output += 4 * len(group.pictures) * sum(layer.channels * h * w for layer, (h, w) in layers)
+    header.output += 4 * restored
     within = max(areas) <= MAX_FRAME_SAMPLES and samples <= MAX_GROUP_SAMPLES and header.samples <= MAX_TOTAL_SAMPLES
     require(within and header.output <= MAX_OUTPUT_BYTES, "more than this decodes", LIMIT_ERROR)
 
@@ -677,6 +697,9 @@ def restored(tensors: list[np.ndarray], header: Header, group: Group, picture: P
     for stage, sizes, graph in zip(header.stages[::-1], group.coded[-2::-1], group.graphs[::-1], strict=True):
         if stage.idc == RESIZE:
             current = [resized(*one, s, size) for one, s, size in zip(current, stage.own, sizes, strict=True)]
+        elif stage.idc == KLT:
+            layers = mini_klt.restored(graph, fixed_point(values(*current[0]), 8, 20), stage.own, sizes)
+            current = [(x, [(0.0, 2.0 ** -(14 + graph.gain))], 1) for x in layers]
         elif stage.idc == NETWORK:
             inputs = [fixed_point(values(*one), f, b) for one, (_, _, b, f) in zip(current, graph.inputs, strict=True)]
             outputs = mini_graph.evaluate(graph, inputs, stage.condition)

@@ -20,8 +20,8 @@ DECODER = SUITE / "mini_decoder.py"
 
 
 def test_it_is_short_and_of_the_standard_library_and_numpy() -> None:
-    """One file, another one for integer graphs, and one for levels."""
-    others = ["mini_graph.py", "mini_levels.py"]
+    """One file, and others for integer graphs, levels and the KLT."""
+    others = ["mini_graph.py", "mini_klt.py", "mini_levels.py"]
     text = "".join(path.read_text() for path in (DECODER, *map(DECODER.with_name, others)))
     assert len(text.splitlines()) <= 1350
     names = set()
@@ -30,7 +30,7 @@ def test_it_is_short_and_of_the_standard_library_and_numpy() -> None:
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             names.add((node.module or ".").partition(".")[0])
-    assert names - {"numpy", "mini_graph", "mini_levels"} <= sys.stdlib_module_names
+    assert names - {"numpy", "mini_graph", "mini_klt", "mini_levels"} <= sys.stdlib_module_names
 
 
 @pytest.mark.parametrize("mode", ["a", "b"])
