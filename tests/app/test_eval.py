@@ -201,6 +201,29 @@ needs_refnet = pytest.mark.skipif(not WEIGHTS.is_file(), reason="refnet's weight
 
 
 @needs_refnet
+def test_a_network_with_masks_is_measured_by_boxes_and_masks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torchvision", reason="torchvision is not installed")
+    from vcm_ref.task.scenes import write_dataset
+
+    monkeypatch.chdir(tmp_path)
+    write_dataset("scenes", 2_000_000, 2, 160, 128)
+    data = ["--data", "scenes/instances.json"]
+    coding = ["-c", str(ROOT / "cfg" / "lossless.yaml"), "-c", str(ROOT / "cfg" / "networks" / "refnet_mask.yaml")]
+    assert vcm_eval([*data, "-o", "boxes.json"]) == 0
+    assert vcm_eval([*data, "--network", "refnet_mask", "-o", "masks.json"]) == 0
+    assert vcm_eval([*data, "--network", "refnet_mask", "--whole", "-o", "whole.json"]) == 0
+    assert vcm_eval([*data, *coding, "--set", "quantisation.bit_depth=16", "--encode", "-o", "coded.json"]) == 0
+    boxes, masks, coded = (results(f"{name}.json")["metrics"] for name in ("boxes", "masks", "coded"))
+    assert {name: value for name, value in masks.items() if not name.startswith("mask_")} == boxes
+    assert masks["mask_AP50"] > 0.3
+    assert results("whole.json")["results"]["sha256"] == results("masks.json")["results"]["sha256"]
+    assert coded["mask_AP"] == pytest.approx(masks["mask_AP"], abs=0.05)
+    listed = json.loads(Path("masks.detections.json").read_text("utf-8"))
+    assert listed
+    assert all(entry["segmentation"]["size"] == [128, 160] for entry in listed)
+
+
+@needs_refnet
 def test_refnet_over_generated_scenes_in_every_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torchvision", reason="torchvision is not installed")
     from vcm_ref.task.scenes import write_dataset

@@ -10,6 +10,10 @@ import pytest
 
 from tests.conversion.reduction.klt_models import orthonormal
 from vcm_ref.app import dec, enc
+from vcm_ref.bitstream.stream import BitstreamReader
+from vcm_ref.codec.coefficients import table_tensors
+from vcm_ref.codec.coefficients.contexts import CONTEXTS, FLAGS
+from vcm_ref.conversion.reduction import Klt
 from vcm_ref.feature_file import load_feature_file, save_feature_file
 from vcm_ref.feature_set import FeatureSet
 from vcm_ref.models import VARIABLE
@@ -70,6 +74,18 @@ def test_a_model_by_its_digest_and_fewer_components(features: Path, model: Path)
     few = coded(features, named, "codec.qp=14", "reduction.components=3")
     assert few.stat().st_size < all_bytes
     assert dec.main(["-q", str(few)]) == 0
+
+
+def test_components_that_are_not_worth_their_bits_are_left_out(features: Path, tmp_path: Path) -> None:
+    """Mean magnitudes of 1, 1/2 and so on: at QP 32 (a step of 1) 1/4 is the last above 0.18."""
+    scales = np.array([128 - 6 * k for k in range(16)], np.uint8)
+    contexts = table_tensors(scales, np.ones((FLAGS * CONTEXTS, 2), np.int64))
+    path = tmp_path / "tables"
+    path.write_bytes(orthonormal(1, [3, 4], [1, 0]).to_bytes({}, contexts))
+    for qp, components in ((32, 3), (38, 2), (50, 1), (14, 6)):
+        with coded(features, f"reduction.model={path}", f"codec.qp={qp}").open("rb") as file:
+            (stage,) = BitstreamReader(file).header.stages
+        assert isinstance(stage, Klt) and stage.components == components
 
 
 def test_other_inner_codecs_carry_components(features: Path, model: Path) -> None:
