@@ -6,14 +6,19 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from .bitstream.headers import Model
 from .bitstream.values import Layer, ModelSource
+from .codec.coefficients.tables import SCALES
 from .configuration import Configuration
 from .conversion.reduction import Klt, Network, Resize, Stage
 from .conversion.reduction.klt_model import KltModel
 from .errors import ModelError
+from .feature_set import FeatureSet
 from .models.choice import named_model
-from .models.tensors import read_metadata
+from .models.tensors import read_metadata, read_tensors
+from .pca_settings import pca_stage
 
 
 class Reduction(NamedTuple):
@@ -23,9 +28,15 @@ class Reduction(NamedTuple):
     models: list[Model]
 
 
-def reduction_for(configuration: Configuration, layers: Sequence[Layer]) -> Reduction:
-    """The reduction of pictures with these layers. Raises :class:`~vcm_ref.errors.ConfigError`."""
-    return METHODS[configuration.get("reduction.method", "none")](configuration, layers)
+def reduction_for(configuration: Configuration, layers: Sequence[Layer], features: FeatureSet) -> Reduction:
+    """The reduction of pictures with these layers, of which the first is that of ``features``.
+
+    Raises :class:`~vcm_ref.errors.ConfigError`.
+    """
+    method = configuration.get("reduction.method", "none")
+    if method == "pca":
+        return Reduction([pca_stage(configuration, features)], [])
+    return METHODS[method](configuration, layers)
 
 
 def chosen_model(configuration: Configuration, kind: int, number: int = 0) -> Model:
@@ -63,10 +74,29 @@ def _klt(configuration: Configuration, layers: Sequence[Layer]) -> Reduction:
         shifts = known.shifts(layers)
     except ModelError as error:
         raise configuration.error("reduction.model", f"the model does not fit: {error}{_trained_for(model)}") from error
-    components = configuration.get("reduction.components") or known.components
+    components = configuration.get("reduction.components")
+    if components is None:
+        components = _worthwhile(configuration, known, model.data)
+    if not isinstance(components, int) or components == 0:
+        raise configuration.error("reduction.components", "is by layer, or 0; the KLT is of all layers together")
     if components > known.components:
         raise configuration.error("reduction.components", f"the model has {known.components} components")
     return Reduction([Klt(components, shifts, model.number)], [model])
+
+
+#: A component is coded where its mean magnitude is at least 2**-2.5 steps: 15 QPs. With levels chosen by rate and
+#: distortion, more components than these cost next to nothing and bring nothing.
+_LEAST_MEAN = 15
+
+
+def _worthwhile(configuration: Configuration, model: KltModel, data: bytes) -> int:
+    """How many of a model's components are worth their bits: all but the last ones that the step size makes noise."""
+    scales = read_tensors(data).get(SCALES)
+    if configuration.get("codec.name") != "coefficients" or scales is None or len(scales) != model.components:
+        return model.components
+    step = 128 + configuration.get("codec.qp") - 32  # as a scale: the mean magnitude of 8.10.5
+    large = np.flatnonzero(scales.astype(int) >= step - _LEAST_MEAN)
+    return int(large[-1]) + 1 if len(large) else 1
 
 
 def _trained_for(model: Model) -> str:

@@ -6,6 +6,7 @@ The command line alone: the decoder, and NumPy with it, is imported when there i
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -79,6 +80,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--backend", choices=("auto", "ffmpeg", "vtm"), default="auto", help="the VVC decoder (default: auto)"
     )
     parser.add_argument(
+        "--pictures",
+        type=_pictures,
+        metavar="A:B",
+        help="pictures A to B-1 alone, from 0; groups without one of them are not decoded (default: all)",
+    )
+    parser.add_argument(
         "--planes", type=Path, metavar="FILE", help="inner planes, as in t0.raw, to use in place of an inner decoder"
     )
     parser.add_argument(
@@ -104,7 +111,7 @@ def _check_usage(arguments: argparse.Namespace) -> None:
     """Refuse options that would change nothing, and standard input without the name of an output."""
     of_detections = ("--picture", "--config", "--set", "--threshold")
     if arguments.trace:
-        useless = ("--output", "--tier", "--format", "--detect", "--planes", "--quiet")
+        useless = ("--output", "--tier", "--format", "--detect", "--planes", "--pictures", "--quiet")
         check_useless(arguments, (*useless, *of_detections), "--trace")
     if arguments.detect is None:
         check_needed(arguments, of_detections, "--detect")
@@ -112,9 +119,19 @@ def _check_usage(arguments: argparse.Namespace) -> None:
         check_useless(arguments, ("--tier", "--format"), "--detect, without -o")
     if arguments.tier not in (None, "t2"):
         check_useless(arguments, ("--format",), f"--tier {arguments.tier}")
+    if arguments.planes is not None:
+        check_useless(arguments, ("--pictures",), "--planes, which has the planes of all pictures")
     if str(arguments.bitstream) == STANDARD_STREAM and not arguments.trace:
         needed = [arguments.detect] if arguments.detect is not None else [arguments.output]
         if arguments.tier == "all":
             needed.append(arguments.output)
         if not all(path is not None and path.name for path in needed):
             raise ConfigError("-: standard input gives the output no name; name it with -o, or after --detect")
+
+
+def _pictures(text: str) -> range:
+    """The numbers that ``A:B`` stands for: from A on, up to but not including B."""
+    found = re.fullmatch(r"([0-9]{1,9}):([0-9]{1,9})", text)
+    if found is None or int(found[1]) >= int(found[2]):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a range of pictures, such as 40:60")
+    return range(int(found[1]), int(found[2]))

@@ -75,29 +75,35 @@ _NUMBERS: dict[type, Callable[[str], float]] = {int: whole_number(0), float: rea
 
 
 def _decode(arguments: argparse.Namespace, file: BinaryIO, decoder: Decoder) -> None:
-    count = decoder.reader.picture_count
+    total = decoder.reader.picture_count
+    wanted: range = arguments.pictures or range(total)
+    if wanted.stop > total:
+        raise ConfigError(f"--pictures {wanted.start}:{wanted.stop}: the bitstream has {total} pictures")
+    count = len(wanted)
     outputs = _outputs(arguments, file, several=count > 1)
     pixels = 0
     with ExitStack() as stack, progress_bar(count, "decoding") as progress:
         decoder.progress = progress
-        names = _picture_names(arguments, file, count) if count > 1 else [""]
+        names = _picture_names(arguments, file, total)[wanted.start : wanted.stop] if count > 1 else [""]
         places = [
             stack.enter_context(atomic_folder(output.path)) if count > 1 or output.suffix is None else output.path
             for output in outputs
         ]
-        for index, picture in enumerate(decoder.pictures()):
+        for index, picture in enumerate(decoder.pictures(wanted)):
             pixels += picture.report.pixels
             if not arguments.quiet:
                 size = f"{picture.report.width}x{picture.report.height}"
-                print("  ".join(part for part in (f"picture {index}", names[index], size) if part))
-                print(picture_table(picture.report))
+                print("  ".join(part for part in (f"picture {wanted[index]}", names[index], size) if part))
+                if picture.report.substreams:
+                    print(picture_table(picture.report))
                 print(f"T1 digest: {'integer tensors verified' if picture.verified else 'none in the bitstream'}\n")
             for output, place in zip(outputs, places, strict=True):
                 own_file = count > 1 and output.suffix is not None
                 output.write(place / f"{names[index]}{output.suffix}" if own_file else place, picture)
             del picture  # the next one takes its memory
     if not arguments.quiet:
-        print(totals_table(decoder.reader.part_bits, pixels))
+        if count == total:
+            print(totals_table(decoder.reader.part_bits, pixels))
         for output in outputs:
             print(f"wrote {output.path}")
 

@@ -8,11 +8,13 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "vcm_enc -c fframe -i photos/*.jpg -b photos.bin",
         "vcm_enc -c feature_anchor -c networks/yolox_nano --set network.weights=yolox_nano.onnx "
         "-i photo.jpg -b photo.bin",
+        "vcm_enc -c feature_anchor --set codec.mode=RA --set group=8 -i street.mp4 --frames 80 -b street.bin",
         "vcm_enc -c lossless -i features.npz --picture-size 640x480 -b - | vcm_dec - -o decoded.npz",
     ),
     "vcm_dec": (
         "vcm_dec photo.bin -o photo.npz",
         "vcm_dec photos.bin -o decoded",
+        "vcm_dec street.bin --pictures 40:60 -o part",
         "vcm_dec photo.bin --tier t1 -o photo.raw",
         "vcm_dec photo.bin --detect --picture photo.jpg",
         "vcm_dec photo.bin --trace",
@@ -41,6 +43,14 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "vcm_crosscheck": (
         "vcm_crosscheck anchor.json --data instances.json",
         "vcm_crosscheck anchor.json --data instances.json --depth decode --bitstreams theirs --pictures 10",
+    ),
+    "vcm_sizes": (
+        "vcm_sizes 640x480 1024x768 -c networks/detectron2_mask_r50 --set network.weights=random",
+        "vcm_sizes 512x384 -c resize --bits 8 -o sizes.csv",
+    ),
+    "vcm_train": (
+        "vcm_train -c klt --data instances.json -o model.safetensors",
+        "vcm_train -c klt --data features --set reduction.components=128 --workers 4 -o model.safetensors",
     ),
     "vcm_conformance": (
         "vcm_conformance run",

@@ -14,8 +14,12 @@ from ..decoder import Decoder
 from ..encoder import Encoder
 from ..errors import VcmError
 from ..render import contact_sheet, save_png
+from .arguments import whole_number
 from .command import argument_parser, progress_bar, run
 from .enc import add_configuration_arguments, configuration_from, files_read, source_for
+
+#: Of a tensor that is coded as levels, these maps are shown: a KLT has hundreds, the first with most of the energy.
+FIRST_MAPS = 16
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,11 +34,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         action="store_true",
         help="stretch the contrast to the samples' range (default: all of black to white)",
     )
+    parser.add_argument(
+        "--maps",
+        type=whole_number(1),
+        default=FIRST_MAPS,
+        metavar="N",
+        help=f"of a tensor that is coded as levels, show the first N maps (default: {FIRST_MAPS})",
+    )
     return run(parser, _work, argv)
 
 
 def _work(arguments: argparse.Namespace) -> None:
     configuration = configuration_from(arguments)
+    if configuration.get("group"):
+        raise configuration.error("group", "codes pictures together: that is for vcm_enc")
     inputs, source = source_for(arguments, configuration)
     check_outputs([arguments.output], files_read(arguments, configuration, inputs))
     if inputs.skipped:
@@ -47,7 +60,7 @@ def _work(arguments: argparse.Namespace) -> None:
             try:
                 features = source.features(path)
                 before = encoder.convert(features).frames
-                written += _save(folder, f"{index:06d}", "before", encoder.settings.header, before, arguments.stretch)
+                written += _save(folder, f"{index:06d}", "before", encoder.settings.header, before, arguments)
                 encoder.encode(features)
             except VcmError as error:
                 error.where = str(path)
@@ -60,18 +73,24 @@ def _work(arguments: argparse.Namespace) -> None:
                 picture.planes.get(number, coded[members[0]])
                 for number, members in enumerate(decoder.header.substreams)
             ]
-            written += _save(folder, f"{index:06d}", "after", decoder.header, after, arguments.stretch)
+            written += _save(folder, f"{index:06d}", "after", decoder.header, after, arguments)
             del picture  # the next one takes its memory
     print("\n".join(str(arguments.output / name) for name in sorted(written)))
 
 
 def _save(
-    folder: Path, picture: str, when: str, header: StreamHeader, planes: list[IntegerTensor], stretch: bool
+    folder: Path,
+    picture: str,
+    when: str,
+    header: StreamHeader,
+    planes: list[IntegerTensor],
+    arguments: argparse.Namespace,
 ) -> list[str]:
     files = []
     for members, frames in zip(header.substreams, planes, strict=True):
         name = "stacked" if len(members) > 1 else header.coded[members[0]].name
         files.append(f"{picture}_{name}_{when}.png")
+        shown = frames if header.tensors[members[0]].format.levels is None else frames[: arguments.maps]
         inner_bits = header.tensors[members[0]].format.inner_bit_depth
-        save_png(folder / files[-1], contact_sheet(frames, inner_bits, stretch))
+        save_png(folder / files[-1], contact_sheet(shown, inner_bits, arguments.stretch))
     return files

@@ -13,6 +13,7 @@ from ..configuration import load_configuration
 from ..encoder import Encoder
 from ..errors import DatasetError
 from ..feature_set import FeatureSet
+from ..model_choice import with_model
 from ..report import totals_table
 from .arrays import feature_set
 
@@ -68,6 +69,8 @@ def encode(
 ) -> Coded:
     """Code the layers of one picture, or of each picture of a list, into one bitstream.
 
+    Pictures are coded in groups of as many as the configuration's ``group`` says, or else one by one.
+
     Args:
         features: a mapping of layer names to arrays, in coding order, or a list of such mappings. An array is a NumPy
             array or a torch tensor of shape ``(C, H, W)`` or ``(1, C, H, W)``; float16, bfloat16 and float32 are
@@ -90,15 +93,17 @@ def encode(
     """
     paths = [config] if isinstance(config, (str, os.PathLike)) else list(config)
     flags = {} if qp is None else {"codec": {"qp": qp}}
-    configuration = load_configuration([Path(path) for path in paths], (set or {}).items(), flags)
+    configuration = with_model(load_configuration([Path(path) for path in paths], (set or {}).items(), flags))
     pictures = [features] if isinstance(features, (Mapping, FeatureSet)) else features
     if not isinstance(pictures, Sequence) or isinstance(pictures, (str, bytes)) or not pictures:
         raise DatasetError("features are a mapping of layer names to arrays, as in {'p2': p2}, or a list of mappings")
     file = BytesIO()
     encoder = Encoder(configuration, file)
+    size = configuration.get("group") or 1
     pixels = 0
-    for picture in pictures:
-        pixels += encoder.encode(feature_set(picture, picture_size)).pixels
+    for start in range(0, len(pictures), size):
+        group = [feature_set(picture, picture_size) for picture in pictures[start : start + size]]
+        pixels += encoder.encode(*group).pixels
     encoder.close()
     parts = {part.value: bits for part, bits in encoder.writer.part_bits.items() if bits}
     return Coded(file.getvalue(), pixels, parts, configuration.tree)

@@ -1,5 +1,5 @@
 """Training of models: from the features of many pictures to the numbers that a reduction stage needs.
 
-A method is one module with an entry in :data:`METHODS`; ``vcm_train`` and this package's functions do the rest: inputs,
-workers, resumption, and the record in the model.
+A method is a module with a function that takes a :class:`~.job.Job` and returns the model's bytes, and an entry in
+:mod:`.methods`. The job has the inputs, the workers, and the folder in which an interrupted training goes on.
 """

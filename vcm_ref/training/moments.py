@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .sums import Sums
 
 #: Numbers have 16 bits: a product has 30, and a sum of 2**20 of them is exact in binary64.
 BITS = 16
@@ -14,49 +16,28 @@ _CHUNK = 1 << 20
 _REACH = 64.0
 
 
-@dataclass
-class Moments:
-    """Sums over ``count`` vectors of n numbers: ``sums`` int64 ``(n,)``, ``products`` int64 ``(n, n)``."""
+def moments(vectors: NDArray[np.float64]) -> Sums:
+    """Number, sums ``(n,)`` and sums of products ``(n, n)`` of vectors ``(n, count)`` of integers of 16 bits."""
+    size, count = vectors.shape
+    sums, products = np.zeros(size, np.int64), np.zeros((size, size), np.int64)
+    for start in range(0, count, _CHUNK):
+        part = vectors[:, start : start + _CHUNK]
+        sums += part.sum(axis=1).astype(np.int64)
+        products += (part @ part.T).astype(np.int64)
+    return {"count": np.array(count), "sums": sums, "products": products}
 
-    count: int
-    sums: NDArray[np.int64]
-    products: NDArray[np.int64]
 
-    @classmethod
-    def none(cls, size: int) -> Moments:
-        """Of no vectors."""
-        return cls(0, np.zeros(size, np.int64), np.zeros((size, size), np.int64))
-
-    @classmethod
-    def of(cls, vectors: NDArray[np.float64]) -> Moments:
-        """Of vectors ``(n, count)`` of integers of 16 bits."""
-        found = cls.none(len(vectors))
-        for start in range(0, vectors.shape[1], _CHUNK):
-            part = vectors[:, start : start + _CHUNK]
-            found.sums += part.sum(axis=1).astype(np.int64)
-            found.products += (part @ part.T).astype(np.int64)
-        found.count = vectors.shape[1]
-        return found
-
-    def add(self, other: Moments) -> None:
-        """Add the sums of other vectors."""
-        self.count += other.count
-        self.sums += other.sums
-        self.products += other.products
-
-    def mean(self, units: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The mean ``(n,)``, of numbers that count in ``units`` ``(n,)``."""
-        found: NDArray[np.float64] = self.sums / self.count * units
-        return found
-
-    def covariance(self, units: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The covariance ``(n, n)``, of numbers that count in ``units`` ``(n,)``."""
-        mean = self.sums / self.count
-        found: NDArray[np.float64] = self.products / self.count
-        found -= np.multiply.outer(mean, mean)
-        found *= units
-        found *= units[:, None]
-        return found
+def mean_and_covariance(
+    found: Mapping[str, NDArray[np.int64]], units: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The mean ``(n,)`` and the covariance ``(n, n)`` of vectors whose numbers count in ``units`` ``(n,)``."""
+    count = int(found["count"])
+    mean = found["sums"] / count
+    covariance = found["products"] / count
+    covariance -= np.multiply.outer(mean, mean)
+    covariance *= units
+    covariance *= units[:, None]
+    return mean * units, covariance
 
 
 def fraction_bits(tensor: NDArray[np.float32]) -> int:
@@ -65,10 +46,10 @@ def fraction_bits(tensor: NDArray[np.float32]) -> int:
     return int(np.floor(BITS - 1 - np.log2(_REACH * np.sqrt(square)))) if square > 0 else 0
 
 
-def integers(tensor: NDArray[np.float32], fraction: int) -> NDArray[np.float64]:
-    """A layer as integers of 16 bits, clipped."""
+def integers(values: NDArray[np.floating], fraction: int) -> NDArray[np.float64]:
+    """Values as integers of 16 bits with this number of fraction bits, clipped."""
     top = float((1 << (BITS - 1)) - 1)
-    found: NDArray[np.float64] = np.clip(np.rint(tensor.astype(np.float64) * 2.0**fraction), -top, top)
+    found: NDArray[np.float64] = np.clip(np.rint(values.astype(np.float64) * 2.0**fraction), -top, top)
     return found
 
 

@@ -18,16 +18,26 @@ def linear(random: np.random.Generator, components: int, entries: int, scale: np
 
 
 def drawn(
-    seed: int, components: int, channels: Sequence[int], shifts: Sequence[int], first: Sequence[int] = (), gain: int = 0
+    seed: int,
+    components: int,
+    channels: Sequence[int],
+    shifts: Sequence[int],
+    first: Sequence[int] = (),
+    gain: int = 0,
+    blocks: Sequence[int] = (),
 ) -> KltModel:
-    """A model for layers of ``channels``; ``first`` has the components of each layer's first step, 0 for none."""
+    """A model for layers of ``channels``.
+
+    ``first`` has the components of each layer's first step, 0 for none, and ``blocks`` its shift, by default 0.
+    """
     random = np.random.default_rng(seed)
     scale = random.integers(0, 1 << 16, components).astype(np.uint16)
     layers = []
     for number, (count, shift) in enumerate(zip(channels, shifts, strict=True)):
         own = first[number] if first else 0
-        step = linear(random, own, count) if own else None
-        layers.append(LayerModel(linear(random, components, (own or count) << 2 * shift, scale), step))
+        b = blocks[number] if own and blocks else 0
+        step = linear(random, own, count << 2 * b) if own else None
+        layers.append(LayerModel(linear(random, components, (own or count) << 2 * (shift - b), scale), step))
     return KltModel(gain, tuple(layers))
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -37,23 +38,22 @@ def by_hand(t: NDArray[np.int64], model: KltModel, shifts: Sequence[int], shapes
         value = int(linear.mean[j]) + ((sum(products) + (1 << (down - 1))) >> down)
         return min(max(value, -(1 << (bits - 1))), (1 << (bits - 1)) - 1)
 
+    def place(y: int, x: int, shift: int) -> int:
+        return (y % 2**shift) * 2**shift + x % 2**shift
+
     found = []
     for layer, shift, (channels, height, width) in zip(model.layers, shifts, shapes, strict=True):
         flat = []
-        side = 1 << shift
-        for c in range(channels):
-            for y in range(height):
-                for x in range(width):
-                    numbers = [int(n) for n in t[:, y >> shift, x >> shift]]
-                    place = (y % side) * side + x % side
-                    if layer.first is None:
-                        flat.append(step(numbers, layer.joint, c * side * side + place, 14, 32))
-                        continue
-                    between = [
-                        step(numbers, layer.joint, m * side * side + place, 20, 20)
-                        for m in range(layer.first.components)
-                    ]
-                    flat.append(step(between, layer.first, c, 14, 32))
+        for c, y, x in product(range(channels), range(height), range(width)):
+            numbers = [int(n) for n in t[:, y >> shift, x >> shift]]
+            if layer.first is not None:
+                b = next(b for b in range(7) if channels << 2 * b == layer.first.entries)
+                own = shift - b
+                entries = [k * 4**own + place(y >> b, x >> b, own) for k in range(layer.first.components)]
+                between = [step(numbers, layer.joint, j, 20, 20) for j in entries]
+                flat.append(step(between, layer.first, c * 4**b + place(y, x, b), 14, 32))
+            else:
+                flat.append(step(numbers, layer.joint, c * 4**shift + place(y, x, shift), 14, 32))
         found.append(flat)
     return found
 
@@ -73,7 +73,8 @@ def test_restoration_by_pythons_integers(
     shifts = [data.draw(st.integers(0, 2)) for _ in channels]
     shapes = [(c, data.draw(st.integers(1, 9)), data.draw(st.integers(1, 9))) for c in channels]
     first = [data.draw(st.integers(0, 3)) for _ in channels] if two_steps else []
-    model = drawn(seed, 4, channels, shifts, first, gain)
+    sides = [data.draw(st.integers(0, shift)) for shift in shifts]
+    model = drawn(seed, 4, channels, shifts, first, gain, sides)
     stage = Klt(count, shifts)
     ((_, rows, columns),) = stage.shapes(shapes)
     t = np.random.default_rng(seed).integers(-(1 << 19), 1 << 19, (count, rows, columns))
@@ -191,7 +192,7 @@ from vcm_ref.conversion.reduction import Klt
 random = np.random.default_rng(5)
 layers = [random.normal(size=(16, 61, 47)).astype("f4"), random.normal(size=(32, 31, 24)).astype("f4")]
 stage = Klt(100, [2, 1])
-model = drawn(1, 128, [16, 32], [2, 1], [12, 0]).to_bytes({}, {})
+model = drawn(1, 128, [16, 32], [2, 1], [12, 0], 0, [1, 0]).to_bytes({}, {})
 transform = stage.ready([Layer("a", 16), Layer("b", 32)], model)
 (coded,) = transform.forward(layers)
 t = random.integers(-(1 << 19), 1 << 19, coded.shape).astype("i4")

@@ -91,10 +91,13 @@ class KltTransform:
         ((components, height, width),) = self.stage.shapes(shapes)
         sums = np.zeros((components, height * width))
         for tensor, layer, shift in zip(tensors, self.model.layers, self.stage.shifts, strict=True):
-            numbers, fraction = _given(tensor, self.model.gain), _GIVEN_FRACTION
+            numbers, fraction = (
+                given_numbers(tensor, self.model.gain, (height << shift, width << shift)),
+                _GIVEN_FRACTION,
+            )
             if layer.first is not None:
-                numbers, fraction = _first_step(numbers, layer.first), FRACTION
-            numbers = _padded(numbers, (height << shift, width << shift))
+                first_shift = _first_shift(layer, len(tensor))
+                numbers, fraction, shift = first_step(numbers, layer.first, first_shift), FRACTION, shift - first_shift
             mean = _rounded(layer.joint.mean.astype(np.float64), _mean_fraction(layer) - fraction)
             _add_products(sums, numbers, layer.joint, mean, shift, fraction)
         sums *= layer.joint.scale[:components, None] * 2.0 ** -(SCALE_FRACTION + _GIVEN_FRACTION)
@@ -113,13 +116,15 @@ class KltTransform:
 
 def _restored(components: NDArray[np.int32], layer: LayerModel, shift: int, shape: Shape) -> NDArray[np.int32]:
     """One layer ``(C, H, W)`` from the components ``(K, h, w)``."""
-    _, height, width = shape
+    channels, _, _ = shape
     rows, columns = _blocks(shape, shift)
     own = components[:, :rows, :columns]
     if layer.first is None:
         return _expanded(own, layer.joint, shift, shape, LAYER_FRACTION, 32)
-    between = _expanded(own, layer.joint, shift, (layer.first.components, height, width), FRACTION, BITS)
-    return _expanded(between, layer.first, 0, shape, LAYER_FRACTION, 32)
+    first_shift = _first_shift(layer, channels)
+    size = _blocks(shape, first_shift)
+    between = _expanded(own, layer.joint, shift - first_shift, (layer.first.components, *size), FRACTION, BITS)
+    return _expanded(between, layer.first, first_shift, shape, LAYER_FRACTION, 32)
 
 
 def _expanded(
@@ -176,21 +181,27 @@ def _add_products(
             sums[:, positions] += linear.basis[:count, entries].astype(np.float64) @ given
 
 
-def _first_step(numbers: NDArray[np.int32], linear: LinearMap) -> NDArray[np.int32]:
-    """The channels of a layer ``(C, H, W)`` projected on its first components, as numbers between the two steps."""
+def first_step(numbers: NDArray[np.int32], linear: LinearMap, shift: int) -> NDArray[np.int32]:
+    """The blocks of a layer ``(C, H, W)`` projected on its first components, as numbers between the two steps.
+
+    Height and width are multiples of ``2**shift``, the side of a block.
+    """
     _, height, width = numbers.shape
-    sums = np.zeros((linear.components, height * width))
+    sums = np.zeros((linear.components, (height >> shift) * (width >> shift)))
     mean = _rounded(linear.mean.astype(np.float64), LAYER_FRACTION - _GIVEN_FRACTION)
-    _add_products(sums, numbers, linear, mean, 0, _GIVEN_FRACTION)
+    _add_products(sums, numbers, linear, mean, shift, _GIVEN_FRACTION)
     sums *= linear.scale[:, None] * 2.0 ** (FRACTION - SCALE_FRACTION - _GIVEN_FRACTION)
-    return _clipped(sums, BITS).reshape(-1, height, width)
+    return _clipped(sums, BITS).reshape(-1, height >> shift, width >> shift)
 
 
-def _given(tensor: NDArray[np.float32], gain: int) -> NDArray[np.int32]:
-    """A float32 layer as integers of the encoder, channel by channel to save memory."""
-    made = np.empty(tensor.shape, np.int32)
-    for channel, values in zip(made, tensor, strict=True):
-        channel[:] = _clipped(values * 2.0 ** (_GIVEN_FRACTION + gain), _GIVEN_BITS)
+def given_numbers(tensor: NDArray[np.float32], gain: int, size: tuple[int, int]) -> NDArray[np.int32]:
+    """A float32 layer as integers of the encoder, of ``size``: beyond its edges it is repeated."""
+    channels, height, width = tensor.shape
+    made = np.empty((channels, *size), np.int32)
+    for channel, values in zip(made, tensor, strict=True):  # one by one, to save memory
+        channel[:height, :width] = _clipped(values * 2.0 ** (_GIVEN_FRACTION + gain), _GIVEN_BITS)
+    made[:, height:, :width] = made[:, height - 1 : height, :width]
+    made[:, :, width:] = made[:, :, width - 1 : width]
     return made
 
 
@@ -209,9 +220,11 @@ def _mean_fraction(layer: LayerModel) -> int:
     return LAYER_FRACTION if layer.first is None else FRACTION
 
 
-def _padded(numbers: NDArray[np.int32], size: tuple[int, int]) -> NDArray[np.int32]:
-    below, right = size[0] - numbers.shape[1], size[1] - numbers.shape[2]
-    return np.pad(numbers, ((0, 0), (0, below), (0, right)), mode="edge") if below or right else numbers
+def _first_shift(layer: LayerModel, channels: int) -> int:
+    """b of a layer whose model fits."""
+    found = layer.shifts(channels)
+    assert found is not None, "the model has been checked"
+    return found[0]
 
 
 def _blocks(shape: Shape, shift: int) -> tuple[int, int]:

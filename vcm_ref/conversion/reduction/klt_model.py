@@ -44,15 +44,25 @@ class LinearMap:
 
 @dataclass(frozen=True)
 class LayerModel:
-    """One layer: its part of the joint map, and the map of its channels that comes first, where there is one."""
+    """One layer: its part of the joint map, and the map of its own blocks that comes first, where there is one."""
 
     joint: LinearMap
     first: LinearMap | None = None
 
-    def shift(self, channels: int) -> int | None:
-        """s, where the joint map has ``4**s`` entries for each of the layer's (first step's) channels; else None."""
-        own = channels if self.first is None else self.first.components
-        return next((s for s in range(MAX_SHIFT + 1) if own << 2 * s == self.joint.entries), None)
+    def shifts(self, channels: int) -> tuple[int, int] | None:
+        """b and s: blocks of the first step (0 without one) and of the stage have sides ``2**b`` and ``2**s``.
+
+        ``None`` where the maps have not as many entries as a layer of ``channels`` has in blocks.
+        """
+        if self.first is None:
+            own = _shift(self.joint.entries, channels)
+            return None if own is None else (0, own)
+        b, more = _shift(self.first.entries, channels), _shift(self.joint.entries, self.first.components)
+        return None if b is None or more is None or b + more > MAX_SHIFT else (b, b + more)
+
+
+def _shift(entries: int, channels: int) -> int | None:
+    return next((s for s in range(MAX_SHIFT + 1) if channels << 2 * s == entries), None)
 
 
 @dataclass(frozen=True)
@@ -69,13 +79,9 @@ class KltModel:
 
     def shifts(self, layers: Sequence[Layer]) -> list[int]:
         """s of each layer. Raises :class:`ModelError` where the model is not for layers like these."""
-        found = [own.shift(layer.channels) for own, layer in zip(self.layers, layers, strict=False)]
-        fits = all(
-            own.first is None or own.first.entries == layer.channels
-            for own, layer in zip(self.layers, layers, strict=False)
-        )
-        known = [shift for shift in found if shift is not None]
-        if len(self.layers) != len(layers) or len(known) != len(layers) or not fits:
+        found = [own.shifts(layer.channels) for own, layer in zip(self.layers, layers, strict=False)]
+        known = [pair[1] for pair in found if pair is not None]
+        if len(self.layers) != len(layers) or len(known) != len(layers):
             channels = ", ".join(f"{layer.name} {layer.channels}" for layer in layers)
             raise ModelError(f"the layers and their channels are {channels}, which it is not for")
         return known
@@ -123,11 +129,11 @@ def _layer(tensors: Tensors, number: int, scale: NDArray[Any]) -> LayerModel:
     if f"first.basis.{number}" not in tensors:
         return LayerModel(joint)
     basis = _tensor(tensors, f"first.basis.{number}", np.int8, (None, None))
-    own, channels = basis.shape
+    own, entries = basis.shape
     if not 1 <= own <= MAX_COMPONENTS:
         raise ModelError(f"the first step of its layer {number} has {own} components; allowed: 1..{MAX_COMPONENTS}")
     own_scale = _tensor(tensors, f"first.scale.{number}", np.uint16, (own,))
-    mean = _tensor(tensors, f"first.mean.{number}", np.int32, (channels,))
+    mean = _tensor(tensors, f"first.mean.{number}", np.int32, (entries,))
     return LayerModel(joint, LinearMap(basis, own_scale, mean))
 
 

@@ -1,0 +1,35 @@
+"""What a training has to do: its configuration, its inputs, and where it works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..configuration import Configuration
+from ..experiment.records import Record
+from ..experiment.tasks import RunBatches
+from ..task.dataset import Dataset
+
+#: Begins to tell of progress: takes the number of things and their name, yields a function that counts those done.
+Progress = Callable[[int, str], AbstractContextManager[Callable[[float], None]]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training.
+
+    ``inputs`` are pictures or feature files, in order; ``record`` is what the model will say of their origin and of the
+    network. ``part`` is the folder of what has been done; it is there, beside the output, whose name it has with
+    ``.part`` at the end. ``tell`` takes lines for the user. ``dataset`` is the one that the inputs are of, if any.
+    """
+
+    configuration: Configuration
+    inputs: Sequence[Path]
+    record: Record
+    part: Path
+    run_batches: RunBatches
+    progress: Progress
+    tell: Callable[[str], None]
+    dataset: Dataset | None = None

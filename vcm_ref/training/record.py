@@ -1,0 +1,46 @@
+"""The record in a model: what it was trained on, and with what. No decoder needs it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from ..configuration import Configuration
+from ..experiment.records import Record
+from ..network import weights_files
+from ..network.weights_files import files_digest
+from ..provenance import file_digest, versions
+from .job import Job
+
+#: Versions that have a part in a model's numbers.
+_VERSIONS = ("vcm_ref", "numpy", "torch", "torchvision", "onnxruntime")
+
+
+def record_of(configuration: Configuration, inputs: list[Path], data: Record) -> Record:
+    """The network and the data, by name and digest; ``data`` has the data set's name and digest, where it is one."""
+    options = dict(configuration.get("network"))
+    name = options.pop("name")
+    files = weights_files(name, options)
+    return {
+        "network": {"name": name, "sha256": files_digest(files) if files else ""},
+        "data": data,
+        "pictures": {"count": len(inputs), "sha256": [file_digest(path) for path in inputs]},
+    }
+
+
+def metadata(job: Job) -> dict[str, str]:
+    """The job's record as the metadata of a model, whose values are texts."""
+    pictures = job.record["pictures"]
+    together = hashlib.sha256("".join(f"{one}\n" for one in pictures["sha256"]).encode()).hexdigest()
+    found = versions()
+    return {
+        "method": str(job.configuration.get("reduction.method")),
+        "network": job.record["network"]["name"],
+        "network_sha256": job.record["network"]["sha256"],
+        "data": job.record["data"].get("name", ""),
+        "data_sha256": job.record["data"].get("sha256", ""),
+        "pictures": str(pictures["count"]),
+        "pictures_sha256": together,
+        "versions": json.dumps({name: found[name] for name in _VERSIONS if name in found}, sort_keys=True),
+    }
