@@ -68,6 +68,9 @@ def test_pictures(stub: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> N
     assert "AP50" in printed.out
     assert "from pictures: 5 of 5 pictures" in printed.out
     assert "wrote results.json and results.detections.json" in printed.out
+    assert "95 % interval" in printed.out
+    assert results()["bootstrap"] == {"method": "percentile", "resamples": 1000, "seed": 0, "level": 0.95}
+    assert results()["intervals"]["AP50"] == pytest.approx([1.0, 1.0])  # all are found
     assert printed.err == ""
     assert results()["source"]["kind"] == "pictures"
 
@@ -122,6 +125,7 @@ def test_drawing_and_allowing_what_is_missing(stub: dict[str, Any], capsys: pyte
         (["--data", "data/instances.json", "--threshold", "0"], "--threshold changes nothing without --draw"),
         (["--data", "data/instances.json", "--backend", "vtm"], "--backend changes nothing without --encode or --bit"),
         (["--data", "data/instances.json", "--labels", "name"], "--labels name"),
+        (["--data", "data/instances.json", "--resamples", "99"], "--resamples 99: an interval needs at least 100"),
         (["--data", "data/instances.json", "--network-option", "x"], "key=value"),
         (["--data", "data/instances.json", "--network-option", "x=["], "is not YAML"),
         (["--data", "data/instances.json", "--bitstreams", "none.bin"], "none.bin: cannot be read"),

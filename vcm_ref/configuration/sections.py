@@ -39,6 +39,10 @@ class Network:
     layer: int | None = option(None, "the layer at which a classifier is split", minimum=1)
     split: Literal["p", "c"] | None = option(None, "detectron2: split after the pyramid or before it")
     seed: int | None = option(None, "the seed of `weights: random`", minimum=0)
+    trained_on: str | None = option(None, "what the network was trained on, as reports say it", shapes=False)
+    training_pictures: str | None = option(
+        None, "a file of the SHA-256 of its training pictures, one a line, to find test pictures in", shapes=False
+    )
     device: Literal["cpu", "cuda"] | None = option(
         None, "`cpu`, the default and the reference, or `cuda`, whose numbers differ a little"
     )

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
 from vcm_ref.network.checks import check_options
+from vcm_ref.network.training import KEYS
 from vcm_ref.network.weights_files import (
     REFNET_WEIGHTS,
     detectron2_files,
@@ -139,6 +140,7 @@ def load_network(name: str, **options: Any) -> Network:
         raise NetworkError(
             f"network {name!r} needs the package {package}, which is not installed: {entry.how_to_get}"
         ) from error
+    options = {key: value for key, value in options.items() if key not in KEYS}
     check_options(maker, options, name)
     network: Network = maker(**options)
     return network
