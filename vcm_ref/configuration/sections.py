@@ -125,8 +125,8 @@ class Reduction:
     )
     components: int | Mapping[str, int] | None = option(
         None,
-        "components that are coded; by default those worth their bits at the QP. `klt`: of all layers together; `pca`: of "
-        "a layer, which stays as it is with 0",
+        "components that are coded; by default those worth their bits at the QP. `klt`: of all layers together; "
+        "`pca`: of a layer, which stays as it is with 0",
         by_layer=True,
         minimum=0,
         maximum=MAX_COMPONENTS,
