@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
+from training.jobs import saved
 
-from tests.training.jobs import saved
 from vcm_ref.app import train
 from vcm_ref.conversion.reduction.klt_model import KltModel
 
