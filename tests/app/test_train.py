@@ -64,7 +64,7 @@ def test_the_part_of_another_training_is_left_alone(tmp_path: Path, capsys: pyte
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["-c", "fframe"], "reduction.method: none has no model; those that have: klt"),
+        (["-c", "fframe"], "reduction.method: none has no model; those that have: klt, network"),
         ([*TRAIN, "-o", "nowhere/model"], "there is no folder"),
         ([*TRAIN, "--images", "x"], "--images"),
         (["-c", "klt", "--set", "reduction.components=600"], "reduction.components is 600; these layers have 16"),

@@ -24,7 +24,8 @@ from vcm_ref.feature_set import FeatureSet  # noqa: E402
 from vcm_ref.network import load_network  # noqa: E402
 from vcm_ref.task.dataset import load_dataset  # noqa: E402
 from vcm_ref.task.scenes import render_scene, write_dataset  # noqa: E402
-from vcm_ref.training.network_method import files_beside, train_network, write_beside  # noqa: E402
+from vcm_ref.training.beside import files_beside  # noqa: E402
+from vcm_ref.training.network_method import train_network, write_beside  # noqa: E402
 
 LOSSLESS = ["codec.name=lossless"]
 SMALL = [

@@ -19,7 +19,7 @@ from ..experiment.machines import machines
 from ..experiment.records import Record
 from ..experiment.usable import usable_pictures
 from ..network import weights_files
-from ..task.dataset import dataset_files, load_dataset
+from ..task.dataset import Dataset, dataset_files, load_dataset
 from ..training.job import Job
 from ..training.methods import METHODS
 from ..training.record import record_of
@@ -64,30 +64,34 @@ def _work(arguments: argparse.Namespace) -> None:
     method = configuration.get("reduction.method", "none")
     if method not in METHODS:
         raise configuration.error("reduction.method", f"{method} has no model; those that have: {', '.join(METHODS)}")
-    inputs, files, data = _inputs(arguments)
+    inputs, files, dataset = _inputs(arguments)
+    data = {} if dataset is None else {"name": dataset.name, "sha256": dataset.digest()}
+    beside = METHODS[method].beside(arguments.output)
     options = dict(configuration.get("network"))
     check_outputs(
-        [arguments.output], [*inputs, *files, *configuration.files, *weights_files(options.pop("name"), options)]
+        [arguments.output, *beside],
+        [*inputs, *files, *configuration.files, *weights_files(options.pop("name"), options)],
     )
     record = record_of(configuration, inputs, data)
     with _part(arguments.output, configuration, record) as part:
         with machines(arguments.workers) as run_batches:
-            model = METHODS[method](Job(configuration, inputs, record, part, run_batches, progress, print))
+            job = Job(configuration, inputs, record, part, run_batches, progress, print, arguments.output, dataset)
+            model = METHODS[method].train(job)
         with atomic_file(arguments.output) as file:
             file.write(model)
     print(f"\nwrote {arguments.output}: {len(model)} bytes, SHA-256 {hashlib.sha256(model).hexdigest()}")
 
 
-def _inputs(arguments: argparse.Namespace) -> tuple[list[Path], list[Path], Record]:
-    """The pictures or feature files, other files that are read, and what the record says of the data."""
+def _inputs(arguments: argparse.Namespace) -> tuple[list[Path], list[Path], Dataset | None]:
+    """The pictures or feature files, other files that are read, and the data set that has them, if one has."""
     path = Path(arguments.data)
     if path.suffix.lower() in _DATA_SET_SUFFIXES:
         dataset = load_dataset(path, arguments.images)
         usable = usable_pictures(dataset, arguments.pictures, arguments.allow_missing)
         found = [item.path for item in usable.items]
-        return found, dataset_files(path), {"name": dataset.name, "sha256": dataset.digest()}
+        return found, dataset_files(path), dataset
     check_needed(arguments, ("--images", "--allow-missing"), "a data set")
-    return find_inputs([arguments.data]).paths[: arguments.pictures], [], {}
+    return find_inputs([arguments.data]).paths[: arguments.pictures], [], None
 
 
 @contextmanager

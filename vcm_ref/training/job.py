@@ -10,6 +10,7 @@ from pathlib import Path
 from ..configuration import Configuration
 from ..experiment.records import Record
 from ..experiment.tasks import RunBatches
+from ..task.dataset import Dataset
 
 #: Begins to tell of progress: takes the number of things and their name, yields a function that counts those done.
 Progress = Callable[[int, str], AbstractContextManager[Callable[[float], None]]]
@@ -21,6 +22,7 @@ class Job:
 
     ``inputs`` are pictures or feature files, in order; ``record`` is what the model will say of their origin and of the
     network. ``part`` is the folder of what has been done; it is there. ``tell`` takes lines for the user.
+    ``output`` is the place of the model, which the job does not write; ``dataset`` the data set that has the inputs.
     """
 
     configuration: Configuration
@@ -30,3 +32,5 @@ class Job:
     run_batches: RunBatches
     progress: Progress
     tell: Callable[[str], None]
+    output: Path = Path("model.safetensors")
+    dataset: Dataset | None = None

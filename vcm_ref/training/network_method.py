@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from safetensors.torch import load, save
 from torch import Tensor
 
-from vcm_ref.atomic import atomic_file, companion
+from vcm_ref.atomic import atomic_file
 from vcm_ref.configuration import Configuration
 from vcm_ref.configuration.sections import Training
 from vcm_ref.errors import ConfigError, reason
@@ -19,6 +19,7 @@ from vcm_ref.network import Network, load_network
 from vcm_ref.provenance import versions
 from vcm_ref.task.dataset import Dataset
 
+from .beside import files_beside
 from .curve import draw_curve, need_matplotlib
 from .examples import StoredExamples, split
 from .export import Exported, export
@@ -88,11 +89,6 @@ def train_network(
         "versions": versions(),
     }
     return Trained(exported, result, record)
-
-
-def files_beside(output: Path) -> list[Path]:
-    """The files that stand beside a model: its record, the curve of its losses, and its weights in float32."""
-    return [companion(output), *(output.with_name(output.name + end) for end in (".png", ".weights.safetensors"))]
 
 
 def write_beside(output: Path, trained: Trained) -> None:
