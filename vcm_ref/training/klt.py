@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 from ..bitstream.elements import MAX_COMPONENTS
 from ..bitstream.values import Layer
 from ..codec.coefficients import count_contexts, scales_of, table_tensors
-from ..conversion.levels import in_steps, quantise_levels
+from ..conversion.levels import in_steps, quantise_levels, step_size
 from ..conversion.reduction import Klt
 from ..conversion.reduction.klt import FRACTION, LAYER_FRACTION, SCALE_FRACTION, first_step, given_numbers
 from ..conversion.reduction.klt_model import MAX_GAIN, MAX_SHIFT, KltModel, LayerModel, LinearMap
 from ..errors import ConfigError
 from .inputs import features_of, network_text
 from .job import Job
+from .klt_figure import can_draw, draw_components
 from .moments import blocks, fraction_bits, integers, mean_and_covariance, moments
 from .record import metadata
 from .sums import Sums, summed
@@ -83,6 +84,7 @@ def train(job: Job) -> bytes:
     trained, shape = learn(job)
     for line in energies(trained):
         job.tell(line)
+    draw(trained, job)
     stage = Klt(trained.model.components, list(shape.shifts))
     scales = scales_of(np.sqrt(trained.variances / 2))  # the mean magnitude of a Laplacian variable
     bare = trained.model.to_bytes({}, {})
@@ -254,6 +256,19 @@ def energies(trained: Trained) -> list[str]:
         bits = [float(ideal_bits(trained.variances[:count], 2.0 ** ((qp - 32) / 6)).sum()) for qp in (26, 32, 38, 44)]
         lines.append(f"{count:10}  {share:6.4f}  " + "  ".join(f"{one:8.1f}" for one in bits))
     return lines
+
+
+def files_beside(output: Path) -> list[Path]:
+    """The figure, where one can be drawn."""
+    return [output.with_name(output.name + ".png")] if can_draw() else []
+
+
+def draw(trained: Trained, job: Job) -> None:
+    """Write the figure of the components."""
+    for path in files_beside(job.output):
+        shares = np.cumsum(trained.variances) / (trained.energy or 1.0)
+        bits = {qp: ideal_bits(trained.variances, step_size(qp)).tolist() for qp in TABLE_QPS}
+        draw_components(path, shares.tolist(), bits)
 
 
 def ideal_bits(variances: Vector, step: float) -> Vector:

@@ -35,4 +35,4 @@ def _network(job: Job) -> bytes:
     return trained.exported.data
 
 
-METHODS = {"klt": Method(klt.train, lambda output: []), "network": Method(_network, files_beside)}
+METHODS = {"klt": Method(klt.train, klt.files_beside), "network": Method(_network, files_beside)}
