@@ -13,7 +13,6 @@ of Annex A, which are read out of ../docs/bitstream.md. It has no models of its 
 """
 
 import argparse
-import bisect
 import bz2
 import contextlib
 import functools
@@ -33,6 +32,7 @@ from typing import BinaryIO
 
 import mini_graph
 import mini_klt
+import mini_levels
 import numpy as np
 
 # Clause 7: code points; the name of an inner codec, its NAL unit types of parameter sets and of access unit delimiters.
@@ -146,6 +146,7 @@ def bitstream(data: bytes) -> Iterator[Group]:
         group = group_header(payload, header)
         check_level(group, header)
         graphs(group, header, models)
+        level_tables(group, header, models)
         bases = {codec: [(0, 0), *annex_a(codec)] for codec in header.codecs & {HEVC, VVC}}
         group.inner_streams = []
         for tensors, size in zip(header.substreams, group.sizes, strict=True):
@@ -352,7 +353,7 @@ def tensor_format(r: Reader) -> SimpleNamespace:
     if form.inner_codec_idc == COEFFICIENTS:  # clause 7.22
         require(form.n == 16, "levels whose bit depth is not 16")
         form.qp, *form.offsets = r.u("level_qp", 6), r.u("level_offset_one", 5) - 8, r.u("level_offset_more", 5) - 8
-        require(not r.u("model_tables_flag", 1), "the tables of a model, where the last stage has none")
+        form.model_tables = r.u("model_tables_flag", 1)
         form.picture_before = r.u("picture_before_flag", 1)
         form.range_scope_idc, form.reorder_coding_idc, form.packing_idc = FIXED, NONE, FRAMES
         form.fixed = [(0.0, 2.0 ** (form.qp // 6 - 17))]
@@ -644,8 +645,10 @@ def decode(groups: Iterable[Group], planes: BinaryIO | None, folder: Path) -> No
             header = group.header
             clips = []
             for tensors, stream, size in zip(header.substreams, group.inner_streams, group.sizes, strict=True):
-                inner_decoder = {LOSSLESS: lossless, COEFFICIENTS: levels}.get(tensors[0].inner_codec_idc, ffmpeg)
-                skipped = planes and inner_decoder != levels
+                level_decoder = functools.partial(levels, group)
+                decoders = {LOSSLESS: lossless, COEFFICIENTS: level_decoder}
+                inner_decoder = decoders.get(tensors[0].inner_codec_idc, ffmpeg)
+                skipped = planes and inner_decoder != level_decoder
                 clips.append(None if skipped else inner_decoder(stream, size, tensors[0]))
             for p, picture in enumerate(group.pictures):
                 tensors = {}
@@ -686,7 +689,7 @@ def restored(tensors: list[np.ndarray], header: Header, group: Group, picture: P
     """Clauses 8.9 and 8.6: the layers, tier T2."""
     forms = [tensor.format for tensor in header.tensors]
     current = [
-        (level_samples(q.astype(np.int64), form), pairs, 1)
+        (mini_levels.samples(q.astype(np.int64), form.qp, form.offsets), pairs, 1)
         if form.inner_codec_idc == COEFFICIENTS
         else (q.astype(np.int64), pairs, (1 << form.n) - 1)
         for q, pairs, form in zip(tensors, picture.ranges, forms, strict=True)
@@ -737,12 +740,6 @@ def resized(q: np.ndarray, pairs: list[tuple[float, float]], divisor: int, shift
     return interpolated(interpolated(q, 1, size[0], f), 2, size[1], f), pairs, divisor * (2 * f) ** 2
 
 
-def level_samples(v: np.ndarray, form: SimpleNamespace) -> np.ndarray:
-    """Clause 8.10.1."""
-    moved = 32 * np.abs(v) + np.where(np.abs(v) > 1, form.offsets[1], form.offsets[0])
-    return np.sign(v) * moved * (102, 114, 128, 144, 161, 181)[form.qp % 6]
-
-
 def interpolated(q: np.ndarray, axis: int, size: int, f: int) -> np.ndarray:
     """Clause 8.9, RESIZE: along one axis."""
     t, last = 2 * np.arange(size) + 1 - f, q.shape[axis] - 1
@@ -758,118 +755,28 @@ def given_planes(planes: BinaryIO, size: tuple[int, int, int]) -> np.ndarray:
     return frames.reshape(size)
 
 
-def levels(coded: InnerStream, size: tuple[int, int, int], tensor: Tensor) -> np.ndarray:
-    """Clause 8.10, level by level."""
-    decoder, v = LevelDecoder(coded[0]), np.zeros(size, "<i4")
-    before = None
-    for picture in v.reshape(-1, tensor.channels, *size[1:]):
-        decoder.picture(picture, before)
-        before = picture if tensor.format.picture_before else None
-    ends = decoder.offset < 1 << 24 and len(decoder.data) == 1 + decoder.shifted
-    require(ends, "a stream of levels does not end where they do")
-    return v
+def level_tables(group: Group, header: Header, models: dict[int, tuple[int, bytes, bytes]]) -> None:
+    """Clauses 7.22 and 8.10.5: the tables of each tensor of levels, None where they are the default ones."""
+    group.tables, first = {}, 0
+    for tensor in header.tensors:
+        if getattr(tensor.format, "model_tables", 0):
+            require(header.stages and hasattr(header.stages[-1], "model_id"), "tables of a model where there is none")
+            data = models.get(header.stages[-1].model_id, (0, b"", b""))[2]
+            own = first, tensor.channels, tensor.format.qp
+            try:
+                group.tables[tensor.name] = mini_levels.tables(mini_graph.model_tensors(data), *own)
+            except ValueError as error:
+                raise Refused(f"a model: {error}", BITSTREAM_ERROR) from error
+        first += tensor.channels
 
 
-class LevelDecoder:
-    """Clause 8.10: the arithmetic decoder, and the counts of contexts, whose names begin with what they decide."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data, self.shifted = data, 0
-        self.range, self.offset = 1 << 32, int.from_bytes((data + bytes(3))[:4], "big")
-        require(data, "a stream of levels without a byte")
-        starts = [8, *THRESHOLDS]
-        self.counts = {("above", k, 0, i): [16384 // (1024 + starts[i]), 16] for k in range(3) for i in range(64)}
-        self.row: list[tuple[tuple, int]] = []
-
-    def shift(self) -> None:
-        while self.range < 1 << 24:
-            self.shifted += 1
-            require(self.shifted < len(self.data), "a stream of levels ends too early")
-            behind = self.shifted + 3 >= len(self.data)
-            self.offset = self.offset << 8 | (0 if behind else self.data[self.shifted + 3])
-            self.range <<= 8
-
-    def bit(self, *contexts: tuple) -> int:
-        z, a = (sum(self.counts.get(context, (0, 0))[part] for context in contexts) for part in (0, 1))
-        bound = (self.range >> 16) * min(max((65536 * z + 32768) // (a + 1), 16), 65520)
-        b = int(self.offset >= bound)
-        self.offset, self.range = (self.offset - bound, self.range - bound) if b else (self.offset, bound)
-        self.row += [(context, b) for context in contexts]
-        self.shift()
-        return b
-
-    def bits(self, n: int) -> int:
-        self.range >>= n
-        number, self.offset = divmod(self.offset, self.range)
-        require(number < 1 << n, "a number lies outside its range")
-        self.shift()
-        return number
-
-    def learn(self) -> None:
-        for context, b in self.row:
-            counts = self.counts.setdefault(context, [0, 0])
-            counts[:] = counts[0] + 1 - b, counts[1] + 1
-        for context in {context for context, _ in self.row}:
-            if self.counts[context][1] > 255:
-                self.counts[context] = [count >> 1 for count in self.counts[context]]
-        self.row = []
-
-    def picture(self, v: np.ndarray, before: np.ndarray | None) -> None:
-        """Clauses 8.10.2 and 8.10.3."""
-        components, h, w = v.shape
-        starts = [0]
-        while starts[-1] < components:
-            starts.append(min(starts[-1] + min(max(starts[-1], 1), 24), components))
-        used = self.bits((len(starts) - 1).bit_length())
-        require(used < len(starts), "more bands than there are")
-        for first, end in itertools.pairwise(starts[: used + 1]):
-            k = min(first, 24)
-            e = np.pad(np.abs(v[first - k : first]).sum(0, dtype=np.int64), 1)
-            around = 4 * e[1:-1, 1:-1] + e[:-2, 1:-1] + e[2:, 1:-1] + e[1:-1, :-2] + e[1:-1, 2:]
-            density, average = around * 128 // max(k, 1), 1024 * int(e.sum()) // (max(k, 1) * h * w)
-            for y in range(h):
-                for c in range(first, end):
-                    expected = average if first else 1024
-                    if before is not None:
-                        expected = 1024 * int(np.abs(before[c]).sum(dtype=np.int64)) // (h * w)
-                    rows = 1024 * int(np.abs(v[c, :y]).sum(dtype=np.int64))
-                    rate = (40 * expected + rows) // (40 + y * w)
-                    for x in range(w):
-                        place = rate, int(density[y, x]), average, None if before is None else int(before[c, y, x])
-                        v[c, y, x] = self.level(v[c], y, x, c, *place)
-                self.learn()
-        require(not used or v[starts[used - 1] :].any(), "the last band that is coded has no level")
-
-    def level(self, m: np.ndarray, y: int, x: int, c: int, rate: int, density: int, average: int, b: int | None) -> int:
-        def at(dy: int, dx: int) -> int:
-            return int(m[y + dy, x + dx]) if y + dy >= 0 and 0 <= x + dx < m.shape[1] else 0
-
-        n, left = abs(at(-1, 0)), min(abs(at(0, -1)), 2)
-        likely = (rate + 16) * density // (average + 16)
-        mean = 20 * rate + 1024 * (36 * n + 9 * (abs(at(-1, -1)) + abs(at(-1, 1)) + abs(at(-2, 0)))) + 100 * likely
-        middle = min(level_class(density) // 4, 9)
-        if b is not None:
-            mean, middle = mean // 2 + 96 * 1024 * abs(b), min(abs(b), 9)
-        sets = [level_class((mean >> 8) + 160 * left), 30 * min(level_class(rate) // 2, 19) + 10 * left + middle]
-        sets.append(4 * (level_class(likely) // 2) + min(n + left, 3))
-        magnitude = 0
-        while magnitude < 3 and self.bit(*(("above", magnitude, *one) for one in enumerate(sets))):
-            magnitude += 1
-        if magnitude == 3:
-            length = 0
-            while length < 15 and self.bit(("length", sets[0] // 4, length)):
-                length += 1
-            magnitude = 2 + (1 << length) + self.bits(length)
-            require(magnitude < 65536, "a level of 65536 or more")
-        signs = 3 * np.sign(at(0, -1)) + np.sign(at(-1, 0) if b is None else b)
-        return -magnitude if magnitude and self.bit(("sign", 0, signs), ("sign", 1, c)) else magnitude
-
-
-THRESHOLDS = [(4 + i % 4) << (i // 4 + 2) for i in range(63)]
-
-
-def level_class(mean: int) -> int:
-    return bisect.bisect_right(THRESHOLDS, mean)
+def levels(group: Group, coded: InnerStream, size: tuple[int, int, int], tensor: Tensor) -> np.ndarray:
+    """Clause 8.10."""
+    tables = group.tables.get(tensor.name)
+    try:
+        return mini_levels.decode(coded[0], size, tensor.channels, tensor.format.picture_before, tables)
+    except ValueError as error:
+        raise Refused(f"levels: {error}", BITSTREAM_ERROR) from error
 
 
 def lossless(coded: InnerStream, size: tuple[int, int, int], tensor: Tensor) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import CONFIGURATIONS, make_features
 
+from vcm_ref.bitstream.stream import BitstreamReader, CodedGroup
 from vcm_ref.configuration import Configuration, load_configuration
 from vcm_ref.decoder import DecodedPicture, Decoder
 from vcm_ref.encoder import Encoder
@@ -52,7 +53,7 @@ def test_a_group_decodes_as_its_pictures_do(codec: str) -> None:
     """Tensors of pictures coded together are those of pictures coded one by one; lossless, to the last sample."""
     pictures = tuple(make_features(16, 20, 24, seed=seed) for seed in range(3))
     mode = [] if codec == "lossless" else ["codec.mode=RA"]
-    configuration = configured(f"codec.name={codec}", *mode)
+    configuration = configured(f"codec.name={codec}", "group_parameters=own", *mode)
     together = decoded(coded(configuration, pictures[:2], pictures[2:]))
     alone = decoded(coded(configuration, *((picture,) for picture in pictures)))
     assert [picture.verified for picture in together] == [True] * 3
@@ -65,6 +66,26 @@ def test_a_group_decodes_as_its_pictures_do(codec: str) -> None:
                 np.testing.assert_array_equal(one.features.layers[name], other.features.layers[name])
 
 
+def test_a_group_has_the_ranges_of_all_and_the_order_of_the_first() -> None:
+    pictures = tuple(make_features(16, 8, 12, seed=seed) for seed in (1, 2))
+    data = coded(configured("group_parameters=common"), pictures)
+    reader = BitstreamReader(io.BytesIO(data))
+    group = next(iter(reader.groups()))
+    for number, layer in enumerate(pictures[0].layers):
+        lowest = min(float(picture.layers[layer].min()) for picture in pictures)
+        highest = max(float(picture.layers[layer].max()) for picture in pictures)
+        first, second = (picture.tensors[number] for picture in group.header.pictures)
+        assert first.ranges == second.ranges == [(lowest, highest)]
+        # `mean`: the brightest map first
+        assert first.order == np.argsort(-pictures[0].layers[layer].mean(axis=(1, 2)), kind="stable").tolist()
+        assert second.order == first.order
+    for found, picture in zip(decoded(data), pictures, strict=True):
+        for layer, values in picture.layers.items():
+            assert np.abs(found.features.layers[layer] - values).max() <= (values.max() - values.min()) / 1000
+    own = next(iter(BitstreamReader(io.BytesIO(coded(configured("group_parameters=own"), pictures))).groups()))
+    assert own.header.pictures[0].tensors[0].ranges != own.header.pictures[1].tensors[0].ranges
+
+
 def test_the_report_of_a_group_is_on_all_its_pictures() -> None:
     file = io.BytesIO()
     encoder = Encoder(configured(), file)
@@ -74,6 +95,34 @@ def test_the_report_of_a_group_is_on_all_its_pictures() -> None:
     assert report.pixels == 2 * features.height * features.width
     assert report.later_t1_digests == [report.t1_digests]
     assert sum(encoder.writer.part_bits.values()) == 8 * len(file.getvalue())
+
+
+@pytest.mark.parametrize(("first", "last"), [(0, 6), (0, 1), (1, 2), (1, 5), (3, 5), (5, 6)])
+def test_of_wanted_pictures_only_their_groups_are_decoded(
+    first: int, last: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = tuple(make_features(16, 8, 12, seed=seed) for seed in range(6))
+    groups = [(0, 1), (2, 3, 4), (5,)]
+    data = coded(configured(), *(tuple(pictures[number] for number in group) for group in groups))
+    expected = decoded(data)
+    count = 0
+
+    def counted(decoder: Decoder, group: CodedGroup) -> Any:
+        nonlocal count
+        count += 1
+        return substreams(decoder, group)
+
+    substreams = Decoder._decode_substreams
+    monkeypatch.setattr(Decoder, "_decode_substreams", counted)
+    found = list(Decoder(io.BytesIO(data)).pictures(range(first, last)))
+    assert count == sum(1 for group in groups if {*group} & {*range(first, last)})
+    for one, other in zip(found, expected[first:last], strict=True):
+        for name, tensor in one.quantised.items():
+            np.testing.assert_array_equal(tensor, other.quantised[name])
+    # A group's report stands once, with the number of its pictures.
+    assert sum(bool(picture.report.substreams) for picture in found) == count
+    if (first, last) == (0, 6):
+        assert [picture.report.pictures for picture in found] == [2, 0, 3, 0, 0, 1]
 
 
 def test_pictures_of_other_sizes_are_other_groups() -> None:

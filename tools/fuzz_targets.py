@@ -242,6 +242,16 @@ def _made(target: str) -> Iterator[tuple[str, bytes]]:
             (12, "layer", "none", ["packing.method=stacked", "digest_length=0"]),
         )
     ]
+    reduced = [
+        ["reduction.method=resize", "reduction.factor={p2: 2}", "quantisation.bit_depth=8"],
+        ["reduction.method=pca", "reduction.components=1", "digest_length=0"],
+        ["reduction.method=pca", "reduction.components={p2: 3, p3: 0}", "quantisation.bit_depth=12"],
+        [
+            "reduction.method=pca",
+            "reduction.components=2",
+            'codec.name={"*.coefficients": coefficients, default: lossless}',
+        ],
+    ]
     video = [
         ["order.method=mean", "codec.qp=40", *more]
         for more in (
@@ -256,6 +266,8 @@ def _made(target: str) -> Iterator[tuple[str, bytes]]:
         stacked = "packing.method=stacked" in settings
         grid = f"packing.grid=2x{2 if stacked else 1}"
         yield f"lossless-{index}", _coded(["codec.name=lossless", grid, *settings], 1 + index % 2, 1 + index % 2)
+    for index, settings in enumerate(reduced if target != "decode-video" else []):
+        yield f"reduced-{index}", _coded(["codec.name=lossless", "order.method=none", *settings], 2, 1 + index % 2)
     if target != "decode-video":
         for label, data in graphs():
             yield f"graph-{label}", data

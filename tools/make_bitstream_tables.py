@@ -112,6 +112,7 @@ _SPELLINGS = (
     (r"\b(packing|range_scope|reorder_coding|inner_codec)\b", r"\1_idc"),
     (r"^inner_codec_idc\.is_video$", "inner_codec_idc == HEVC || inner_codec_idc == VVC"),
     (r"^source\b", "model_idc"),
+    (r"^components\b", "pca_components"),
     (r"^t2_digest$", "t2_digest_flag"),
     (r"\bhas_choice\(grid, channels\)", "1 < columns * rows && columns * rows < C"),
     (r" and ", " && "),

@@ -41,8 +41,8 @@ class DecodedPicture:
 
     ``planes`` (T0): the inner planes uint16 ``(F, H, W)`` of each substream, by its number; levels have none.
     ``quantised`` (T1): each coded tensor ``(C, H, W)``, uint16, or int32 for levels. ``features`` (T2): the restored
-    layers, float32. ``report`` is on the whole group for its first picture, and empty for the others. ``verified`` says
-    whether digests were compared.
+    layers, float32. ``report`` is on the whole group for the first of its pictures that was asked for, and empty for
+    the others. ``verified`` says whether digests were compared.
     """
 
     planes: dict[int, IntegerTensor]
@@ -91,34 +91,47 @@ class Decoder:
                     memory_limit=self.limits.inner_bytes,
                 )
 
-    def pictures(self) -> Iterator[DecodedPicture]:
-        """The pictures in order, each group decoded when its first is asked for."""
+    def pictures(self, wanted: range | None = None) -> Iterator[DecodedPicture]:
+        """The pictures in order, each group decoded when its first is asked for.
+
+        Of ``wanted``, the numbers of pictures, groups that have none of them are parsed and not decoded. Where inner
+        planes are given, all pictures must be wanted.
+        """
+        first = 0
         for coded in self.reader.groups():
-            yield from self.decode(coded)
+            count = len(coded.header.pictures)
+            own = range(count) if wanted is None else _overlap(wanted, first, count)
+            if own:
+                yield from self.decode(coded, own)
+            first += count
         if self._planes is not None:
             self._planes.check_end()
 
-    def decode(self, coded: CodedGroup) -> Iterator[DecodedPicture]:
-        """The pictures of one group that the reader has parsed."""
+    def decode(self, coded: CodedGroup, wanted: range | None = None) -> Iterator[DecodedPicture]:
+        """The pictures of one group that the reader has parsed, or of those the ``wanted`` ones, counted from 0."""
         header, group = self.header, coded.header
         chain = self._chain_for(coded.models)
         decoded = self._decode_substreams(coded)
         reports = substream_reports(header, coded, [None] * len(decoded), [seconds for _, seconds in decoded])
         tensors_shapes, layers_shapes = tensor_shapes(header, group), layer_shapes(header, group)
         pictures = split_pictures([planes for planes, _ in decoded], len(group.pictures))
-        for number, (picture, planes) in enumerate(zip(group.pictures, pictures, strict=True)):
+        numbers = range(len(group.pictures)) if wanted is None else wanted
+        for number in numbers:
+            picture, planes = group.pictures[number], pictures[number]
             side = side_of(header, picture)
             tensors = chain.to_tensors(planes, tensors_shapes, side.orders)
             digests = _verify_t1(tensors, coded.digests[number] if coded.digests else None)
             layers = chain.to_layers(tensors, side.ranges, layers_shapes)
             if header.t2_digest:
                 _verify_t2(layers, coded.digests[number])
+            leads = number == numbers[0]
             report = PictureReport(
                 group.height,
                 group.width,
-                reports if number == 0 else [],
-                coded.part_bits if number == 0 else Counter(),
+                reports if leads else [],
+                coded.part_bits if leads else Counter(),
                 digests,
+                pictures=len(group.pictures) if leads else 0,
             )
             features = FeatureSet(group.height, group.width, layers)
             t0 = {place: own for place, own in enumerate(planes) if own.dtype == np.uint16}
@@ -164,6 +177,11 @@ class Decoder:
             if codec in _OWN_CODECS:  # their formats are the specification's own
                 raise BitstreamError(str(error), clause=_OWN_CODECS[codec]) from error
             raise
+
+
+def _overlap(wanted: range, first: int, count: int) -> range:
+    """Which pictures of a group of ``count``, whose first is number ``first``, are wanted; counted within the group."""
+    return range(max(wanted.start - first, 0), min(wanted.stop - first, count))
 
 
 def _verify_t1(tensors: dict[str, IntegerTensor], expected: PictureDigests | None) -> dict[str, str]:

@@ -16,6 +16,7 @@ from .bitstream.levels import Level, level_for, levels, needs_of, together
 from .bitstream.stream import BitstreamWriter, CodedGroup
 from .bitstream.substreams import to_inner_stream, to_substream
 from .bitstream.values import InnerCodecId, IntegerTensor, ReorderCoding
+from .codec import InnerDecoder, InnerEncoder
 from .codec.coefficients import LevelCodec
 from .configuration import Configuration
 from .conversion.chain import Chain, ConvertedPicture, split_pictures, to_picture_header
@@ -78,7 +79,7 @@ class Encoder:
         pictures of one group of different sizes; :class:`~vcm_ref.errors.CodecError` where the inner codec fails.
         """
         group = self._group_of(pictures)
-        converted = [self.convert(features) for features in pictures]
+        converted = self._convert_group(pictures)
         header = self.settings.header
         group.pictures = [to_picture_header(header, picture.side) for picture in converted]
         writer = self._writer_for(group)
@@ -94,6 +95,11 @@ class Encoder:
         """Conversion alone, which writes nothing: reduction, ranges, quantisation, channel order, packing."""
         settings = self._settings_for(features)
         return self._chain.forward(features.layers, settings.choices)
+
+    def _convert_group(self, pictures: Sequence[FeatureSet]) -> list[ConvertedPicture]:
+        if len(pictures) > 1 and self.configuration.get("group_parameters") == "common":
+            return self._chain.forward_group([features.layers for features in pictures], self.settings.choices)
+        return [self.convert(features) for features in pictures]
 
     def close(self) -> None:
         """Complete the bitstream."""
@@ -134,17 +140,20 @@ class Encoder:
         samples = sum(clip.size for clip in frames)
         header = self.settings.header
 
-        def code(clip: IntegerTensor, geometry: SubstreamGeometry, qp: int, members: list[int]) -> _Coded:
-            if members[0] in self._levels:
+        def code(
+            clip: IntegerTensor, geometry: SubstreamGeometry, encoder: InnerEncoder | None, qp: int, members: list[int]
+        ) -> _Coded:
+            if encoder is None:
                 coded = _code_levels(
                     self._levels[members[0]], clip.astype(np.int32, copy=False), bool(header.digest_length)
                 )
             else:
-                coded = _code_substream(self.settings, clip.astype(np.uint16, copy=False), geometry, qp)
+                verifier = self.settings.verifiers.get(encoder.codec_id)
+                coded = _code_substream(encoder, verifier, clip.astype(np.uint16, copy=False), geometry, qp)
             self._progress(clip.size / samples)
             return coded
 
-        jobs = zip(frames, geometries, self.settings.qps, header.substreams, strict=True)
+        jobs = zip(frames, geometries, self.settings.inner_encoders, self.settings.qps, header.substreams, strict=True)
         return run_together([partial(code, *job) for job in jobs])
 
     def _settings_for(self, features: FeatureSet) -> CodingSettings:
@@ -197,17 +206,20 @@ def _code_levels(codec: LevelCodec, levels: NDArray[np.int32], digests: bool) ->
 
 
 def _code_substream(
-    settings: CodingSettings, frames: NDArray[np.uint16], geometry: SubstreamGeometry, qp: int
+    encoder: InnerEncoder,
+    verifier: InnerDecoder | None,
+    frames: NDArray[np.uint16],
+    geometry: SubstreamGeometry,
+    qp: int,
 ) -> _Coded:
     """Code one substream, and decode what will be stored of it where a digest is due."""
     codec = geometry.tensor.format.inner_codec
-    assert settings.inner_encoder is not None, "only levels need no inner encoder"
-    inner_stream = settings.inner_encoder.encode(frames, geometry.tensor.mode, qp)
+    inner_stream = encoder.encode(frames, geometry.tensor.mode, qp)
     stored = to_substream(codec, inner_stream)
-    if settings.verifier is None:
+    if verifier is None:
         return _Coded(len(inner_stream), stored, None)
     count, height, width = frames.shape
-    decoded = settings.verifier.decode(to_inner_stream(codec, stored), count, height, width, geometry.inner_bit_depth)
+    decoded = verifier.decode(to_inner_stream(codec, stored), count, height, width, geometry.inner_bit_depth)
     return _Coded(len(inner_stream), stored, decoded)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .bitstream.headers import LevelFormat, Model, StreamHeader, TensorHeader, format_of_levels
+from .bitstream.headers import LevelFormat, Model, StreamHeader, TensorFormat, format_of_levels
 from .codec.coefficients.rdoq import choose_levels
 from .configuration import Configuration
 from .conversion.chain import LevelChoice
@@ -23,8 +23,8 @@ _ROUNDING_OFFSET = 0.3
 _OFFSETS_OF_CHOICE = (2, 2)
 
 
-def level_tensors(configuration: Configuration, qps: Sequence[int], model_tables: bool) -> list[TensorHeader]:
-    """The header of each tensor, coded with these QPs. Raises :class:`~vcm_ref.errors.ConfigError`."""
+def level_format(configuration: Configuration, qp: int, model_tables: bool) -> TensorFormat:
+    """The format of a tensor that is coded with this QP. Raises :class:`~vcm_ref.errors.ConfigError`."""
     offset = configuration.get("codec.rounding_offset")
     if configuration.get("codec.rdoq", _WEIGHT) > 0:
         if offset is not None:
@@ -32,7 +32,7 @@ def level_tensors(configuration: Configuration, qps: Sequence[int], model_tables
         offsets = _OFFSETS_OF_CHOICE
     else:
         offsets = _offsets_of_rounding(_ROUNDING_OFFSET if offset is None else offset)
-    return [TensorHeader(format_of_levels(LevelFormat(qp, offsets, model_tables))) for qp in qps]
+    return format_of_levels(LevelFormat(qp, offsets, model_tables))
 
 
 def level_choice(configuration: Configuration, header: StreamHeader, models: Sequence[Model]) -> LevelChoice:

@@ -10,7 +10,7 @@ from .configuration import Configuration
 from .configuration.sections import WITH_MODEL
 from .errors import ModelError, NetworkError
 from .models.choice import named_model, shipped_model
-from .network import weights_files
+from .network import layer_files
 from .network.weights_files import files_digest
 
 
@@ -30,7 +30,7 @@ def with_model(configuration: Configuration, network: Mapping[str, Any] | None =
         else:
             options = dict(network or configuration.get("network"))
             name = options.pop("name")
-            found = weights_files(name, options)
+            found = layer_files(name, options)
             digest = shipped_model(method, name, files_digest(found) if found else "")
     except (ModelError, NetworkError) as error:
         raise configuration.error("reduction.model", str(error)) from error

@@ -15,8 +15,10 @@ from .configuration import Configuration
 from .conversion.reduction import Klt, Network, Resize, Stage
 from .conversion.reduction.klt_model import KltModel
 from .errors import ModelError
+from .feature_set import FeatureSet
 from .models.choice import named_model
 from .models.tensors import read_metadata, read_tensors
+from .pca_settings import pca_stage
 
 
 class Reduction(NamedTuple):
@@ -26,9 +28,15 @@ class Reduction(NamedTuple):
     models: list[Model]
 
 
-def reduction_for(configuration: Configuration, layers: Sequence[Layer]) -> Reduction:
-    """The reduction of pictures with these layers. Raises :class:`~vcm_ref.errors.ConfigError`."""
-    return METHODS[configuration.get("reduction.method", "none")](configuration, layers)
+def reduction_for(configuration: Configuration, layers: Sequence[Layer], features: FeatureSet) -> Reduction:
+    """The reduction of pictures with these layers, of which the first is that of ``features``.
+
+    Raises :class:`~vcm_ref.errors.ConfigError`.
+    """
+    method = configuration.get("reduction.method", "none")
+    if method == "pca":
+        return Reduction([pca_stage(configuration, features)], [])
+    return METHODS[method](configuration, layers)
 
 
 def chosen_model(configuration: Configuration, kind: int, number: int = 0) -> Model:
@@ -66,7 +74,11 @@ def _klt(configuration: Configuration, layers: Sequence[Layer]) -> Reduction:
         shifts = known.shifts(layers)
     except ModelError as error:
         raise configuration.error("reduction.model", f"the model does not fit: {error}{_trained_for(model)}") from error
-    components = configuration.get("reduction.components") or _worthwhile(configuration, known, model.data)
+    components = configuration.get("reduction.components")
+    if components is None:
+        components = _worthwhile(configuration, known, model.data)
+    if not isinstance(components, int) or components == 0:
+        raise configuration.error("reduction.components", "is by layer, or 0; the KLT is of all layers together")
     if components > known.components:
         raise configuration.error("reduction.components", f"the model has {known.components} components")
     return Reduction([Klt(components, shifts, model.number)], [model])

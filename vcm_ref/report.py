@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from math import prod
 
 from .bitstream.elements import Part
@@ -34,6 +35,7 @@ class PictureReport:
     ``t1_digests`` are the first picture's, by coded tensor; ``later_t1_digests`` those of the others.
     ``rhee2022_bits`` is the rate in the accounting of Rhee, Lee, Kim 2022, and ``han2022_bits`` in that of Han et al.
     2022 (Table 3): the bit depth times the samples of the coded tensors, as if nothing coded them.
+    Of a group that was decoded, the first picture has the report, with the number of ``pictures``; the others have 0.
     """
 
     height: int
@@ -100,17 +102,35 @@ def picture_table(report: PictureReport) -> str:
     return tabulate(rows, headers, floatfmt=("", "", "", "", "", ".4f", ".2f"), disable_numparse=[0, 1, 2, 3])
 
 
-def totals_table(part_bits: Mapping[Part, int], pixels: int) -> str:
-    """The share of each part of the rate, and the whole: bytes, bpp, percent. ``pixels`` is of all pictures."""
+def totals_table(part_bits: Mapping[Part, int], pixels: int, seconds: Fraction | None = None) -> str:
+    """The share of each part of the rate, and the whole: bytes, bpp, percent. ``pixels`` is of all pictures.
+
+    ``seconds`` is how long the sequence lasts that the pictures are, if they are one; then there is kbit/s as well.
+    """
     from tabulate import tabulate
 
     total = sum(part_bits.values())
     rows = [(part.value, part_bits.get(part, 0)) for part in Part if part_bits.get(part, 0)]
     rows.append(("total", total))
+    columns = {"part": "", "bytes": "", "bpp": ".4f", **({"kbit/s": ".2f"} if seconds else {}), "%": ".1f"}
     return tabulate(
-        [(name, f"{bits / 8:.1f}".removesuffix(".0"), bits / pixels, 100 * bits / total) for name, bits in rows],
-        ("part", "bytes", "bpp", "%"),
-        floatfmt=("", "", ".4f", ".1f"),
-        colalign=("left", "right", "right", "right"),
+        [
+            (
+                name,
+                f"{bits / 8:.1f}".removesuffix(".0"),
+                bits / pixels,
+                *([kilobits_a_second(bits, seconds)] if seconds else []),
+                100 * bits / total,
+            )
+            for name, bits in rows
+        ],
+        tuple(columns),
+        floatfmt=tuple(columns.values()),
+        colalign=("left", *["right"] * (len(columns) - 1)),
         disable_numparse=[1],
     )
+
+
+def kilobits_a_second(bits: int, seconds: Fraction) -> float:
+    """A rate in kbit/s, of 1000 bits each."""
+    return float(bits / seconds / 1000)

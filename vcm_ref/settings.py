@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from . import level_settings
 from .bitstream.elements import MAX_CHANNELS, MAX_LAYERS, MAX_NAME, MAX_SIZE
 from .bitstream.headers import Model, Pair, StreamHeader, TensorFormat, TensorHeader, has_choice
 from .bitstream.levels import profile_for
 from .bitstream.syntax import NAME_CHARACTERS
 from .bitstream.values import Allocation, Grid, InnerCodecId, Layer, Mode, Packing, RangeScope, ReorderCoding, Shape
-from .codec import InnerDecoder, InnerEncoder, make_decoder, make_encoder
+from .codec import InnerDecoder, InnerEncoder, make_decoder
 from .codec.coefficients.tables import CONTEXT_COUNTS
 from .configuration import Configuration, parse_grid
 from .conversion.chain import Choices
 from .conversion.grids import check_grid, frame_grid, stacked_grids
-from .conversion.parallel import core_count
 from .conversion.quantisation import RANGE_PROFILES, Rounding
 from .conversion.reduction import Stage
 from .errors import ConfigError, DatasetError
 from .feature_set import FeatureSet
+from .inner_encoders import encoders_for
+from .level_settings import HIGHEST_QP, level_choice, level_format
 from .models.tensors import read_tensors
 from .reduction_settings import reduction_for
 
@@ -43,20 +43,16 @@ _FLOAT32_MAX = 3.4028234663852886e38
 class CodingSettings:
     """Parameters of the stages: the stream header, models, the encoder's own choices, and the inner codec.
 
-    ``qps`` has an entry for each substream; ``verifier`` decodes what was coded, for the digests. Levels need
-    neither ``inner_encoder`` nor ``verifier``.
+    ``qps`` and ``inner_encoders`` have an entry for each substream; ``verifiers`` decode what was coded, for digests.
+    Levels need neither.
     """
 
     header: StreamHeader
     models: list[Model]
     choices: Choices
     qps: list[int]
-    inner_encoder: InnerEncoder | None
-    verifier: InnerDecoder | None
-
-    def describe_codec(self) -> dict[str, str]:
-        """Name, version and every option that shapes the inner streams, to be saved beside results."""
-        return {"encoder": level_settings.NAME} if self.inner_encoder is None else self.inner_encoder.describe()
+    inner_encoders: list[InnerEncoder | None]
+    verifiers: dict[InnerCodecId, InnerDecoder]
 
 
 def settings_for(configuration: Configuration, features: FeatureSet) -> CodingSettings:
@@ -68,37 +64,65 @@ def settings_for(configuration: Configuration, features: FeatureSet) -> CodingSe
         raise configuration.error("picture", "codes the picture itself: that is for vcm_anchor and vcm_sweep")
     layers = [Layer(name, len(layer)) for name, layer in features.layers.items()]
     shapes: list[Shape] = [(len(layer), *layer.shape[1:]) for layer in features.layers.values()]
-    stages, models = reduction_for(configuration, layers)
+    stages, models = reduction_for(configuration, layers, features)
     coded = layers
     for stage in stages:
         coded, shapes = stage.layers(coded), stage.shapes(shapes)
     names = [tensor.name for tensor in coded]
+    encoders = encoders_for(configuration, names)
+    qps = _qps(configuration, names, encoders)
+    fixed_range, rounding = _fixed_range(configuration)
+    formats = _formats(configuration, names, encoders, qps, fixed_range, _has_tables(stages, models))
     digest_length = configuration.get("digest_length")
     header = StreamHeader(
+        profile=profile_for(form.inner_codec for form in formats) or 0,
         digest_length=digest_length,
         t2_digest=bool(stages) and digest_length > 0,
         layers=layers,
         stages=stages,
+        tensors=_tensors(configuration, coded, shapes, formats),
     )
-    if configuration.get("codec.name") == level_settings.NAME:
-        qps = _qps(configuration, names, Packing.FRAMES, level_settings.HIGHEST_QP)
-        header.tensors = level_settings.level_tensors(configuration, qps, model_tables=_has_tables(stages, models))
-        header.profile = profile_for([InnerCodecId.COEFFICIENTS]) or 0
-        choices = Choices(levels=level_settings.level_choice(configuration, header, models))
-        return CodingSettings(header, models, choices, qps, None, None)
-    inner_encoder = _inner_encoder(configuration)
-    form, rounding = _format(configuration, inner_encoder.codec_id)
-    header.profile = profile_for([form.inner_codec]) or 0
-    header.tensors = _tensors(configuration, coded, shapes, form)
-    qps = _qps(configuration, names, form.packing, inner_encoder.highest_qp)
+    if any(len({qps[member] for member in members}) > 1 for members in header.substreams):
+        raise configuration.error("codec.qp_offset", "the stacked packing codes all layers with one QP")
     return CodingSettings(
         header=header,
         models=models,
-        choices=Choices(rounding, configuration.get("order.method")),
+        choices=Choices(rounding, configuration.get("order.method"), level_choice(configuration, header, models)),
         qps=[qps[members[0]] for members in header.substreams],
-        inner_encoder=inner_encoder,
-        verifier=_verifier(configuration, inner_encoder) if digest_length else None,
+        inner_encoders=[encoders[members[0]] for members in header.substreams],
+        verifiers=_verifiers(configuration, encoders) if digest_length else {},
     )
+
+
+def _formats(
+    configuration: Configuration,
+    names: list[str],
+    encoders: list[InnerEncoder | None],
+    qps: list[int],
+    fixed_range: Pair | None,
+    model_tables: bool,
+) -> list[TensorFormat]:
+    """The format of each coded tensor."""
+    reordered = configuration.get("order.method") != "none"
+    depths = configuration.per_layer("quantisation.bit_depth", names, 0)
+    forms = [
+        level_format(configuration, qp, model_tables)
+        if encoder is None
+        else TensorFormat(
+            bit_depth=bit_depth,
+            inner_codec=encoder.codec_id,
+            range_scope=RANGE_SCOPES[configuration.get("quantisation.range")],
+            reorder_coding=REORDER_CODINGS[configuration.get("order.coding")] if reordered else ReorderCoding.NONE,
+            packing=PACKINGS[configuration.get("packing.method")],
+            fixed_range=fixed_range or (0.0, 0.0),
+        )
+        for bit_depth, encoder, qp in zip(depths, encoders, qps, strict=True)
+    ]
+    for name, form in zip(names, forms, strict=True):
+        if form.levels is None and form.bit_depth > form.inner_bit_depth:
+            told = f"{form.bit_depth} bits need codec.name lossless, and {name} is coded otherwise"
+            raise configuration.error("quantisation.bit_depth", told)
+    return [_unstacked(form, forms[0]) for form in forms]
 
 
 def _has_tables(stages: Sequence[Stage], models: Sequence[Model]) -> bool:
@@ -107,34 +131,23 @@ def _has_tables(stages: Sequence[Stage], models: Sequence[Model]) -> bool:
     return any(model.number == number and CONTEXT_COUNTS in read_tensors(model.data) for model in models)
 
 
-def _format(configuration: Configuration, codec: InnerCodecId) -> tuple[TensorFormat, Rounding]:
-    """The format that all tensors have, and how quantisation rounds."""
-    fixed_range, rounding = _fixed_range(configuration)
-    reordered = configuration.get("order.method") != "none"
-    form = TensorFormat(
-        bit_depth=configuration.get("quantisation.bit_depth"),
-        inner_codec=codec,
-        range_scope=RANGE_SCOPES[configuration.get("quantisation.range")],
-        reorder_coding=REORDER_CODINGS[configuration.get("order.coding")] if reordered else ReorderCoding.NONE,
-        packing=PACKINGS[configuration.get("packing.method")],
-        fixed_range=fixed_range or (0.0, 0.0),
-    )
-    if form.bit_depth > form.inner_bit_depth:
-        raise configuration.error("quantisation.bit_depth", f"{form.bit_depth} bits need codec.name lossless")
-    return form, rounding
+def _unstacked(form: TensorFormat, first: TensorFormat) -> TensorFormat:
+    """The format; of a tensor that cannot be in one frame with the first one, in frames of its own."""
+    alike = (form.bit_depth, form.inner_codec) == (first.bit_depth, first.inner_codec)
+    return form if alike or form.packing != Packing.STACKED else replace(form, packing=Packing.FRAMES)
 
 
 def _tensors(
-    configuration: Configuration, coded: list[Layer], shapes: list[Shape], form: TensorFormat
+    configuration: Configuration, coded: list[Layer], shapes: list[Shape], forms: list[TensorFormat]
 ) -> list[TensorHeader]:
     """The header of each coded tensor."""
     names = [tensor.name for tensor in coded]
-    modes = _modes(configuration, names, form)
-    grids = _grids(configuration, names, shapes, form.packing)
+    modes = _modes(configuration, names, forms)
+    grids = _grids(configuration, names, shapes, forms)
     allocation = ALLOCATIONS[configuration.get("packing.allocation")]
     return [
         TensorHeader(form, grid, allocation if has_choice(grid, tensor.channels) else Allocation.FRAME_MAJOR, mode)
-        for tensor, grid, mode in zip(coded, grids, modes, strict=True)
+        for tensor, form, grid, mode in zip(coded, forms, grids, modes, strict=True)
     ]
 
 
@@ -152,31 +165,50 @@ def check_features(features: FeatureSet) -> None:
         raise DatasetError(f"the picture's size {features.width}x{features.height} is outside 1..{MAX_SIZE}")
 
 
-def _grids(configuration: Configuration, names: list[str], shapes: list[Shape], packing: Packing) -> list[Grid]:
-    automatic = stacked_grids(shapes) if packing == Packing.STACKED else [frame_grid(shape) for shape in shapes]
-    asked = configuration.per_layer("packing.grid", names, None)
+def _grids(
+    configuration: Configuration, names: list[str], shapes: list[Shape], forms: list[TensorFormat]
+) -> list[Grid]:
+    stacked = [shape for shape, form in zip(shapes, forms, strict=True) if form.packing == Packing.STACKED]
+    own = iter(stacked_grids(stacked) if stacked else [])
+    automatic = [
+        next(own) if form.packing == Packing.STACKED else frame_grid(shape) if form.levels is None else Grid(1, 1)
+        for shape, form in zip(shapes, forms, strict=True)
+    ]
+    asked = [
+        None if form.levels else text
+        for text, form in zip(configuration.per_layer("packing.grid", names, None), forms, strict=True)
+    ]
     grids = [parse_grid(text) if text else grid for text, grid in zip(asked, automatic, strict=True)]
-    for name, (channels, _, _), grid in zip(names, shapes, grids, strict=True):
+    for name, (channels, _, _), grid, form in zip(names, shapes, grids, forms, strict=True):
         try:
-            check_grid(name, channels, grid, packing)
+            check_grid(name, channels, grid, form.packing)
         except ConfigError as error:
             raise configuration.error("packing.grid", str(error)) from error
     return grids
 
 
-def _modes(configuration: Configuration, names: list[str], form: TensorFormat) -> list[Mode]:
+def _modes(configuration: Configuration, names: list[str], forms: list[TensorFormat]) -> list[Mode]:
     modes = [Mode[mode] for mode in configuration.per_layer("codec.mode", names, "AI")]
-    if form.packing == Packing.STACKED and Mode.RA in modes:
-        raise configuration.error("codec.mode", "the stacked packing has one frame, which can only be coded AI")
-    return [Mode.AI] * len(names) if form.inner_codec == InnerCodecId.LOSSLESS else modes
+    alone = (configuration.get("group") or 1) == 1
+    stacked_over_time = any(
+        form.packing == Packing.STACKED and mode == Mode.RA for form, mode in zip(forms, modes, strict=True)
+    )
+    if stacked_over_time and alone:
+        raise configuration.error(
+            "codec.mode",
+            "the stacked packing has one frame a picture, which can only be coded AI unless group is set",
+        )
+    return [
+        mode if form.inner_codec in (InnerCodecId.HEVC, InnerCodecId.VVC) else Mode.AI
+        for form, mode in zip(forms, modes, strict=True)
+    ]
 
 
-def _qps(configuration: Configuration, names: list[str], packing: Packing, highest: int) -> list[int]:
+def _qps(configuration: Configuration, names: list[str], encoders: list[InnerEncoder | None]) -> list[int]:
     base = configuration.get("codec.qp")
     offsets = configuration.per_layer("codec.qp_offset", names, 0)
-    if packing == Packing.STACKED and len(set(offsets)) > 1:
-        raise configuration.error("codec.qp_offset", "the stacked packing codes all layers with one QP")
-    for name, offset in zip(names, offsets, strict=True):
+    for name, offset, encoder in zip(names, offsets, encoders, strict=True):
+        highest = HIGHEST_QP if encoder is None else encoder.highest_qp
         if not 0 <= base + offset <= highest:
             problem = f"the QP of layer {name} comes to {base + offset}, outside 0..{highest}"
             raise configuration.error("codec.qp_offset" if offset else "codec.qp", problem)
@@ -211,20 +243,7 @@ def _float32(lo: float, hi: float) -> Pair:
     return float(np.float32(lo)) + 0.0, float(np.float32(hi)) + 0.0
 
 
-def _verifier(configuration: Configuration, inner_encoder: InnerEncoder) -> InnerDecoder:
-    return make_decoder(inner_encoder.codec_id, time_limit_s=configuration.get("codec.time_limit"))
-
-
-def _inner_encoder(configuration: Configuration) -> InnerEncoder:
-    options = {
-        "bit_depth": configuration.get("quantisation.bit_depth"),
-        "preset": configuration.get("codec.preset"),
-        "gop": configuration.get("codec.gop"),
-        "threads": configuration.get("codec.threads", core_count()),
-        "time_limit_s": configuration.get("codec.time_limit"),
-    }
-    name = configuration.get("codec.name")
-    try:
-        return make_encoder(name, **{key: value for key, value in options.items() if value is not None})
-    except ConfigError as error:
-        raise configuration.error("codec", str(error)) from error
+def _verifiers(configuration: Configuration, encoders: list[InnerEncoder | None]) -> dict[InnerCodecId, InnerDecoder]:
+    limit = configuration.get("codec.time_limit")
+    codecs = {encoder.codec_id for encoder in encoders if encoder is not None}
+    return {codec: make_decoder(codec, time_limit_s=limit) for codec in codecs}

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from . import feature_file
 from .feature_set import FeatureSet
 from .picture_file import PICTURE_SUFFIXES, picture_size, read_picture
@@ -48,7 +51,10 @@ class Source:
         """
         if path.suffix.lower() in feature_file.READ_SUFFIXES:
             return feature_file.load_feature_file(path, self._picture_size)
-        picture = read_picture(path, apply_orientation=self._apply_orientation)
+        return self.extract(read_picture(path, apply_orientation=self._apply_orientation))
+
+    def extract(self, picture: NDArray[np.uint8]) -> FeatureSet:
+        """The feature set of a picture, uint8 ``(H, W, 3)``. Raises :class:`~vcm_ref.errors.NetworkError`."""
         if self._network is None:
             self._network = self._make_network()
         return self._network.extract(picture)

@@ -68,6 +68,9 @@ def test_pictures(stub: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> N
     assert "AP50" in printed.out
     assert "from pictures: 5 of 5 pictures" in printed.out
     assert "wrote results.json and results.detections.json" in printed.out
+    assert "95 % interval" in printed.out
+    assert results()["bootstrap"] == {"method": "percentile", "resamples": 1000, "seed": 0, "level": 0.95}
+    assert results()["intervals"]["AP50"] == pytest.approx([1.0, 1.0])  # all are found
     assert printed.err == ""
     assert results()["source"]["kind"] == "pictures"
 
@@ -122,6 +125,7 @@ def test_drawing_and_allowing_what_is_missing(stub: dict[str, Any], capsys: pyte
         (["--data", "data/instances.json", "--threshold", "0"], "--threshold changes nothing without --draw"),
         (["--data", "data/instances.json", "--backend", "vtm"], "--backend changes nothing without --encode or --bit"),
         (["--data", "data/instances.json", "--labels", "name"], "--labels name"),
+        (["--data", "data/instances.json", "--resamples", "99"], "--resamples 99: an interval needs at least 100"),
         (["--data", "data/instances.json", "--network-option", "x"], "key=value"),
         (["--data", "data/instances.json", "--network-option", "x=["], "is not YAML"),
         (["--data", "data/instances.json", "--bitstreams", "none.bin"], "none.bin: cannot be read"),
@@ -198,6 +202,29 @@ def test_help_needs_no_torch() -> None:
 
 
 needs_refnet = pytest.mark.skipif(not WEIGHTS.is_file(), reason="refnet's weights are not there")
+
+
+@needs_refnet
+def test_a_network_with_masks_is_measured_by_boxes_and_masks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torchvision", reason="torchvision is not installed")
+    from vcm_ref.task.scenes import write_dataset
+
+    monkeypatch.chdir(tmp_path)
+    write_dataset("scenes", 2_000_000, 2, 160, 128)
+    data = ["--data", "scenes/instances.json"]
+    coding = ["-c", str(ROOT / "cfg" / "lossless.yaml"), "-c", str(ROOT / "cfg" / "networks" / "refnet_mask.yaml")]
+    assert vcm_eval([*data, "-o", "boxes.json"]) == 0
+    assert vcm_eval([*data, "--network", "refnet_mask", "-o", "masks.json"]) == 0
+    assert vcm_eval([*data, "--network", "refnet_mask", "--whole", "-o", "whole.json"]) == 0
+    assert vcm_eval([*data, *coding, "--set", "quantisation.bit_depth=16", "--encode", "-o", "coded.json"]) == 0
+    boxes, masks, coded = (results(f"{name}.json")["metrics"] for name in ("boxes", "masks", "coded"))
+    assert {name: value for name, value in masks.items() if not name.startswith("mask_")} == boxes
+    assert masks["mask_AP50"] > 0.3
+    assert results("whole.json")["results"]["sha256"] == results("masks.json")["results"]["sha256"]
+    assert coded["mask_AP"] == pytest.approx(masks["mask_AP"], abs=0.05)
+    listed = json.loads(Path("masks.detections.json").read_text("utf-8"))
+    assert listed
+    assert all(entry["segmentation"]["size"] == [128, 160] for entry in listed)
 
 
 @needs_refnet

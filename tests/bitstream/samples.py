@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from vcm_ref.bitstream.geometry import SubstreamGeometry, substream_geometries
 from vcm_ref.bitstream.headers import (
     GroupHeader,
+    LevelFormat,
     PictureDigests,
     PictureHeader,
     StreamHeader,
@@ -19,6 +20,7 @@ from vcm_ref.bitstream.headers import (
     TensorFormat,
     TensorHeader,
     TensorPicture,
+    format_of_levels,
     has_choice,
 )
 from vcm_ref.bitstream.levels import profile_for
@@ -52,6 +54,9 @@ pairs = st.tuples(float32s, float32s).map(lambda pair: (min(pair), max(pair)))
 def tensor_formats(draw: st.DrawFn, codecs: Sequence[InnerCodecId] = tuple(InnerCodecId)) -> TensorFormat:
     """Any valid tensor format."""
     codec = draw(st.sampled_from(codecs))
+    if codec == InnerCodecId.COEFFICIENTS:
+        offsets = draw(st.integers(-8, 23)), draw(st.integers(-8, 23))
+        return format_of_levels(LevelFormat(draw(st.integers(0, 63)), offsets, False, draw(st.booleans())))
     scope = draw(st.sampled_from(RangeScope))
     return TensorFormat(
         draw(st.integers(2, 16 if codec == InnerCodecId.LOSSLESS else 10)),
@@ -66,6 +71,8 @@ def tensor_formats(draw: st.DrawFn, codecs: Sequence[InnerCodecId] = tuple(Inner
 @st.composite
 def tensor_headers(draw: st.DrawFn, form: TensorFormat) -> tuple[TensorHeader, int]:
     """Any valid tensor header of a format, and the channels of its tensor."""
+    if form.levels is not None:
+        return TensorHeader(form), draw(st.integers(1, 9))
     grid = Grid(draw(st.integers(1, 4)), draw(st.integers(1, 4)))
     frames = 1 if form.packing == Packing.STACKED else draw(st.integers(1, 3))
     channels = frames * grid.maps
@@ -78,13 +85,14 @@ def tensor_headers(draw: st.DrawFn, form: TensorFormat) -> tuple[TensorHeader, i
 def stream_headers(draw: st.DrawFn, *, lossless: bool = False) -> StreamHeader:
     """Any valid stream header; ``lossless``: without video."""
     video = InnerCodecId.LOSSLESS if lossless else draw(st.sampled_from([InnerCodecId.HEVC, InnerCodecId.VVC]))
+    levels = [] if video == InnerCodecId.HEVC else [InnerCodecId.COEFFICIENTS]
     layers: list[Layer] = []
     tensors: list[TensorHeader] = []
     for name in draw(st.lists(names, min_size=1, max_size=4, unique=True)):
         if tensors and (tensors[-1].format.packing == Packing.STACKED or draw(st.booleans())):
             form = tensors[-1].format
         else:
-            form = draw(tensor_formats([InnerCodecId.LOSSLESS, video]))
+            form = draw(tensor_formats([InnerCodecId.LOSSLESS, video, *levels]))
         tensor, channels = draw(tensor_headers(form))
         if tensors and form.packing == Packing.STACKED and tensors[-1].format == form:
             tensor = TensorHeader(form, tensor.grid, tensor.allocation, tensors[-1].mode)
@@ -141,6 +149,8 @@ def substreams(draw: st.DrawFn, codec: InnerCodecId, geometry: SubstreamGeometry
     """
     if codec == InnerCodecId.LOSSLESS:
         return Substream(lossless_data=draw(st.binary(max_size=40)))
+    if codec == InnerCodecId.COEFFICIENTS:
+        return Substream(level_data=draw(st.binary(max_size=40)))
     bodies = st.lists(st.binary(max_size=12) | st.just(b"\x00\x00\x03\x01"), max_size=4).map(
         lambda parts: b"".join(p if p == b"\x00\x00\x03\x01" else without_zeros(p) for p in parts) + b"\x80"
     )

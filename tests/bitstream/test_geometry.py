@@ -29,8 +29,8 @@ def test_lossless_frames_are_as_they_are() -> None:
 
 @pytest.mark.parametrize("depth", [2, 8, 10])
 def test_inner_bit_depth(depth: int) -> None:
-    """10 for video, the features' own for lossless."""
-    assert [inner_bit_depth(codec, depth) for codec in InnerCodecId] == [depth, 10, 10]
+    """10 for video, the tensor's own for the others."""
+    assert [inner_bit_depth(codec, depth) for codec in InnerCodecId] == [depth, 10, 10, depth]
 
 
 LAYERS = [Layer("a", 24), Layer("b", 24)]

@@ -116,11 +116,14 @@ def test_check_level_names_constraint_and_values() -> None:
 
 
 def test_profiles_have_the_codecs_of_the_specification() -> None:
-    """Core has the lossless one, the others add a video codec."""
-    lossless, hevc, vvc = InnerCodecId.LOSSLESS, InnerCodecId.HEVC, InnerCodecId.VVC
-    assert profiles() == {0: ("Core", {lossless}), 1: ("HEVC", {lossless, hevc}), 2: ("VVC", {lossless, vvc})}
-    assert [profile_for([codec]) for codec in (lossless, hevc, vvc)] == [0, 1, 2]
+    """Core has the lossless one, HEVC and VVC add a video codec, and Transform adds levels to VVC."""
+    lossless, hevc, vvc, levels = InnerCodecId
+    core = {0: ("Core", {lossless}), 1: ("HEVC", {lossless, hevc}), 2: ("VVC", {lossless, vvc})}
+    assert profiles() == {**core, 3: ("Transform", {lossless, vvc, levels})}
+    assert [profile_for([codec]) for codec in (lossless, hevc, vvc, levels)] == [0, 1, 2, 3]
     assert profile_for([lossless, vvc]) == 2
+    assert profile_for([vvc, levels]) == 3
+    assert profile_for([hevc, levels]) is None
     assert profile_for([hevc, vvc]) is None
 
 

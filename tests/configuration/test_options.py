@@ -59,9 +59,13 @@ def test_everything_shapes_results_that_is_not_declared_otherwise() -> None:
 
 
 def test_what_shapes_no_result_is_a_short_list() -> None:
-    """Paths of vcm_enc, and what a machine needs to be told."""
+    """Paths of vcm_enc, what a machine needs to be told, and what a network was trained on."""
     free = {".".join(one.path) for one in leaves_of(Everything) if not one.shapes}
-    assert free == {"input", "bitstream", "picture_size", "reduction.model", "codec.time_limit", "codec.threads"}
+    assert free == {
+        *("input", "bitstream", "picture_size", "pixel_format", "frame_rate", "start", "frames"),
+        *("reduction.model", "codec.time_limit", "codec.threads"),
+        *("network.trained_on", "network.training_pictures"),
+    }
     shaped = load_configuration(["fframe"], ["codec.threads=3"]).shaping
     assert not {"input", "bitstream"} & shaped.keys()
     assert "threads" not in shaped["codec"]

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from vcm_ref.errors import CodecError
-from vcm_ref.process.child import OUTPUT_FD, ChildGroup, ChildLimits, _ended_with_us, run_child
+from vcm_ref.process.child import OUTPUT_FD, ChildGroup, ChildLimits, _ended_with_us, run_child, stream_child
 
 LIMITS = ChildLimits(time_s=20, output_bytes=1 << 26)
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="prlimit and /proc are Linux's")
@@ -309,3 +309,40 @@ def test_a_stranger_that_holds_the_output(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(CodecError, match="ended, and left a process that holds its output"):
         run_child([*python(STRANGER), str(tmp_path / "pid"), "held"], limits=LIMITS)
     os.kill(wait_for(tmp_path / "pid"), signal.SIGKILL)
+
+
+# Output that is read while the child runs
+
+
+def test_a_stream_comes_in_blocks() -> None:
+    program = python("for n in range(5): os.write(1, bytes([n]) * 3000)")
+    assert list(stream_child(program, limits=LIMITS, block=3000)) == [bytes([n]) * 3000 for n in range(5)]
+    assert list(stream_child(python(""), limits=LIMITS, block=8)) == []
+
+
+def test_a_stream_waits_for_its_reader_and_ends_when_it_is_closed(tmp_path: Path) -> None:
+    noted = tmp_path / "pid"
+    program = f"open({str(noted)!r}, 'w').write(f'{{os.getpid()}}.')\nwhile True: os.write(1, bytes(1 << 16))"
+    stream = stream_child(python(program), limits=ChildLimits(20, 1 << 62), block=1 << 20)
+    assert next(stream) == bytes(1 << 20)
+    pid = wait_for(noted)
+    assert is_alive(pid)
+    stream.close()
+    assert_ends(pid)
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("os.write(1, bytes(20)); sys.exit(3)", "failed with exit code 3"),
+        ("os.write(1, bytes(20)); print('the reason', file=sys.stderr); sys.exit(3)", "the reason"),
+        ("os.write(1, bytes(20))", "returned 4 bytes at the end, where 8 were due"),
+        ("os.write(1, bytes(80))", "returned more than the 64 bytes"),
+        ("os.write(1, bytes(8)); time.sleep(60)", "returned nothing for 0.5 s"),
+        ("os.write(1, bytes(8)); os.kill(os.getpid(), 9)", "was ended by SIGKILL"),
+    ],
+)
+def test_a_stream_that_goes_wrong_is_one_error(program: str, message: str) -> None:
+    seconds = 0.5 if "0.5 s" in message else 60
+    with pytest.raises(CodecError, match=message):
+        list(stream_child(python(program), limits=ChildLimits(seconds, 64), block=8))

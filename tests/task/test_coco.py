@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vcm_ref.errors import DatasetError
-from vcm_ref.task.coco import CocoDataset, evaluate_boxes
+from vcm_ref.task.coco import CocoDataset, evaluate_boxes, evaluate_masks
 from vcm_ref.task.dataset import load_dataset
 from vcm_ref.task.detections import Detections
 from vcm_ref.task.scene_shapes import CLASS_NAMES
@@ -65,6 +65,22 @@ def test_a_case_worked_by_hand() -> None:
     figures = evaluate_boxes(truth, found)
     assert figures["AP50"] == pytest.approx(2 / 3)
     assert figures["AP"] == pytest.approx((7 * 2 / 3 + 3 * 51 / 202) / 10)
+
+
+def test_masks_are_compared_as_masks() -> None:
+    # The box around the object is found exactly; of its 400 samples the mask has 300, so its IoU is 0.75, which counts
+    # for the six thresholds 0.50 ... 0.75 of ten.
+    truth = instances([(1, 1, (10, 10, 20, 20))])
+    truth["annotations"][0]["segmentation"] = [[10, 10, 30, 10, 30, 30, 10, 30]]
+    found = detections(((10, 10, 30, 30), 0.9, 1))
+    mask = np.zeros((1, 100, 100), np.bool_)
+    mask[0, 10:30, 10:25] = True
+    assert evaluate_masks(truth, {1: replace(found, masks=mask)}) == pytest.approx({"AP": 0.6, "AP50": 1.0})
+    assert evaluate_boxes(truth, {1: replace(found, masks=mask)})["AP"] == pytest.approx(1.0)
+    with pytest.raises(DatasetError, match="the detections of picture 1 have no masks"):
+        evaluate_masks(truth, {1: found})
+    with pytest.raises(DatasetError, match="annotation 1 has no segmentation"):
+        evaluate_masks(instances([(1, 1, (10, 10, 20, 20))]), {1: replace(found, masks=mask)})
 
 
 def test_only_the_pictures_given_count() -> None:

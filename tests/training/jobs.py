@@ -67,4 +67,4 @@ def job(inputs: Sequence[Path], part: Path, *settings: str, lines: list[str] | N
     configuration = load_configuration([], ["reduction.method=klt", *settings])
     record = {"network": {"name": "refnet", "sha256": ""}, "data": {}, "pictures": {"count": len(inputs), "sha256": []}}
     tell = (lines if lines is not None else []).append
-    return Job(configuration, inputs, record, part, inline, silent, tell, part / "model")
+    return Job(configuration, inputs, record, part, inline, silent, tell)

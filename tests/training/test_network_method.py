@@ -24,7 +24,7 @@ from vcm_ref.feature_set import FeatureSet  # noqa: E402
 from vcm_ref.network import load_network  # noqa: E402
 from vcm_ref.task.dataset import load_dataset  # noqa: E402
 from vcm_ref.task.scenes import render_scene, write_dataset  # noqa: E402
-from vcm_ref.training.beside import files_beside  # noqa: E402
+from vcm_ref.training.methods import METHODS  # noqa: E402
 from vcm_ref.training.network_method import train_network, write_beside  # noqa: E402
 
 LOSSLESS = ["codec.name=lossless"]
@@ -43,6 +43,10 @@ SMALL = [
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_dataset(tmp_path_factory.mktemp("scenes"), 5_000_000, 5, 128, 96)
+
+
+def files_beside(output: Path) -> list[Path]:
+    return METHODS["network"].files_beside(output)
 
 
 def coded(features: FeatureSet, model: Path, *settings: str) -> tuple[bytes, FeatureSet]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -97,6 +98,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--backend", choices=("auto", "ffmpeg", "vtm"), default="auto", help="the VVC decoder (default: auto)"
     )
     parser.add_argument(
+        "--pictures",
+        type=_pictures,
+        metavar="A:B",
+        help="pictures A to B-1 alone, from 0; groups without one of them are not decoded (default: all)",
+    )
+    parser.add_argument(
         "--planes", type=Path, metavar="FILE", help="inner planes, as in t0.raw, to use in place of an inner decoder"
     )
     parser.add_argument(
@@ -134,7 +141,7 @@ def _check_usage(arguments: argparse.Namespace) -> None:
     """Refuse options that would change nothing, and standard input without the name of an output."""
     of_detections = ("--picture", "--config", "--set", "--threshold")
     if arguments.trace:
-        useless = ("--output", "--tier", "--format", "--detect", "--planes", "--quiet")
+        useless = ("--output", "--tier", "--format", "--detect", "--planes", "--pictures", "--quiet")
         check_useless(arguments, (*useless, *of_detections), "--trace")
     if arguments.detect is None:
         check_needed(arguments, of_detections, "--detect")
@@ -142,12 +149,22 @@ def _check_usage(arguments: argparse.Namespace) -> None:
         check_useless(arguments, ("--tier", "--format"), "--detect, without -o")
     if arguments.tier not in (None, "t2"):
         check_useless(arguments, ("--format",), f"--tier {arguments.tier}")
+    if arguments.planes is not None:
+        check_useless(arguments, ("--pictures",), "--planes, which has the planes of all pictures")
     if str(arguments.bitstream) == STANDARD_STREAM and not arguments.trace:
         needed = [arguments.detect] if arguments.detect is not None else [arguments.output]
         if arguments.tier == "all":
             needed.append(arguments.output)
         if not all(path is not None and path.name for path in needed):
             raise ConfigError("-: standard input gives the output no name; name it with -o, or after --detect")
+
+
+def _pictures(text: str) -> range:
+    """The numbers that ``A:B`` stands for: from A on, up to but not including B."""
+    found = re.fullmatch(r"([0-9]{1,9}):([0-9]{1,9})", text)
+    if found is None or int(found[1]) >= int(found[2]):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a range of pictures, such as 40:60")
+    return range(int(found[1]), int(found[2]))
 
 
 def decoder_limits(settings: list[str]) -> DecoderLimits:
@@ -171,29 +188,35 @@ _NUMBERS: dict[type, Callable[[str], float]] = {int: whole_number(0), float: rea
 
 
 def _decode(arguments: argparse.Namespace, file: BinaryIO, decoder: Decoder) -> None:
-    count = decoder.reader.picture_count
+    total = decoder.reader.picture_count
+    wanted: range = arguments.pictures or range(total)
+    if wanted.stop > total:
+        raise ConfigError(f"--pictures {wanted.start}:{wanted.stop}: the bitstream has {total} pictures")
+    count = len(wanted)
     outputs = _outputs(arguments, file, several=count > 1)
     pixels = 0
     with ExitStack() as stack, progress_bar(count, "decoding") as progress:
         decoder.progress = progress
-        names = _picture_names(arguments, file, count) if count > 1 else [""]
+        names = _picture_names(arguments, file, total)[wanted.start : wanted.stop] if count > 1 else [""]
         places = [
             stack.enter_context(atomic_folder(output.path)) if count > 1 or output.suffix is None else output.path
             for output in outputs
         ]
-        for index, picture in enumerate(decoder.pictures()):
+        for index, picture in enumerate(decoder.pictures(wanted)):
             pixels += picture.report.pixels
             if not arguments.quiet:
                 size = f"{picture.report.width}x{picture.report.height}"
-                print("  ".join(part for part in (f"picture {index}", names[index], size) if part))
-                print(picture_table(picture.report))
+                print("  ".join(part for part in (f"picture {wanted[index]}", names[index], size) if part))
+                if picture.report.substreams:
+                    print(picture_table(picture.report))
                 print(f"T1 digest: {'integer tensors verified' if picture.verified else 'none in the bitstream'}\n")
             for output, place in zip(outputs, places, strict=True):
                 own_file = count > 1 and output.suffix is not None
                 output.write(place / f"{names[index]}{output.suffix}" if own_file else place, picture)
             del picture  # the next one takes its memory
     if not arguments.quiet:
-        print(totals_table(decoder.reader.part_bits, pixels))
+        if count == total:
+            print(totals_table(decoder.reader.part_bits, pixels))
         for output in outputs:
             print(f"wrote {output.path}")
 

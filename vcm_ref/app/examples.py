@@ -8,11 +8,13 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "vcm_enc -c cfg/fframe.yaml -i photos/*.jpg -b photos.bin",
         "vcm_enc -c cfg/feature_anchor.yaml -c cfg/networks/yolox_nano.yaml --set network.weights=yolox_nano.onnx "
         "-i photo.jpg -b photo.bin",
+        "vcm_enc -c cfg/feature_anchor.yaml --set codec.mode=RA --set group=8 -i street.mp4 --frames 80 -b street.bin",
         "vcm_enc -c cfg/lossless.yaml -i features.npz --picture-size 640x480 -b - | vcm_dec - -o decoded.npz",
     ),
     "vcm_dec": (
         "vcm_dec photo.bin -o photo.npz",
         "vcm_dec photos.bin -o decoded",
+        "vcm_dec street.bin --pictures 40:60 -o part",
         "vcm_dec photo.bin --tier t1 -o photo.raw",
         "vcm_dec photo.bin --detect --picture photo.jpg",
         "vcm_dec photo.bin --trace",
@@ -41,6 +43,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "vcm_crosscheck": (
         "vcm_crosscheck anchor.json --data instances.json",
         "vcm_crosscheck anchor.json --data instances.json --depth decode --bitstreams theirs --pictures 10",
+    ),
+    "vcm_sizes": (
+        "vcm_sizes 640x480 1024x768 -c cfg/networks/detectron2_mask_r50.yaml --set network.weights=random",
+        "vcm_sizes 512x384 -c cfg/resize.yaml --bits 8 -o sizes.csv",
     ),
     "vcm_train": (
         "vcm_train -c cfg/klt.yaml --data instances.json -o model.safetensors",

@@ -35,16 +35,16 @@ class Inputs(NamedTuple):
         return f"skipped {len(self.skipped)} file{plural} of other kinds: {', '.join(names)}{more}"
 
 
-def find_inputs(texts: Iterable[str]) -> Inputs:
+def find_inputs(texts: Iterable[str], also: Sequence[str] = ()) -> Inputs:
     """Find the files that paths, folders and patterns (globs) stand for; those of one folder are sorted by name.
 
-    Raises :class:`DatasetError` where one finds nothing, for a file named outright that is not a picture or a feature
-    file, and for a file that is named twice.
+    Files with a suffix of ``also`` are inputs as well where they are named outright. Raises :class:`DatasetError` where
+    one finds nothing, for a file named outright that is not of a kind that is read, and for a file that is named twice.
     """
     paths: dict[str, Path] = {}
     skipped: list[Path] = []
     for text in texts:
-        found, others = _found(text)
+        found, others = _found(text, (*SUFFIXES, *also))
         skipped += others
         for path in found:
             if paths.setdefault(os.path.abspath(path), path) is not path:
@@ -52,15 +52,15 @@ def find_inputs(texts: Iterable[str]) -> Inputs:
     return Inputs(list(paths.values()), skipped)
 
 
-def _found(text: str) -> tuple[list[Path], list[Path]]:
+def _found(text: str, allowed: Sequence[str]) -> tuple[list[Path], list[Path]]:
     """The inputs, and the other files, that one argument stands for."""
     if text == STANDARD_STREAM:
         raise DatasetError("-: inputs are not read from standard input; name a file")
     path = Path(text)
     if not text or (path.exists() and not path.is_dir()):
         check_regular(path if text else Path("''"))
-        if path.suffix.lower() not in SUFFIXES:
-            raise DatasetError(f"{text}: unsupported kind of input; supported are {', '.join(SUFFIXES)}")
+        if path.suffix.lower() not in allowed:
+            raise DatasetError(f"{text}: unsupported kind of input; supported are {', '.join(allowed)}")
         return [path], []
     if path.is_dir():
         try:

@@ -13,8 +13,10 @@ from ..network import Network, load_network
 from .record import Record
 
 DEFAULT = {"name": "refnet"}
+_SCENES = "trained on drawn scenes of simple shapes, not on photographs"
 _TRAINED_ON = {
-    "refnet": "trained on drawn scenes of simple shapes, not on photographs",
+    "refnet": _SCENES,
+    "refnet_mask": _SCENES,
 }
 
 

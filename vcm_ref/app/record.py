@@ -34,7 +34,11 @@ class Record:
         if not isinstance(pictures, list) or len(pictures) != count:
             raise RecordError(f"{self.path} does not name {count} pictures")
         inputs = [picture.get("input") if isinstance(picture, dict) else None for picture in pictures]
-        names = [Path(name).stem if isinstance(name, str) and _is_file_name(name) else "" for name in inputs]
+        frames = [picture.get("frame") if isinstance(picture, dict) else None for picture in pictures]
+        names = [
+            _numbered(Path(name).stem, frame) if isinstance(name, str) and _is_file_name(name) else ""
+            for name, frame in zip(inputs, frames, strict=True)
+        ]
         if not all(names):
             raise RecordError(f"{self.path} names a picture {inputs[names.index('')]!r}, which cannot name a file")
         repeated = _repeated(names)
@@ -77,6 +81,11 @@ def read_record(bitstream: Path, file: BinaryIO) -> Record | None:
     if noted["sha256"] != digest:
         raise RecordError(f"{path}: is the record of another bitstream than {bitstream}")
     return Record(path, document)
+
+
+def _numbered(name: str, frame: object) -> str:
+    """The name of a picture of a video: the file's, and the picture's number in it."""
+    return f"{name}_{frame:06d}" if isinstance(frame, int) else name
 
 
 def _is_file_name(name: str) -> bool:

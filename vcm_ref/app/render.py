@@ -46,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _work(arguments: argparse.Namespace) -> None:
     configuration = configuration_from(arguments)
+    if configuration.get("group"):
+        raise configuration.error("group", "codes pictures together: that is for vcm_enc")
     inputs, source = source_for(arguments, configuration)
     check_outputs([arguments.output], files_read(arguments, configuration, inputs))
     if inputs.skipped:

@@ -65,17 +65,15 @@ def _work(arguments: argparse.Namespace) -> None:
     if method not in METHODS:
         raise configuration.error("reduction.method", f"{method} has no model; those that have: {', '.join(METHODS)}")
     inputs, files, dataset = _inputs(arguments)
-    data = {} if dataset is None else {"name": dataset.name, "sha256": dataset.digest()}
-    beside = METHODS[method].beside(arguments.output)
     options = dict(configuration.get("network"))
-    check_outputs(
-        [arguments.output, *beside],
-        [*inputs, *files, *configuration.files, *weights_files(options.pop("name"), options)],
-    )
-    record = record_of(configuration, inputs, data)
+    start = configuration.get("training.start")
+    read = [*inputs, *files, *configuration.files, *weights_files(options.pop("name"), options)]
+    outputs = [arguments.output, *METHODS[method].files_beside(arguments.output)]
+    check_outputs(outputs, [*read, *([Path(start)] if start else [])])
+    record = record_of(configuration, inputs, {"name": dataset.name, "sha256": dataset.digest()} if dataset else {})
     with _part(arguments.output, configuration, record) as part:
         with machines(arguments.workers) as run_batches:
-            job = Job(configuration, inputs, record, part, run_batches, progress, print, arguments.output, dataset)
+            job = Job(configuration, inputs, record, part, run_batches, progress, print, dataset)
             model = METHODS[method].train(job)
         with atomic_file(arguments.output) as file:
             file.write(model)
@@ -83,7 +81,7 @@ def _work(arguments: argparse.Namespace) -> None:
 
 
 def _inputs(arguments: argparse.Namespace) -> tuple[list[Path], list[Path], Dataset | None]:
-    """The pictures or feature files, other files that are read, and the data set that has them, if one has."""
+    """The pictures or feature files, other files that are read, and the data set where they are of one."""
     path = Path(arguments.data)
     if path.suffix.lower() in _DATA_SET_SUFFIXES:
         dataset = load_dataset(path, arguments.images)

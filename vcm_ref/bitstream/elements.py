@@ -61,6 +61,7 @@ MAX_LAYERS = 64
 MAX_NAME = 32
 MAX_STAGES = 4
 MAX_COMPONENTS = 1024
+MAX_OWN_COMPONENTS = 255
 MAX_GROUP = 1024
 MAX_EXTENSION = 4095
 
@@ -88,6 +89,10 @@ ELEMENTS: dict[str, Element] = {
     "resize_shift": Element("u(2)", 0, 2),
     "klt_components_minus1": Element("ue(v)", 0, MAX_COMPONENTS - 1),
     "klt_shift": Element("u(3)", 0, 6),
+    "pca_components": Element("ue(v)", 0, MAX_OWN_COMPONENTS),
+    "pca_fraction_bits": Element("se(v)", -96, 96),
+    "pca_unit_shift": Element("u(4)", 0, 15),
+    "pca_shift_delta": Element("ue(v)", 0, 8),
     "network_condition": Element("u(8)"),
     "network_layer_shift": Element("u(3)"),
     "network_num_tensors_minus1": Element("ue(v)", 0, MAX_LAYERS - 1),

@@ -86,6 +86,7 @@ class StageId(IntEnum):
 
     RESIZE = 1
     KLT = 2
+    PCA = 3
     NETWORK = 4
 
 

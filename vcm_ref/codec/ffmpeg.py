@@ -32,7 +32,7 @@ _444 = 3  # chroma_format_idc
 _Y4M_HEADER_BYTES = 256  # the header line is about 60 bytes long
 _FRAME = b"FRAME\n"
 _MEMORY_LIMIT = 8 << 30  # bytes of address space
-_QUIET = ("-hide_banner", "-nostdin", "-loglevel", "error", "-nostats")
+QUIET = ("-hide_banner", "-nostdin", "-loglevel", "error", "-nostats")
 
 
 def find_ffmpeg() -> str:
@@ -90,7 +90,7 @@ def encode_with_ffmpeg(
     """
     pixels, *options = coder
     count, height, width = frames.shape
-    command = [executable, *_QUIET, "-noauto_conversion_filters", *_raw_source(pixels, height, width)]
+    command = [executable, *QUIET, "-noauto_conversion_filters", *_raw_source(pixels, height, width)]
     command += ["-fps_mode", "passthrough", *options, "-f", _FORMATS[codec_id], _TARGET]
     stream = bytes(run_child(command, feed=feed, limits=limits))
     coded = len(_CODED_SLICE[codec_id].findall(stream))
@@ -107,7 +107,7 @@ def convert_with_ffmpeg(
     ``feed`` holds its bytes; ``source`` says what they are: pixel format, height, width. Raises CodecError unless
     exactly ``returned`` bytes come back.
     """
-    command = [find_ffmpeg(), *_QUIET, "-noauto_conversion_filters", "-filter_threads", "1", *_raw_source(*source)]
+    command = [find_ffmpeg(), *QUIET, "-noauto_conversion_filters", "-filter_threads", "1", *_raw_source(*source)]
     command += ["-vf", filters, "-pix_fmt", pixels, "-noautoscale", "-f", "rawvideo", _TARGET]
     output = run_child(command, feed=feed, limits=ChildLimits(time_limit_s, returned, _MEMORY_LIMIT))
     if len(output) != returned:
@@ -206,7 +206,7 @@ class FfmpegDecoder:
         source = ["-threads", str(self.threads), "-f", self._format, "-i", "pipe:0"]
         wanted = ["-vf", planes.filter, "-pix_fmt", planes.pixels, "-noautoscale", "-fps_mode", "passthrough"]
         target = ["-strict", "-1", "-f", "yuv4mpegpipe", _TARGET]
-        return [executable, *_QUIET, "-noauto_conversion_filters", *strict, *source, *wanted, *target]
+        return [executable, *QUIET, "-noauto_conversion_filters", *strict, *source, *wanted, *target]
 
 
 def _frames_of_y4m(

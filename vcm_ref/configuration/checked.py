@@ -21,6 +21,8 @@ from .words import in_current_words
 T = TypeVar("T")
 #: The key by which a per-layer mapping speaks for every layer it does not name.
 ALL_OTHERS = "default"
+#: A key of such a mapping that begins so speaks for the layers whose names end in the rest of it.
+ANY = "*"
 _PLACE = re.compile("layer [1-9][0-9]?")
 
 KeyPath = tuple[str, ...]
@@ -87,21 +89,27 @@ class Configuration:
         """The value for each layer, where ``dotted`` holds one value for all or a mapping by layer.
 
         The mapping's keys are names of layers; ``layer 1``, ``layer 2`` and so on, places in coding order, which other
-        names cannot be confused with, since they have no spaces; and ``default``. A name goes before a place, and a
-        place before the default. Places that the network does not have are without effect.
+        names cannot be confused with, since they have no spaces; ``*`` and an ending, as in ``*.maps``; and
+        ``default``. A name goes before a place, a place before an ending, a longer ending before a shorter one, and an
+        ending before the default. Places that the network does not have are without effect.
 
-        :class:`ConfigError` where the mapping names a layer that the network does not have.
+        :class:`ConfigError` where the mapping names a layer, or an ending, that the network does not have.
         """
         value = self.get(dotted, default)
         if not isinstance(value, dict):
             return [value] * len(layers)
-        unknown = [name for name in value if name not in layers and name != ALL_OTHERS and not _PLACE.fullmatch(name)]
+        endings = sorted((key for key in value if key.startswith(ANY)), key=lambda key: (-len(key), key))
+        known_keys = {*layers, ALL_OTHERS, *(key for key in endings if any(_ends(name, key) for name in layers))}
+        unknown = [name for name in value if name not in known_keys and not _PLACE.fullmatch(name)]
         if unknown:
             known = ", ".join(layers)
             raise self.error(
                 dotted, f"there is no layer {unknown[0]}; the layers are {known}, or layer 1, layer 2, ..."
             )
-        keys = [(name, f"layer {place}", ALL_OTHERS) for place, name in enumerate(layers, 1)]
+        keys = [
+            (name, f"layer {place}", *(key for key in endings if _ends(name, key)), ALL_OTHERS)
+            for place, name in enumerate(layers, 1)
+        ]
         return [next((value[key] for key in choice if key in value), default) for choice in keys]
 
     def replaced(self, dotted: str, value: Any) -> Configuration:
@@ -134,6 +142,11 @@ class Configuration:
         origin = self._origin(path)
         return ConfigError(f"{printed_key(path)}: {message}{f' (in {origin})' if origin else ''}")
 
+    def _any_of(self, dotted: str, values: Sequence[str]) -> bool:
+        """Whether the value at ``dotted``, or one of those that it has by layer, is among ``values``."""
+        value = self.get(dotted)
+        return any(one in values for one in (value.values() if isinstance(value, dict) else [value]))
+
     def _take_away_options_without_effect(self) -> None:
         """Give options that the value of another key makes useless, as ``codec.preset`` with ``lossless``, no value.
 
@@ -143,7 +156,7 @@ class Configuration:
         """
         for one in leaves_of(Everything):
             origin = self._origin(one.path)
-            if one.only_with is None or origin is None or self.get(one.only_with[0]) in one.only_with[1]:
+            if one.only_with is None or origin is None or self._any_of(*one.only_with):
                 continue
             (key, values), (room, name) = one.only_with, one.path
             if name not in self.tree[room]:  # an empty section is said, and none of its options
@@ -153,10 +166,16 @@ class Configuration:
             tolerated = beside and one.was_required and origin.line is not None
             if not (origin.shared or tolerated) and (chosen is None or origin.rank >= chosen.rank):
                 useful = " or ".join(filter(None, [", ".join(values[:-1]), values[-1]]))
-                problem = f"it has no effect with {key} {self.get(key)}, only with {useful}"
+                named = self.get(key)
+                told = named if isinstance(named, str) else shown(named)
+                problem = f"it has no effect with {key} {told}, only with {useful}"
                 raise self._error(one.path, f"is {shown(self.tree[room][name])}; {problem}")
             self.tree[room].pop(name, None)
         self.tree = with_defaults(Everything, self.tree)
+
+
+def _ends(name: str, key: str) -> bool:
+    return name.endswith(key.removeprefix(ANY))
 
 
 @cache

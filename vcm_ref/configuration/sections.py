@@ -1,7 +1,8 @@
 """Every key of the configuration: a frozen dataclass a stage, with defaults, meanings and bounds.
 
 The JSON Schema and the table of keys in ``docs/guide.md`` are made of these classes. A value ``X | Mapping[str, X]`` is
-one for all layers, or a mapping whose keys are names of layers, places in coding order (``layer 1``) and ``default``.
+one for all layers, or a mapping whose keys are names of layers or coded tensors, places in coding order (``layer 1``),
+endings of names (``*.maps``) and ``default``.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from ..bitstream.elements import MAX_COMPONENTS
+from ..bitstream.elements import MAX_COMPONENTS, MAX_GROUP
 from ..codec import hevc, vtm, vvenc
 from ..conversion.quantisation import RANGE_PROFILES
+from ..video_file import PIXEL_FORMATS
 from .options import Tree, option, section
 
 GRID: Tree = {"pattern": r"^[1-9][0-9]{0,5}x[1-9][0-9]{0,5}\Z", "description": "columns x rows, as in 4x4"}
@@ -31,12 +33,16 @@ _NAMES = {"type": "array", "minItems": 1, "items": {"type": "string"}, "descript
 class Network:
     """The network for pictures (docs/networks.md). A network refuses the options that it does not have."""
 
-    name: str = option("refnet", "`refnet`, `torchvision`, `detectron2` or `onnx`")
+    name: str = option("refnet", "`refnet`, `refnet_mask`, `torchvision`, `detectron2` or `onnx`")
     weights: str | None = option(None, "a weights file, `default` or `random`; without it the network's own")
     model: str | None = option(None, "a model of torchvision or of detectron2's zoo")
     layer: int | None = option(None, "the layer at which a classifier is split", minimum=1)
     split: Literal["p", "c"] | None = option(None, "detectron2: split after the pyramid or before it")
     seed: int | None = option(None, "the seed of `weights: random`", minimum=0)
+    trained_on: str | None = option(None, "what the network was trained on, as reports say it", shapes=False)
+    training_pictures: str | None = option(
+        None, "a file of the SHA-256 of its training pictures, one a line, to find test pictures in", shapes=False
+    )
     device: Literal["cpu", "cuda"] | None = option(
         None, "`cpu`, the default and the reference, or `cuda`, whose numbers differ a little"
     )
@@ -105,10 +111,10 @@ WITH_MODEL = ("klt", "network")
 class Reduction:
     """Reduction of the layers to the coded tensors (docs/bitstream.md, clause 8.9)."""
 
-    method: Literal["none", "resize", "klt", "network"] = option(
+    method: Literal["none", "resize", "klt", "pca", "network"] = option(
         "none",
         "`resize`: layers are coded at a fraction of their size; `klt`: by a trained transform of all layers; "
-        "`network`: by a trained network of integers",
+        "`pca`: each by the principal components of its own maps; `network`: by a trained network of integers",
     )
     factor: int | Mapping[str, int] | None = option(
         None,
@@ -116,6 +122,32 @@ class Reduction:
         by_layer=True,
         values=(1, 2, 4),
         only_with=("reduction.method", ("resize",)),
+    )
+    components: int | Mapping[str, int] | None = option(
+        None,
+        "components that are coded; by default those worth their bits at the QP. `klt`: of all layers together; "
+        "`pca`: of a layer, which stays as it is with 0",
+        by_layer=True,
+        minimum=0,
+        maximum=MAX_COMPONENTS,
+        only_with=("reduction.method", ("klt", "pca")),
+        description=f"an integer, 0 to {MAX_COMPONENTS}",
+    )
+    energy: float | Mapping[str, float] | None = option(
+        None,
+        "instead of a number: a layer keeps the fewest components with this part of its variance in the first picture",
+        by_layer=True,
+        only_with=("reduction.method", ("pca",)),
+        exclusiveMinimum=0,
+        maximum=1,
+        description="a number above 0, at most 1",
+    )
+    most_components: int | None = option(
+        None,
+        "the most components that a layer keeps where no number is given; 64 by default",
+        only_with=("reduction.method", ("pca",)),
+        minimum=1,
+        maximum=255,
     )
     model: str | None = option(
         None,
@@ -129,13 +161,6 @@ class Reduction:
         only_with=("reduction.method", WITH_MODEL),
         pattern=r"^[0-9a-f]{64}\Z",
         description="64 hexadecimal digits",
-    )
-    components: int | None = option(
-        None,
-        "the number of components that are coded; without it those that are worth their bits at the QP",
-        minimum=1,
-        maximum=MAX_COMPONENTS,
-        only_with=("reduction.method", ("klt",)),
     )
     condition: int | None = option(
         None,
@@ -210,8 +235,14 @@ class Training:
 class Quantisation:
     """Quantisation of the layers (docs/bitstream.md, clause 8.6)."""
 
-    bit_depth: int = option(
-        10, "bits of a sample, 2 to 10; with `lossless` up to 16", minimum=2, maximum=16, only_with=_OF_FRAMES
+    bit_depth: int | Mapping[str, int] = option(
+        10,
+        "bits of a sample, 2 to 10; with `lossless` up to 16",
+        by_layer=True,
+        minimum=2,
+        maximum=16,
+        description="an integer, 2 to 16",
+        only_with=_OF_FRAMES,
     )
     range: Literal["fixed", "picture", "layer", "channel"] = option(
         "layer", "the values that one pair of minimum and maximum spans", only_with=_OF_FRAMES
@@ -277,8 +308,8 @@ class Codec:
 
     RULES: ClassVar[Tree] = {"allOf": [_rules_of(codec) for codec in VIDEO]}
 
-    name: Literal["vvenc", "hevc", "vtm", "lossless", "coefficients"] = option(
-        "vvenc", "the inner codec's encoder; `coefficients` codes levels without frames"
+    name: Literal["vvenc", "hevc", "vtm", "lossless", "coefficients"] | Mapping[str, Any] = option(
+        "vvenc", "the inner codec's encoder; `coefficients` codes levels without frames", by_layer=True
     )
     preset: str | None = option(
         None,
@@ -349,6 +380,16 @@ class Coding:
     order: Order = section(Order, "order")
     packing: Packing = section(Packing, "packing")
     codec: Codec = section(Codec, "inner codec")
+    group: int | None = option(
+        None,
+        "pictures that are coded together as one group, for vcm_enc; 1 by default",
+        minimum=1,
+        maximum=MAX_GROUP,
+    )
+    group_parameters: Literal["common", "own"] | None = option(
+        None,
+        "`own`, the default: each picture of a group has its ranges and channel order; `common`: all have the same",
+    )
     digest_length: int = option(
         8, "bytes of each layer's T1 digest in the bitstream; with 0 nothing is decoded again", minimum=0, maximum=32
     )
@@ -361,8 +402,26 @@ class Files:
     input: str | None = option(None, "picture, feature file, folder or glob", shapes=False)
     bitstream: str = option("bitstream.bin", "the bitstream to write", shapes=False, minLength=1)
     picture_size: str | None = option(
-        None, "width x height of the original picture, for feature files that do not say it", shapes=False, **SIZE
+        None,
+        "width x height of the original picture, for feature files and raw video, which do not say it",
+        shapes=False,
+        **SIZE,
     )
+    pixel_format: str | None = option(
+        None,
+        "raw video: " + ", ".join(f"`{name}`" for name in PIXEL_FORMATS) + "; `yuv420p` by default",
+        values=PIXEL_FORMATS,
+        shapes=False,
+    )
+    frame_rate: float | None = option(
+        None,
+        "pictures a second, for raw video (30 by default), and for pictures and features that are a sequence",
+        exclusiveMinimum=0,
+        maximum=1000,
+        shapes=False,
+    )
+    start: int | None = option(None, "video: the number of the first picture, from 0", minimum=0, shapes=False)
+    frames: int | None = option(None, "video: pictures at most; by default all", minimum=1, shapes=False)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ HINTS = {
     "6.5": "channels are coded as the difference from the layer before; names are ASCII",
     "6.6": "a stage's payload is not of the length that it says",
     "6.7": "a stage RESIZE resizes something",
+    "6.24": "a stage PCA takes a tensor apart, shifts add up to at most 8, and no two tensors have the same name",
     "6.8": "the grid has to divide the channels; what is as in the tensor before is coded by a flag",
     "6.9": "bit depths above 10 are for the lossless inner codec",
     "6.10": "a range measured on features that hold NaN or infinity, or its two ends exchanged",

@@ -67,14 +67,19 @@ class Chain:
         self._members = header.substreams
         self._formats = [tensor.format for tensor in header.tensors]
 
-    def forward(self, layers: Mapping[str, NDArray[np.float32]], choices: Choices) -> ConvertedPicture:
-        """Turn float32 layers ``(C, H, W)`` into frames."""
-        if self.header.stages:
-            measure_ranges(layers, RangeScope.PICTURE)  # for what it refuses
-        tensors = list(layers.values())
-        for transform in self._transforms:
-            tensors = transform.forward(tensors)
-        ranges = self._ranges(tensors)
+    def forward(
+        self,
+        layers: Mapping[str, NDArray[np.float32]],
+        choices: Choices,
+        ranges: list[ValueRange] | None = None,
+        common_orders: Sequence[NDArray[np.intp]] | None = None,
+    ) -> ConvertedPicture:
+        """Turn float32 layers ``(C, H, W)`` into frames.
+
+        Each tensor has its own range and channel order, unless they are given.
+        """
+        tensors = self._reduced(layers)
+        ranges = self._ranges(tensors) if ranges is None else ranges
         quantised: list[IntegerTensor] = []
         orders: list[NDArray[np.intp]] = []
         for number, (tensor, value_range, form) in enumerate(zip(tensors, ranges, self._formats, strict=True)):
@@ -84,8 +89,35 @@ class Chain:
                 continue
             q, sums = quantise(tensor, value_range, form.bit_depth, choices.rounding)
             quantised.append(q)
-            orders.append(channel_order(q, choices.order_method, bit_depth=form.bit_depth, sums=sums))
+            if common_orders is None:
+                orders.append(channel_order(q, choices.order_method, bit_depth=form.bit_depth, sums=sums))
+            else:
+                orders.append(common_orders[number])
         return ConvertedPicture(Side(ranges, orders), self.to_frames(quantised, orders))
+
+    def forward_group(
+        self, pictures: Sequence[Mapping[str, NDArray[np.float32]]], choices: Choices
+    ) -> list[ConvertedPicture]:
+        """Turn the layers of a group's pictures into frames, with the ranges of all and the first one's channel order.
+
+        The layers are reduced twice, so that memory is that of the frames.
+        """
+        measured = [self._ranges(self._reduced(layers)) for layers in pictures]
+        ranges = [
+            ValueRange(np.minimum.reduce([one.lo for one in own]), np.maximum.reduce([one.hi for one in own]))
+            for own in zip(*measured, strict=True)
+        ]
+        first = self.forward(pictures[0], choices, ranges)
+        return [first, *(self.forward(layers, choices, ranges, first.side.orders) for layers in pictures[1:])]
+
+    def _reduced(self, layers: Mapping[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """The coded tensors, before quantisation."""
+        if self.header.stages:
+            measure_ranges(layers, RangeScope.PICTURE)  # for what it refuses
+        tensors = list(layers.values())
+        for transform in self._transforms:
+            tensors = transform.forward(tensors)
+        return tensors
 
     def to_frames(self, tensors: Sequence[IntegerTensor], orders: Sequence[NDArray[np.intp]]) -> list[IntegerTensor]:
         """Turn integer tensors ``(C, H, W)`` into frames ``(F, H, W)`` of the inner bit depth at their coded size."""

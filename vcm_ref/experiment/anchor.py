@@ -18,6 +18,7 @@ from ..bitstream.elements import Part
 from ..errors import DatasetError
 from ..files.document import Document, check, load
 from ..files.schema import packaged
+from ..network.training import KEYS
 from ..provenance import versions
 from ..task.dataset import ImageId
 from ..task.tally_file import write_tallies
@@ -27,6 +28,7 @@ from .naming import environment
 from .records import Record
 from .store import Store
 from .sweep import Measured, Outcome
+from .trained import training_record
 from .uncertainty import UNCOMPRESSED, add_intervals, point_name, resampled, tallies_path
 
 SCHEMA = "anchor.schema.json"
@@ -68,6 +70,7 @@ def anchor_document(outcome: Outcome, method: Method) -> Record:
         "points": [_point(qp, point, method, uncompressed) for qp, point in measured.items() if point.records],
         "failed_points": [{"qp": qp, "failed": _failed(point)} for qp, point in measured.items() if not point.records],
     }
+    document["training"] = training_record(sweep.network, sweep.network_options, method, outcome.subjects)
     if outcome.cost:
         document["cost"] = outcome.cost
     check_anchor(document, method.name)
@@ -193,7 +196,8 @@ def _failed(point: Measured) -> list[Record]:
 
 def _plain_options(options: Mapping[str, Any]) -> Record:
     """The network's options, as JSON has them, without where on this machine its weights are."""
-    plain = {key: Path(str(value)).name if key == "weights" else value for key, value in options.items()}
+    kept = {key: value for key, value in options.items() if key not in KEYS}  # "training" says these
+    plain = {key: Path(str(value)).name if key == "weights" else value for key, value in kept.items()}
     return dict(json.loads(json.dumps(plain)))  # the ids of classes become text
 
 

@@ -14,13 +14,12 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from .. import level_settings
 from ..bitstream.join import can_join
-from ..codec import make_encoder
 from ..codec.picture import PictureCoder
 from ..configuration import Configuration
 from ..decoder import Backend
 from ..errors import DatasetError, reason
+from ..inner_encoders import describe_codec
 from ..model_choice import with_model
 from ..provenance import file_digest
 from ..settings import PACKINGS, RANGE_SCOPES
@@ -289,12 +288,16 @@ def method_of(
     name: str, configuration: Configuration, qps: Iterable[int], backend: Backend = "auto", threads: int = 1
 ) -> Method:
     """The method that a configuration describes. Raises :class:`~vcm_ref.errors.ConfigError`."""
+    if configuration.get("group") is not None:
+        raise configuration.error("group", "codes pictures together: that is for vcm_enc")
     tree = with_model(configuration).tree
     if "picture" not in tree:
         return FeatureMethod(name, tree, tuple(qps), backend, threads)
     codec = tree["codec"]
     options = {key: codec[key] for key in ("preset",) if key in codec}
     limit = codec.get("time_limit", 600)
+    if not isinstance(codec["name"], str):
+        raise configuration.error("codec.name", "is by layer, and the picture itself is coded with one codec")
     coder = PictureCoder(codec["name"], scale=tree["picture"]["scale"], time_limit_s=float(limit), **options)
     return PictureMethod(name, coder, tuple(qps))
 
@@ -343,13 +346,16 @@ def _parts_of(text: str, layers: tuple[str, ...], qp: int, threads: int) -> list
     grids = configuration.per_layer("packing.grid", layers, None)
     modes = configuration.per_layer("codec.mode", layers, "AI")
     offsets = configuration.per_layer("codec.qp_offset", layers, 0)
+    names = configuration.per_layer("codec.name", layers, None)
+    depths = configuration.per_layer("quantisation.bit_depth", layers, None)
     parts = []
-    for layer, grid, mode, offset in zip(layers, grids, modes, offsets, strict=True):
+    for layer, grid, mode, offset, name, depth in zip(layers, grids, modes, offsets, names, depths, strict=True):
         own_grid = {} if grid is None else {"grid": grid}
         packing_tree = {key: value for key, value in tree["packing"].items() if key != "grid"}
         codec = {key: value for key, value in tree["codec"].items() if key != "qp_offset"}
         own = {**tree, "packing": {**packing_tree, **own_grid}}
-        own["codec"] = {**codec, "mode": mode, "qp": qp + offset}
+        own["codec"] = {**codec, "name": name, "mode": mode, "qp": qp + offset}
+        own["quantisation"] = {**tree["quantisation"], "bit_depth": depth}
         parts.append(_Part.of((layer,), own))
     return parts
 
@@ -357,12 +363,7 @@ def _parts_of(text: str, layers: tuple[str, ...], qp: int, threads: int) -> list
 @cache
 def _codec_description(text: str) -> Record:
     tree = json.loads(text)
-    if tree["codec"]["name"] == level_settings.NAME:
-        return {"encoder": level_settings.NAME}
-    options = {"preset": tree["codec"].get("preset"), "gop": tree["codec"].get("gop")}
-    given = {key: value for key, value in options.items() if value is not None}
-    encoder = make_encoder(tree["codec"]["name"], bit_depth=tree["quantisation"]["bit_depth"], **given)
-    return encoder.describe()
+    return describe_codec(tree["codec"], tree["quantisation"]["bit_depth"])
 
 
 @cache

@@ -20,7 +20,7 @@ from typing import Any
 
 from ..configuration import NO_PATHS
 from ..configuration.options import shaping as declared_shaping
-from ..configuration.sections import Everything
+from ..configuration.sections import Everything, Network
 from ..network import weights_files
 from ..network.weights_files import files_digest
 from ..provenance import file_digest
@@ -95,7 +95,7 @@ def network_name(name: str, options: Mapping[str, Any], upright: bool = True) ->
 
     ``upright`` says whether its pictures are turned as their Exif orientation says.
     """
-    given = {key: _in_order(value) for key, value in options.items()}
+    given = {key: _in_order(value) for key, value in declared_shaping(Network, dict(options)).items()}
     files = weights_files(name, options)
     if files and str(options.get("weights")) not in NO_PATHS:
         given["weights"] = Path(str(options.get("weights"))).name

@@ -21,7 +21,15 @@ from numpy.typing import NDArray
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
 from vcm_ref.network.checks import check_options
-from vcm_ref.network.weights_files import detectron2_files, named_file, onnx_files, refnet_files
+from vcm_ref.network.training import KEYS
+from vcm_ref.network.weights_files import (
+    REFNET_WEIGHTS,
+    detectron2_files,
+    named_file,
+    onnx_files,
+    refnet_files,
+    refnet_mask_files,
+)
 from vcm_ref.task.classification import Classification
 from vcm_ref.task.detections import Detections
 
@@ -58,13 +66,15 @@ class Network(Protocol):
 class Entry(NamedTuple):
     """Where a network is: the module, the class or function in it that makes the network, and what that needs.
 
-    ``files`` lists the files that the network's numbers come from, by its options, and imports no framework.
+    ``files`` lists the files that the network's numbers come from, by its options, and imports no framework;
+    ``layer_files`` those of them that its layers come from, where these are fewer.
     """
 
     module: str
     maker: str
     how_to_get: str
     files: Callable[[Mapping[str, Any]], list[Path]] = named_file
+    layer_files: Callable[[Mapping[str, Any]], list[Path]] | None = None
 
 
 #: Environment variables by which libraries leave the shared temporary folder alone, where another user may put a file
@@ -83,6 +93,9 @@ NETWORKS: dict[str, Entry] = {
     ),
     "onnx": Entry("vcm_ref.network.onnx_network", "OnnxNetwork", "pip install onnx onnxruntime", onnx_files),
     "refnet": Entry("vcm_ref.network.refnet", "RefNet", _TORCH, refnet_files),
+    "refnet_mask": Entry(
+        "vcm_ref.network.refnet_mask", "RefNetMask", _TORCH, refnet_mask_files, lambda _: [REFNET_WEIGHTS]
+    ),
     "torchvision": Entry("vcm_ref.network.torchvision_models", "torchvision_network", _TORCH),
 }
 """The networks by the name that the configuration gives them."""
@@ -96,6 +109,15 @@ def weights_files(name: str, options: Mapping[str, Any]) -> list[Path]:
     """
     entry = NETWORKS.get(name)
     return entry.files(options) if entry else named_file(options)
+
+
+def layer_files(name: str, options: Mapping[str, Any]) -> list[Path]:
+    """List the files that the layers of the network come from. Two networks with the same ones have the same layers.
+
+    Raises `NetworkError` as `weights_files` does.
+    """
+    entry = NETWORKS.get(name)
+    return entry.layer_files(options) if entry and entry.layer_files else weights_files(name, options)
 
 
 def load_network(name: str, **options: Any) -> Network:
@@ -118,6 +140,7 @@ def load_network(name: str, **options: Any) -> Network:
         raise NetworkError(
             f"network {name!r} needs the package {package}, which is not installed: {entry.how_to_get}"
         ) from error
+    options = {key: value for key, value in options.items() if key not in KEYS}
     check_options(maker, options, name)
     network: Network = maker(**options)
     return network

@@ -133,6 +133,21 @@ def standardise(pixels: Tensor) -> Tensor:
     return (pixels.to(torch.float32) - _MEAN) / _SPREAD
 
 
+def fill(model: nn.Module, path: Path, network: str) -> None:
+    """Give ``model`` the weights in the safetensors file ``path``, as float32.
+
+    Raises `NetworkError` where the file cannot be read, does not fit the model, or lacks a tensor of it.
+    """
+    try:
+        stored = load_file(path)
+        model.load_state_dict({key: value.float() for key, value in stored.items()}, strict=False)
+    except Exception as error:  # safetensors has its own kinds, torch raises RuntimeError
+        raise NetworkError(f"{network}'s weights {path} cannot be used: {str(error).splitlines()[0]}") from error
+    missing = {key for key in model.state_dict() if not key.endswith("num_batches_tracked")} - stored.keys()
+    if missing:
+        raise NetworkError(f"{network}'s weights {path} lack {len(missing)} tensors, {min(missing)} among them")
+
+
 class RefNet:
     """The reference network behind the project's network interface.
 
@@ -147,14 +162,7 @@ class RefNet:
         self._device = chosen_device(device)
         path = Path(weights) if weights is not None else REFNET_WEIGHTS
         self.model = build_model()
-        try:
-            stored = load_file(path)
-            self.model.load_state_dict({key: value.float() for key, value in stored.items()}, strict=False)
-        except Exception as error:  # safetensors has its own kinds, torch raises RuntimeError
-            raise NetworkError(f"refnet's weights {path} cannot be used: {str(error).splitlines()[0]}") from error
-        missing = {key for key in self.model.state_dict() if not key.endswith("num_batches_tracked")} - stored.keys()
-        if missing:
-            raise NetworkError(f"refnet's weights {path} lack {len(missing)} tensors, {min(missing)} among them")
+        fill(self.model, path, self.name)
         self.model.requires_grad_(False).to(self._device)
         self._weights = {"weights": path.name, "weights_sha256": file_digest(path)}
 
@@ -230,8 +238,14 @@ class RefNet:
         found, _ = cast(RoIHeads, self.model.roi_heads)(pyramid, proposals, [size])
         scale = torch.tensor([width / size[1], height / size[0]] * 2, dtype=torch.float32)
         boxes, scores, labels = (found[0][name].cpu() for name in ("boxes", "scores", "labels"))
-        detections = Detections((boxes * scale).numpy(), scores.numpy(), labels.numpy())
+        boxes = boxes * scale
+        masks = self._masks(found[0], boxes, height, width)
+        detections = Detections(boxes.numpy(), scores.numpy(), labels.numpy(), masks)
         return checked(detections, height, width, CLASS_NAMES, self.name)
+
+    def _masks(self, found: dict[str, Tensor], boxes: Tensor, height: int, width: int) -> NDArray[np.bool_] | None:
+        """The masks (N, H, W) of what was ``found`` at ``boxes`` of the original picture; this network has none."""
+        return None
 
 
 def _size(image: NDArray[np.uint8]) -> tuple[int, int]:

@@ -26,6 +26,9 @@ RANDOM = "random"
 REFNET_WEIGHTS = Path(__file__).with_name("refnet.safetensors")
 """The weights of `refnet` that ship with the package; ``refnet.json`` beside them records how they came about."""
 
+REFNET_MASK_WEIGHTS = Path(__file__).with_name("refnet_mask.safetensors")
+"""The weights of the mask head of `refnet_mask` that ship with the package; ``refnet_mask.json`` is their record."""
+
 _BASE = "_BASE_"  # detectron2's key for the configuration that a configuration builds on
 
 
@@ -43,6 +46,11 @@ def named_file(options: Mapping[str, Any]) -> list[Path]:
 def refnet_files(options: Mapping[str, Any]) -> list[Path]:
     """List `refnet`'s weights: the file named, else the package's own."""
     return named_file(options) or [REFNET_WEIGHTS]
+
+
+def refnet_mask_files(options: Mapping[str, Any]) -> list[Path]:
+    """List the weights of `refnet_mask`: the mask head's, named or the package's own, and the package's of `refnet`."""
+    return [*(named_file(options) or [REFNET_MASK_WEIGHTS]), REFNET_WEIGHTS]
 
 
 def onnx_files(options: Mapping[str, Any]) -> list[Path]:

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
@@ -195,6 +195,62 @@ def run_child(
     if child.process.returncode not in accept:
         raise CodecError(f"{child.name} {_ending(child.process.returncode)}{_quote(words)}")
     return output
+
+
+def stream_child(command: Sequence[str], *, limits: ChildLimits, block: int) -> Generator[bytearray, None, None]:
+    """Run ``command``, which reads nothing from us, and give its output in blocks of ``block`` bytes as they come.
+
+    ``limits.time_s`` bounds the wait for each block, and the child waits as long as nobody asks for the next one. The
+    child and its process group are gone when the iterator ends, is closed, or raises.
+
+    Raises CodecError as :func:`run_child` does, and where the output ends within a block.
+    """
+    group, words = _group.get(), bytearray()
+    child = _Child(command, limits, None)
+    tail = threading.Thread(target=_read_tail, args=(child.words, words), daemon=True)
+    left = limits.output_bytes
+    try:
+        group.add(child)
+        child.input.close()
+        tail.start()
+        with child.output:
+            while data := _read_block(child, block, limits.time_s):
+                left -= len(data)
+                if left < 0 and child.stopped is None:
+                    child.stop(f"returned more than the {limits.output_bytes} bytes it was asked for")
+                if len(data) < block or child.stopped is not None:
+                    break
+                yield data
+        if child.stopped is None:
+            child.process.wait(_GRACE_S)
+    except subprocess.TimeoutExpired:
+        child.stop("closed its output and did not end")
+    finally:
+        child.kill_group()
+        child.process.wait()
+        orphans.ended(child.process.pid)
+        group.remove(child)
+        tail.join(_GRACE_S)
+    if child.stopped is not None:
+        raise CodecError(f"{child.name} {child.stopped}")
+    if child.process.returncode != 0:
+        raise CodecError(f"{child.name} {_ending(child.process.returncode)}{_quote(bytes(words))}")
+    if data:
+        raise CodecError(f"{child.name} returned {len(data)} bytes at the end, where {block} were due")
+
+
+def _read_block(child: _Child, size: int, wait_s: float) -> bytearray:
+    """The next ``size`` bytes of output; fewer where it ends."""
+    timer = threading.Timer(min(wait_s, threading.TIMEOUT_MAX), child.stop, (f"returned nothing for {wait_s:g} s",))
+    timer.daemon = True
+    timer.start()
+    block = bytearray()
+    try:
+        while len(block) < size and (chunk := child.output.read(min(size - len(block), _PIPE_BYTES))):
+            block += chunk
+    finally:
+        timer.cancel()
+    return block
 
 
 def _converse(child: _Child, feed: Iterable[Buffer], limits: ChildLimits, deadline: float) -> tuple[bytearray, bytes]:

@@ -119,11 +119,33 @@ def evaluate_boxes(instances: str | Path | Mapping[str, Any], detections: Mappin
     Raises `DatasetError` if the annotations cannot be used, if pycocotools is missing, if there are no pictures, or if
     an image id is not in the annotations.
     """
+    checked = _checked(instances)
+    entries = [entry for image_id, found in detections.items() for entry in _results(image_id, found)]
+    return _main_figures(checked, entries, list(detections), "bbox")
+
+
+def evaluate_masks(instances: str | Path | Mapping[str, Any], detections: Mapping[int, Detections]) -> dict[str, float]:
+    """As `evaluate_boxes`, by the masks of the annotations and of the ``detections``.
+
+    Raises `DatasetError` also where an annotation or a picture's detections have no masks.
+    """
+    checked = _checked(instances)
+    if checked.without_mask:
+        raise DatasetError(f"annotation {checked.without_mask[0]} has no segmentation")
+    if without := [image_id for image_id, found in detections.items() if found.masks is None]:
+        raise DatasetError(f"the detections of picture {without[0]} have no masks")
+    entries = [entry for image_id, found in detections.items() for entry in _mask_results(image_id, found)]
+    return _main_figures(checked, entries, list(detections), "segm")
+
+
+def _checked(instances: str | Path | Mapping[str, Any]) -> Instances:
     is_file = not isinstance(instances, Mapping)
     document = _document(Path(instances)) if isinstance(instances, (str, Path)) else dict(instances)
-    checked = check_instances(document, str(instances) if is_file else "annotations", with_files=False)
-    entries = [entry for image_id, found in detections.items() for entry in _results(image_id, found)]
-    metrics, _ = _evaluate(checked, entries, list(detections), "bbox")
+    return check_instances(document, str(instances) if is_file else "annotations", with_files=False)
+
+
+def _main_figures(instances: Instances, entries: list[Document], pictures: list[Any], kind: str) -> dict[str, float]:
+    metrics, _ = _evaluate(instances, entries, pictures, kind)
     return {name: metrics.get(name, -1.0) for name in ("AP", "AP50")}
 
 

@@ -21,8 +21,8 @@ class Job:
     """One training.
 
     ``inputs`` are pictures or feature files, in order; ``record`` is what the model will say of their origin and of the
-    network. ``part`` is the folder of what has been done; it is there. ``tell`` takes lines for the user.
-    ``output`` is the place of the model, which the job does not write; ``dataset`` the data set that has the inputs.
+    network. ``part`` is the folder of what has been done; it is there, beside the output, whose name it has with
+    ``.part`` at the end. ``tell`` takes lines for the user. ``dataset`` is the one that the inputs are of, if any.
     """
 
     configuration: Configuration
@@ -32,5 +32,4 @@ class Job:
     run_batches: RunBatches
     progress: Progress
     tell: Callable[[str], None]
-    output: Path = Path("model.safetensors")
     dataset: Dataset | None = None

@@ -43,6 +43,8 @@ USUAL_RMS = 0.375
 TABLE_QPS = (26, 32, 38, 44)
 #: Rounding that is like the choice of levels by rate and distortion.
 ROUNDING_OFFSET = 0.2
+#: The end of the name of the figure beside the model.
+FIGURE = ".png"
 #: Numbers between the steps lose this many bits to have 16.
 _BETWEEN = 4
 
@@ -98,7 +100,9 @@ def learn(job: Job) -> tuple[Trained, Shape]:
     text = network_text(job.configuration)
     features = features_of(text, job.inputs[0])
     shape = shape_of(features.layers)
-    components = job.configuration.get("reduction.components") or COMPONENTS
+    components = job.configuration.get("reduction.components", COMPONENTS)
+    if not isinstance(components, int) or components == 0:
+        raise job.configuration.error("reduction.components", "is by layer, or 0; the KLT is of all layers together")
     entries = sum(channels << 2 * shift for (_, channels), shift in zip(shape.layers, shape.shifts, strict=True))
     first: tuple[LinearMap | None, ...] = (None,) * len(shape.layers)
     gain = 0
@@ -258,17 +262,14 @@ def energies(trained: Trained) -> list[str]:
     return lines
 
 
-def files_beside(output: Path) -> list[Path]:
-    """The figure, where one can be drawn."""
-    return [output.with_name(output.name + ".png")] if can_draw() else []
-
-
 def draw(trained: Trained, job: Job) -> None:
-    """Write the figure of the components."""
-    for path in files_beside(job.output):
-        shares = np.cumsum(trained.variances) / (trained.energy or 1.0)
-        bits = {qp: ideal_bits(trained.variances, step_size(qp)).tolist() for qp in TABLE_QPS}
-        draw_components(path, shares.tolist(), bits)
+    """Write the figure of the components beside the model, where one can be drawn."""
+    if not can_draw():
+        return
+    shares = np.cumsum(trained.variances) / (trained.energy or 1.0)
+    bits = {qp: ideal_bits(trained.variances, step_size(qp)).tolist() for qp in TABLE_QPS}
+    place = job.part.with_name(job.part.name.removesuffix(".part") + FIGURE)
+    draw_components(place, shares.tolist(), bits)
 
 
 def ideal_bits(variances: Vector, step: float) -> Vector:

@@ -23,10 +23,10 @@ def draw_components(path: Path, shares: Sequence[float], bits: Mapping[int, Sequ
         energy, rate = figure.subplots(1, 2)
         numbers = range(1, len(shares) + 1)
         energy.plot(numbers, shares, color=COLOURS[0])
-        energy.set(xlabel="components", ylabel="share of the energy", xscale="log", ylim=(0, 1))
+        energy.set(xlabel="components", ylabel="share of the energy", ylim=(0, 1))
         for colour, (qp, own) in zip(COLOURS, bits.items(), strict=False):
             rate.plot(numbers, own, color=colour, label=f"QP {qp}")
-        rate.set(xlabel="component", ylabel="bits of a position, ideal coder", xscale="log")
+        rate.set(xlabel="component", ylabel="bits of a position, ideal coder")
         rate.legend()
         content = saved(figure, "components")["components.png"]
     with atomic_file(path) as file:

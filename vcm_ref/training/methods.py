@@ -6,33 +6,34 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from ..errors import NetworkError
 from . import klt
-from .beside import files_beside
 from .job import Job
-from .record import metadata
+
+#: The ends of the names of the files that stand beside a network's model: record, curve of the losses, float32 weights.
+NETWORK_FILES = (".json", ".png", ".weights.safetensors")
 
 
 class Method(NamedTuple):
-    """A function that trains a model, and the files that it writes beside the model of that name."""
+    """What trains a method's model, and the ends of the names of the files that it writes beside the model."""
 
     train: Callable[[Job], bytes]
-    beside: Callable[[Path], list[Path]]
+    beside: tuple[str, ...] = ()
+
+    def files_beside(self, output: Path) -> list[Path]:
+        """The files beside the model ``output``."""
+        return [output.with_name(output.name + end) for end in self.beside]
 
 
 def _network(job: Job) -> bytes:
-    """A network, by torch, which is imported only here."""
-    from .network_method import train_network, write_beside
-
-    trained = train_network(
-        job.configuration,
-        job.inputs,
-        job.part,
-        dataset=job.dataset,
-        metadata=metadata(job),
-        begin=job.progress,
-    )
-    write_beside(job.output, trained)
-    return trained.exported.data
+    """Train a network; torch is imported only here."""
+    try:
+        from .network_method import train_job
+    except ImportError as error:
+        if (error.name or "").startswith("vcm_ref"):
+            raise
+        raise NetworkError(f"training needs the package {error.name}: pip install 'vcm-ref[training]'") from error
+    return train_job(job)
 
 
-METHODS = {"klt": Method(klt.train, klt.files_beside), "network": Method(_network, files_beside)}
+METHODS = {"klt": Method(klt.train, (klt.FIGURE,)), "network": Method(_network, NETWORK_FILES)}

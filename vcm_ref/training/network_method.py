@@ -19,14 +19,16 @@ from vcm_ref.network import Network, load_network
 from vcm_ref.provenance import versions
 from vcm_ref.task.dataset import Dataset
 
-from .beside import files_beside
 from .curve import draw_curve, need_matplotlib
 from .examples import StoredExamples, split
 from .export import Exported, export
+from .job import Job
+from .methods import NETWORK_FILES
 from .network_training import Result, train
 from .networks.msfc import multiplications
 from .part2 import part2_of
 from .pictures import Begin, are_features, no_progress, store_feature_files, store_pictures
+from .record import metadata
 
 
 class Trained(NamedTuple):
@@ -35,6 +37,21 @@ class Trained(NamedTuple):
     exported: Exported
     result: Result
     record: dict[str, Any]
+
+
+def train_job(job: Job) -> bytes:
+    """Train as ``vcm_train`` asks, write the files beside the output, and give the model."""
+    described = metadata(job)
+    trained = train_network(
+        job.configuration, job.inputs, job.part, dataset=job.dataset, metadata=described, begin=job.progress
+    )
+    write_beside(job.part.with_name(job.part.name.removesuffix(".part")), trained)
+    best = trained.record["best"]
+    job.tell(f"best of {len(trained.result.history)} selections: loss {best['loss']:.4f} in step {best['step']}")
+    job.tell(f"integers change the restored layers by {trained.exported.change:.3%} of their deviation")
+    for name, count in trained.record["products"].items():
+        job.tell(f"{name}: {count} multiply-accumulates for the first picture")
+    return trained.exported.data
 
 
 def train_network(
@@ -93,7 +110,7 @@ def train_network(
 
 def write_beside(output: Path, trained: Trained) -> None:
     """Write the files that stand beside the model ``output``."""
-    record, curve, weights = files_beside(output)
+    record, curve, weights = (output.with_name(output.name + end) for end in NETWORK_FILES)
     with atomic_file(record) as file:
         file.write(json.dumps(trained.record, indent=1).encode() + b"\n")
     draw_curve(curve, trained.result.history, trained.result.best_step)

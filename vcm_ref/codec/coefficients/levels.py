@@ -29,7 +29,7 @@ class LevelCoder:
         self._tables = tables
         self._bands = bands(components)
         self._flags = Counts(tables.counts)
-        self._signs = Counts(np.zeros((SIGNS + components, 2), np.int64))
+        self._signs = Counts(np.zeros((SIGNS * (1 + components), 2), np.int64))
         self._lengths = Counts(np.zeros((GROUPS * LENGTHS, 2), np.int64))
         self._length_zero = self._lengths.zero(np.arange(GROUPS * LENGTHS)[None]).tolist()
 
@@ -58,7 +58,8 @@ class LevelCoder:
         above = self._flags.zero(places)
         zero = above[0].tolist()  # the others are needed rarely
         groups = (sets[0] // 4).reshape(LEFT, -1)
-        sign_places = np.stack(np.broadcast_arrays(contexts.signs(y), SIGNS + first + np.arange(count)[:, None]))
+        common = contexts.signs(y)
+        sign_places = np.stack([common, common + SIGNS * (1 + first + np.arange(count)[:, None])])
         sign_places = sign_places.reshape(2, 3, -1)
         signs = self._signs.zero(sign_places)
         values = row.ravel().tolist()

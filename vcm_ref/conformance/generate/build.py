@@ -50,6 +50,7 @@ from ...codec import EncoderName, make_decoder, make_encoder
 from ...codec.coefficients import LevelCodec
 from ...conversion.chain import Chain, Side, to_picture_header
 from ...conversion.reduction import Stage
+from ...level_codecs import level_codecs
 from ...process.together import run_together
 
 Range = tuple[float, float]
@@ -192,7 +193,9 @@ def _group(plan: Plan, header: StreamHeader, group: GroupHeader, number: int) ->
     clips = [np.concatenate(own) for own in zip(*frames, strict=True)]
     geometries = substream_geometries(header, group)
     qps = [(plan.coded or plan.layers)[members[0]].qp for members in header.substreams]
-    jobs = [partial(_coded, plan, *job) for job in zip(clips, geometries, qps, strict=True)]
+    codecs = level_codecs(header, _in_force(plan.models))
+    own_codecs = [codecs.get(members[0]) for members in header.substreams]
+    jobs = [partial(_coded, plan, *job) for job in zip(clips, geometries, qps, own_codecs, strict=True)]
     coded = [result for result, _ in run_together(jobs)]
     digests = []
     planes = [np.split(decoded, plan.group) for _, decoded in coded]
@@ -240,13 +243,12 @@ def _side(plan: Plan, header: StreamHeader, number: int) -> Side:
 
 
 def _coded(
-    plan: Plan, clip: IntegerTensor, geometry: SubstreamGeometry, qp: int | None
+    plan: Plan, clip: IntegerTensor, geometry: SubstreamGeometry, qp: int | None, codec: LevelCodec | None
 ) -> tuple[Substream, IntegerTensor]:
     """One substream, and what a decoder makes of it."""
     form = geometry.tensor.format
-    if form.levels is not None:
+    if codec is not None:
         levels = clip.astype(np.int32, copy=False)
-        codec = LevelCodec(len(clip) // plan.group, picture_before=form.levels.picture_before)
         return Substream(level_data=codec.encode(levels)), levels
     clip = clip.astype(np.uint16, copy=False)
     name = CODECS[form.inner_codec]

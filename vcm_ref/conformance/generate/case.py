@@ -108,6 +108,7 @@ def all_cases() -> list[Case]:
         negative,
         pairs,
         payload,
+        pca,
         precise,
         structure,
         tensors,

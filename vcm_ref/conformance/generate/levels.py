@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...bitstream.headers import LevelFormat
-from ...bitstream.values import Grid, InnerCodecId, Shape
+from ...bitstream.values import GraphOperation as Kind
+from ...bitstream.values import Grid, InnerCodecId, Shape, UnitType
 from ...codec.coefficients import default_tables
+from ...codec.coefficients.contexts import CONTEXTS, FLAGS
 from ...codec.coefficients.levels import MAX_LEVEL, LevelCoder
 from ...codec.coefficients.range_coder import RangeEncoder
+from ...codec.coefficients.tables import CONTEXT_COUNTS, SCALES
 from ...conversion.reduction import Resize
+from ...conversion.reduction.network.graph import Graph, Input, Operation, Output
+from ...conversion.reduction.network.reading import checked_graph
 from ...errors import CodecError
+from ...models.tensors import write_tensors
 from .build import Plan, Tensor, build
 from .case import Variant, family
 from .damage import with_payload
-from .edit import with_value
+from .edit import RawUnit, joined, raw_units, with_value
+from .graph import coded_with
 from .negative import BROKEN
 
 CODEC = InnerCodecId.COEFFICIENTS
@@ -187,6 +195,71 @@ def broken() -> Iterator[Variant]:
     yield Variant("depth", partial(with_value, _base(), "bit_depth_minus1", 14), (words,), clauses=("7.9",))
     words = "Tables of a model, and no stage has one"
     yield Variant("tables", partial(with_value, _base(), "model_tables_flag", 1), (words,), clauses=("7.22",))
+
+
+@family("COEFTABLES", "coefficients", "models")
+def tables() -> Iterator[Variant]:
+    """Levels with the tables of a model: {}.
+
+    Decoding starts from the default tables, or from those of other components.
+    """
+    one = partial(_with_tables, 1)
+    yield Variant("one", one, ("one tensor",), clauses=("8.10.5",))
+    yield Variant("two", partial(_with_tables, 2), ("two tensors, each with its own scales",), clauses=("8.10.5",))
+    before = LevelFormat(qp=40, model_tables=True, picture_before=True)
+    make = partial(_with_tables, 1, before, group=2)
+    yield Variant("before", make, ("the picture before counts more than its scales",), clauses=("8.10.5",))
+
+
+@family("BADTABLES", "coefficients", "models", kind="negative", error=BROKEN)
+def bad_tables() -> Iterator[Variant]:
+    """{}.
+
+    A decoder that does not look reads beyond the tables, or counts less than nothing.
+    """
+    cases: list[tuple[str, Numbers, str]] = [
+        ("scales", {SCALES: _SCALES[:5]}, "Scales of fewer components than are coded"),
+        ("scaletype", {SCALES: _SCALES.astype(np.int8)}, "Scales of another type"),
+        ("contexts", {CONTEXT_COUNTS: _COUNTS[:-1]}, "Counts of fewer contexts than there are"),
+        ("contexttype", {CONTEXT_COUNTS: _COUNTS.astype(np.uint16)}, "Counts of another type"),
+        ("zeros", {CONTEXT_COUNTS: _COUNTS[:, ::-1]}, "Counts of more zeros than decisions"),
+    ]
+    for label, change, words in cases:
+        yield Variant(label, partial(_broken_tables, change), (words,), clauses=("8.10.5",))
+    yield Variant("none", partial(_broken_tables, None), ("A model without tables",), clauses=("8.10.5",))
+
+
+Numbers = Mapping[str, NDArray[Any]]
+_SCALES = np.array([140, 131, 128, 120, 116, 255, 0, 126, 128, 99, 150, 133], np.uint8)
+_ALL = np.arange(FLAGS * CONTEXTS) % 61
+_COUNTS = np.stack([_ALL * (np.arange(FLAGS * CONTEXTS) % 7) // 7, _ALL], axis=1).astype(np.uint8)
+_TABLES: Numbers = {SCALES: _SCALES, CONTEXT_COUNTS: _COUNTS}
+
+
+def _with_tables(inputs: int, form: LevelFormat | None = None, numbers: Numbers = _TABLES, **options: Any) -> bytes:
+    """Levels that a graph restores to layers: it doubles the first tensor, and gives it in place of itself."""
+    graph = _graph(inputs)
+    data = write_tensors({**graph.tensors(), **numbers})
+    levels = form or LevelFormat(qp=35, offsets=(2, 2), model_tables=True)
+    return coded_with(graph, [(4, 5)] * inputs, data=data, codec=CODEC, levels=levels, **options)
+
+
+def _graph(inputs: int) -> Graph:
+    doubled = [Operation(Kind.SCALE, 0, bits=16, p=1)]
+    outputs = [inputs + 1, *range(1, inputs)]
+    return checked_graph([Input(6, 0, 16, 6)] * inputs, doubled, [Output(number, 6) for number in outputs])
+
+
+def _broken_tables(change: Numbers | None) -> bytes:
+    """The levels of good tables, whose model is another."""
+    good = _with_tables(1, digest_length=0)
+    model = next(place for place, unit in enumerate(raw_units(good)) if unit.unit_type == UnitType.MODEL)
+    graph = _graph(1)
+    numbers = {} if change is None else {**_TABLES, **change}
+    units = raw_units(good)
+    payload = units[model].payload[:2] + write_tensors({**graph.tensors(), **numbers})
+    units[model] = RawUnit(UnitType.MODEL, payload)
+    return joined(units)
 
 
 def _base() -> bytes:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from .klt import Klt
 from .network import Network
+from .pca import Pca
 from .resize import Resize
 from .stage import Stage, Transform
 
 #: The stages by their code points (``stage_idc``).
-STAGES: dict[int, type[Stage]] = {Resize.idc: Resize, Klt.idc: Klt, Network.idc: Network}
+STAGES: dict[int, type[Stage]] = {stage.idc: stage for stage in (Resize, Klt, Pca, Network)}
 
-__all__ = ["STAGES", "Klt", "Network", "Resize", "Stage", "Transform"]
+__all__ = ["STAGES", "Klt", "Network", "Pca", "Resize", "Stage", "Transform"]

@@ -75,7 +75,8 @@ def _means(tensor: NDArray[np.float32], shift: int) -> NDArray[np.float32]:
 
 def _interpolated(tensor: Samples, shift: int, shape: Shape) -> Samples:
     top = tensor.top << 2 * (shift + 1)
-    samples: NDArray[Any] = tensor.samples.astype(np.int32 if top < 1 << 31 else np.int64, copy=False)
+    narrow = tensor.samples.dtype == np.uint16  # below 2**16, and so far below 2**31 after the steps
+    samples: NDArray[Any] = tensor.samples.astype(np.int32 if narrow else np.int64, copy=False)
     for axis, size in ((1, shape[1]), (2, shape[2])):
         samples = _along(samples, axis, size, shift)
     return Samples(samples, tensor.value_range, top)

@@ -18,6 +18,7 @@ from .numbers import NOTHING, counted, fixed, interval_text, percent, signed
 from .provenance import provenance
 from .spending import Spending, ordered_parts, spendings, target
 from .standing import Standing, sentence
+from .trained import overlaps, training
 
 MANY_FAILURES = 20
 """More than these are folded."""
@@ -42,9 +43,14 @@ def report_document(title: str, standings: Sequence[Standing], methods: Sequence
     blocks: list[Block] = [Paragraph(text, warning=True) for text in differences(methods)]
     if blocks:
         blocks.append(Paragraph("The curves are not comparable; this report was asked for all the same.", warning=True))
-    blocks += few_pictures(methods)
+    blocks += [*overlaps(methods), *few_pictures(methods)]
     blocks += [Paragraph(text) for text in unstated(methods)]
-    blocks += [Paragraph(_overview(methods, anchor)), *_ranking(standings, anchor), *_failures(methods)]
+    blocks += [
+        Paragraph(_overview(methods, anchor)),
+        *training(methods),
+        *_ranking(standings, anchor),
+        *_failures(methods),
+    ]
     blocks += [Heading("Rate and accuracy"), Picture("rate_accuracy", _curves_caption(methods, anchor))]
     if upper_part(methods) is not None:
         caption = f"The same from {100 * UPPER:.0f} % of uncompressed on."

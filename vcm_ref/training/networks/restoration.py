@@ -47,8 +47,7 @@ def linear_inverse(model: KltModel, channels: Sequence[int], components: int | N
     if any(layer.first is not None for layer in model.layers):
         raise ModelError("its layers have first steps, whose products a restoration network does not hold")
     found = [layer.shifts(count) for layer, count in zip(model.layers, channels, strict=True)]
-    shifts = [pair[1] for pair in found if pair is not None]
-    if len(shifts) < len(found):
+    if None in found:
         raise ModelError(f"it is not for layers of {', '.join(map(str, channels))} channels")
     maps = [layer.joint for layer in model.layers]
     weight = np.concatenate([one.basis.T.astype(np.float64) * one.scale for one in maps])
@@ -58,7 +57,7 @@ def linear_inverse(model: KltModel, channels: Sequence[int], components: int | N
         np.ldexp(weight[:, :components], _FRACTION - _RIGHT_SHIFT - fraction),
         np.ldexp(mean, -fraction),
         tuple(channels),
-        tuple(shifts),
+        tuple(shifts[1] for shifts in found if shifts is not None),
     )
 
 

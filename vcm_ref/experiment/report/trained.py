@@ -1,0 +1,58 @@
+"""What a report says of training: the data of networks and models, and a warning where test pictures are among it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from .blocks import Block, Paragraph
+from .method import Method
+from .numbers import counted
+
+_SHORT = 12  # of a model's digest
+
+
+def overlaps(methods: Sequence[Method]) -> list[Block]:
+    """A warning for each network and model that was trained on test pictures."""
+    blocks: list[Block] = []
+    for entry, pictures in _entries(methods):
+        if entry["overlap"]:
+            told = (
+                f"{_named(entry)} was trained on {len(entry['overlap'])} of the {counted(pictures, 'picture')} that "
+                "are measured: figures are likely to be better here than on pictures that it has not seen."
+            )
+            blocks.append(Paragraph(told, warning=True))
+    return blocks
+
+
+def training(methods: Sequence[Method]) -> list[Block]:
+    """One paragraph on what everything was trained on."""
+    told = []
+    for entry, _ in _entries(methods):
+        if not entry["data"]:
+            told.append(f"What {_lower(_named(entry))} was trained on is not stated.")
+            continue
+        seen = {None: "Whether test pictures are among it was not checked.", 0: "No test picture is among it."}
+        number = None if entry["overlap"] is None else len(entry["overlap"])
+        data = entry["data"].removesuffix(".")
+        told.append(f"{_named(entry)} was trained on {data}. {seen.get(number, '')}".rstrip())
+    return [Paragraph(" ".join(told))] if told else []
+
+
+def _entries(methods: Sequence[Method]) -> Iterator[tuple[dict[str, Any], int]]:
+    """Each entry once, with the number of pictures of its method."""
+    seen = []
+    for method in methods:
+        for entry in method.anchor_file.get("training") or ():
+            if entry not in seen:
+                seen.append(entry)
+                yield entry, len(method.anchor_file["pictures"])
+
+
+def _named(entry: dict[str, Any]) -> str:
+    name = entry["name"][:_SHORT] if entry["what"] == "model" else entry["name"]
+    return f"The {entry['what']} {name}"
+
+
+def _lower(text: str) -> str:
+    return text[0].lower() + text[1:]

@@ -1,0 +1,61 @@
+"""What the network and the models of a method were trained on, and which test pictures are among it, by digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..errors import ModelError
+from ..models.choice import named_model
+from ..models.tensors import read_metadata
+from ..network.training import trained_on, training_pictures
+from .method import FeatureMethod, Method, Subject
+from .records import Record
+
+
+def training_record(
+    network: str, options: Mapping[str, Any], method: Method, subjects: Sequence[Subject]
+) -> list[Record]:
+    """An entry for the network, and one for each model: what it is, its name, its data, and the overlap.
+
+    ``data`` is empty where it is not known. ``overlap`` lists the ids of test pictures that it was trained on, and is
+    null where the training pictures are not known. Raises :class:`~vcm_ref.errors.NetworkError` for a list of training
+    pictures that cannot be read.
+    """
+    known = training_pictures(options)
+    entries = [_entry("network", network, trained_on(network, options), known, subjects)]
+    tree = method.tree if isinstance(method, FeatureMethod) else {}
+    reduction = tree.get("reduction") or {}
+    if digest := reduction.get("model_sha256"):
+        entries.append(_of_model(digest, reduction.get("model"), subjects))
+    return entries
+
+
+def list_digest(digests: Iterable[str]) -> str:
+    """SHA-256 over digests, one a line, as the record of a model has it."""
+    return hashlib.sha256("".join(f"{one}\n" for one in digests).encode()).hexdigest()
+
+
+def _of_model(digest: str, path: str | None, subjects: Sequence[Subject]) -> Record:
+    """A model's entry, from the record in it.
+
+    Its ``picture_sha256`` lists the training pictures. Where it has ``pictures_sha256`` alone, the digest of the list,
+    an overlap is only known where the test pictures are that list.
+    """
+    try:
+        metadata = read_metadata(named_model(path, digest))
+    except ModelError:  # whoever codes with it has told what is wrong with it
+        metadata = {}
+    known: frozenset[str] | None = None
+    if "picture_sha256" in metadata:
+        known = frozenset(json.loads(metadata["picture_sha256"]))
+    elif metadata.get("pictures_sha256") == list_digest(subject.sha256 for subject in subjects):
+        known = frozenset(subject.sha256 for subject in subjects)
+    return _entry("model", digest, metadata.get("data", ""), known, subjects)
+
+
+def _entry(what: str, name: str, data: str, known: frozenset[str] | None, subjects: Sequence[Subject]) -> Record:
+    overlap = None if known is None else [subject.id for subject in subjects if subject.sha256 in known]
+    return {"what": what, "name": name, "data": data, "overlap": overlap}
