@@ -30,6 +30,7 @@ from vcm_ref.configuration import load_configuration
 from vcm_ref.decoder import DecodedPicture, Decoder
 from vcm_ref.encoder import Encoder
 from vcm_ref.errors import BitstreamError, CodecError, LimitError, UnsupportedError
+from vcm_ref.level_codecs import level_codecs
 
 TOOLS = Path(__file__).parents[1] / "tools"
 REFUSED = (BitstreamError, UnsupportedError, LimitError, CodecError)
@@ -58,17 +59,22 @@ def decode(data: bytes) -> list[DecodedPicture] | None:
 
 @st.composite
 def lossless_streams(draw: st.DrawFn) -> bytes:
-    """A bitstream that can be decoded: any header, small layers of random samples, digests that fit."""
+    """A decodable bitstream: any header without video, small layers of random samples or levels, digests that fit."""
     header = draw(stream_headers(lossless=True))
     header.level = 4
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     digest_length, t2_digest = header.digest_length, header.t2_digest
     header.digest_length, header.t2_digest = 0, False
-    groups = []
+    groups, codecs = [], level_codecs(header, {})
     for _ in range(draw(st.integers(1, 2))):
         group = draw(group_headers(header, largest=5))
         coded = []
-        for geometry in substream_geometries(header, group):
+        for number, geometry in enumerate(substream_geometries(header, group)):
+            if geometry.tensor.format.levels is not None:
+                shape = geometry.frames, geometry.height, geometry.width
+                levels = random.integers(-2, 3, shape, np.int32)
+                coded.append(Substream(level_data=codecs[header.substreams[number][0]].encode(levels)))
+                continue
             bits = geometry.tensor.format.bit_depth
             shape = geometry.frames, geometry.height, geometry.width
             clip = random.integers(0, 1 << bits, shape).astype(np.uint16)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conversion.reduction.klt_models import orthonormal
 
-from tests.conversion.reduction.klt_models import orthonormal
 from vcm_ref.app import dec, enc
 from vcm_ref.bitstream.stream import BitstreamReader
 from vcm_ref.codec.coefficients import table_tensors

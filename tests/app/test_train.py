@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
+from training.jobs import saved
 
-from tests.training.jobs import saved
 from vcm_ref.app import train
 from vcm_ref.conversion.reduction.klt_model import KltModel
 
@@ -31,7 +31,7 @@ def test_any_number_of_workers_gives_the_same_model(tmp_path: Path, capsys: pyte
     assert "components  energy" in capsys.readouterr().out
     assert trained(tmp_path / "features", tmp_path / "b", "--workers", "2") == first
     assert KltModel.of(first).components == 6
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "features"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "a.png", "b", "b.png", "features"]
 
 
 def test_a_killed_training_goes_on(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_the_part_of_another_training_is_left_alone(tmp_path: Path, capsys: pyte
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["-c", "fframe"], "reduction.method: none has no model; those that have: klt"),
+        (["-c", "fframe"], "reduction.method: none has no model; those that have: klt, network"),
         ([*TRAIN, "-o", "nowhere/model"], "there is no folder"),
         ([*TRAIN, "--images", "x"], "--images"),
         (["-c", "klt", "--set", "reduction.components=600"], "reduction.components is 600; these layers have 16"),

@@ -16,6 +16,7 @@ from hypothesis.extra.numpy import arrays
 
 import vcm_ref
 from vcm_ref.bitstream.limits import DecoderLimits
+from vcm_ref.decoder import Decoder
 from vcm_ref.errors import BitstreamError, ConfigError, DatasetError, LimitError
 from vcm_ref.feature_set import FeatureSet
 
@@ -62,6 +63,24 @@ def test_the_rate() -> None:
     assert coded.configuration["codec"]["name"] == "lossless"
     assert "coded data" in str(coded)
     assert repr(coded) == f"<Coded: {len(coded)} bytes, {coded.bpp:.4f} bpp>"
+
+
+def test_pictures_are_coded_in_groups() -> None:
+    """Of as many as the configuration says; the last group may have fewer, and every picture counts in the rate."""
+    pictures = [layers(seed=number) for number in range(3)]
+    coded = lossless(pictures, set={"group": 2})
+    decoder = Decoder(BytesIO(bytes(coded)))
+    assert [picture.report.pictures for picture in decoder.pictures()] == [2, 0, 1]
+    assert coded.pixels == 3 * 48 * 64
+    for alone, together in zip(pictures, vcm_ref.decode_all(coded), strict=True):
+        expected = vcm_ref.decode(lossless(alone))
+        assert all(np.array_equal(expected[name], together[name]) for name in alone)
+
+
+def test_a_shipped_model_is_found() -> None:
+    """The one of the configuration's network, as for vcm_enc; it says which layers it is for."""
+    with pytest.raises(ConfigError, match="trained for the network refnet"):
+        vcm_ref.encode(layers(), picture_size=SIZE, config="klt")
 
 
 def test_every_kind_of_bitstream(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 import vcm_ref.experiment.devices
-from tests.experiment.stub import PICTURES, ClassifyingNetwork, StubNetwork, write_pictures
+from experiment.stub import PICTURES, ClassifyingNetwork, StubNetwork, write_pictures
 from vcm_ref.app.eval import main as vcm_eval
 from vcm_ref.errors import DatasetError, NetworkError
 from vcm_ref.experiment.devices import compare_devices, write_devices
@@ -101,8 +101,7 @@ def test_the_command(tmp_path: Path, stubs: None, capsys: pytest.CaptureFixture[
 
 def test_a_device_that_is_not_there_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
-
-    from tests.network.small_networks import classifier, saved
+    from network.small_networks import classifier, saved
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(NetworkError, match=r"network\.device: torch .* finds no GPU for cuda here; use cpu"):

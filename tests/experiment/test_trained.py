@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.experiment.report.samples import anchor
+from experiment.report.samples import anchor
 from vcm_ref.errors import NetworkError
 from vcm_ref.experiment.method import FeatureMethod, Subject
 from vcm_ref.experiment.naming import network_name

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.network.small_networks import classifier, saved
+from network.small_networks import classifier, saved
 from vcm_ref.errors import NetworkError
 from vcm_ref.network import load_network
 from vcm_ref.network.cost import HEIGHT, WIDTH, network_cost, picture

@@ -116,6 +116,18 @@ def test_more_components_than_entries_are_refused(tmp_path: Path) -> None:
         klt.train(job(saved(tmp_path / "f", 3), tmp_path / "part", "reduction.components=17"))
 
 
+@pytest.mark.parametrize("components", ["0", "{p0: 3}"])
+def test_components_by_layer_are_refused(tmp_path: Path, components: str) -> None:
+    with pytest.raises(ConfigError, match=r"reduction.components: is by layer, or 0"):
+        klt.train(job(saved(tmp_path / "f", 2), tmp_path / "part", f"reduction.components={components}"))
+
+
+def test_the_figure_stands_beside_the_model(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    klt.train(job(saved(tmp_path / "f", 3), tmp_path / "model.part", "reduction.components=5"))
+    assert (tmp_path / "model.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_an_input_of_other_layers_is_named(tmp_path: Path) -> None:
     paths = [*saved(tmp_path / "f", 2), *saved(tmp_path / "g", 2, channels=(3, 5))]
     with pytest.raises(TaskError, match=r"g/000.safetensors: its layers"):

@@ -92,7 +92,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path: Path) -> N
 SCRIPT = """
 import os, signal, sys
 from pathlib import Path
-from tests.training.test_network_training import SETTINGS, Maps, train
+from training.test_network_training import SETTINGS, Maps, train
 def kill(done, told, left=[7]):
     left[0] -= 1
     if not left[0]:

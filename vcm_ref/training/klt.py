@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 from ..bitstream.elements import MAX_COMPONENTS
 from ..bitstream.values import Layer
 from ..codec.coefficients import count_contexts, scales_of, table_tensors
-from ..conversion.levels import in_steps, quantise_levels
+from ..conversion.levels import in_steps, quantise_levels, step_size
 from ..conversion.reduction import Klt
 from ..conversion.reduction.klt import FRACTION, LAYER_FRACTION, SCALE_FRACTION, first_step, given_numbers
 from ..conversion.reduction.klt_model import MAX_GAIN, MAX_SHIFT, KltModel, LayerModel, LinearMap
 from ..errors import ConfigError
 from .inputs import features_of, network_text
 from .job import Job
+from .klt_figure import can_draw, draw_components
 from .moments import blocks, fraction_bits, integers, mean_and_covariance, moments
 from .record import metadata
 from .sums import Sums, summed
@@ -42,6 +43,8 @@ USUAL_RMS = 0.375
 TABLE_QPS = (26, 32, 38, 44)
 #: Rounding that is like the choice of levels by rate and distortion.
 ROUNDING_OFFSET = 0.2
+#: The end of the name of the figure beside the model.
+FIGURE = ".png"
 #: Numbers between the steps lose this many bits to have 16.
 _BETWEEN = 4
 
@@ -83,6 +86,7 @@ def train(job: Job) -> bytes:
     trained, shape = learn(job)
     for line in energies(trained):
         job.tell(line)
+    draw(trained, job)
     stage = Klt(trained.model.components, list(shape.shifts))
     scales = scales_of(np.sqrt(trained.variances / 2))  # the mean magnitude of a Laplacian variable
     bare = trained.model.to_bytes({}, {})
@@ -96,7 +100,9 @@ def learn(job: Job) -> tuple[Trained, Shape]:
     text = network_text(job.configuration)
     features = features_of(text, job.inputs[0])
     shape = shape_of(features.layers)
-    components = job.configuration.get("reduction.components") or COMPONENTS
+    components = job.configuration.get("reduction.components", COMPONENTS)
+    if not isinstance(components, int) or components == 0:
+        raise job.configuration.error("reduction.components", "is by layer, or 0; the KLT is of all layers together")
     entries = sum(channels << 2 * shift for (_, channels), shift in zip(shape.layers, shape.shifts, strict=True))
     first: tuple[LinearMap | None, ...] = (None,) * len(shape.layers)
     gain = 0
@@ -254,6 +260,16 @@ def energies(trained: Trained) -> list[str]:
         bits = [float(ideal_bits(trained.variances[:count], 2.0 ** ((qp - 32) / 6)).sum()) for qp in (26, 32, 38, 44)]
         lines.append(f"{count:10}  {share:6.4f}  " + "  ".join(f"{one:8.1f}" for one in bits))
     return lines
+
+
+def draw(trained: Trained, job: Job) -> None:
+    """Write the figure of the components beside the model, where one can be drawn."""
+    if not can_draw():
+        return
+    shares = np.cumsum(trained.variances) / (trained.energy or 1.0)
+    bits = {qp: ideal_bits(trained.variances, step_size(qp)).tolist() for qp in TABLE_QPS}
+    place = job.part.with_name(job.part.name.removesuffix(".part") + FIGURE)
+    draw_components(place, shares.tolist(), bits)
 
 
 def ideal_bits(variances: Vector, step: float) -> Vector:

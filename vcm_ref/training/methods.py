@@ -36,4 +36,4 @@ def _network(job: Job) -> bytes:
     return train_job(job)
 
 
-METHODS = {"klt": Method(klt.train), "network": Method(_network, NETWORK_FILES)}
+METHODS = {"klt": Method(klt.train, (klt.FIGURE,)), "network": Method(_network, NETWORK_FILES)}

@@ -185,7 +185,7 @@ def test_more_components_than_the_model_has_are_refused() -> None:
 THREADS = """
 import hashlib, sys
 import numpy as np
-from tests.conversion.reduction.klt_models import drawn
+from conversion.reduction.klt_models import drawn
 from vcm_ref.bitstream.values import Layer, Samples
 from vcm_ref.conversion.quantisation import fixed_point_range
 from vcm_ref.conversion.reduction import Klt

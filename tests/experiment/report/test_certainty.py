@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.experiment.report.samples import DIGEST, QPS, anchor, picture, point
+from experiment.report.samples import DIGEST, QPS, anchor, picture, point
 from vcm_ref.errors import DatasetError
 from vcm_ref.experiment.bjontegaard_delta import compare
 from vcm_ref.experiment.bootstrap import Bootstrap

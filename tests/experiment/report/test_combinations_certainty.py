@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.experiment.report.samples import ACCURACIES, BPPS, QPS, combinations
+from experiment.report.samples import ACCURACIES, BPPS, QPS, combinations
 from vcm_ref.errors import DatasetError
 from vcm_ref.experiment.bootstrap import Bootstrap
 from vcm_ref.experiment.report import write_combinations

@@ -56,10 +56,12 @@ def check_gradients(loss: Any, layers: list[torch.Tensor]) -> None:
         layer.grad = None
 
 
-@pytest.mark.parametrize("name", ["refnet", "torchvision"])
+@pytest.mark.parametrize("name", ["refnet", "refnet_mask", "torchvision"])
 def test_a_detector_is_distilled_and_trained(name: str, refnet: Any) -> None:
     image, example = scene_example()
-    network = refnet
+    network = refnet if name == "refnet" else None
+    if name == "refnet_mask":
+        network = load_network("refnet_mask")
     if name == "torchvision":
         options = {"weights": "random", "shortest_side": 64, "longest_side": 96}
         network = load_network("torchvision", model="maskrcnn_resnet50_fpn", **options)

@@ -41,7 +41,7 @@ def part2_of(network: Network) -> Part2:
         from .onnx import OnnxPart2
 
         return OnnxPart2(network)
-    if kind in ("RefNet", "TorchvisionDetector"):
+    if kind in ("RefNet", "RefNetMask", "TorchvisionDetector"):
         from .detector import DetectorPart2
 
         return DetectorPart2(network)
