@@ -24,10 +24,10 @@ def test_layers_and_coded_tensors_are_counted_for_each_picture(
     small = {(row["step"], row["bits_per_value"]): row for row in rows if row["picture"] == "96x64"}
     assert small["picture", "8"]["bits"] == str(8 * 3 * 96 * 64)
     assert small["p2", "32"]["shape"] == "256x16x24"
-    assert small["coded p2", "32"]["shape"] == "256x8x12"  # cfg/resize.yaml halves p2
+    assert small["coded p2", "32"]["shape"] == "256x4x6"  # a quarter of the height and width
     layers = 256 * (16 * 24 + 8 * 12 + 4 * 6 + 2 * 3)
     assert small["all layers", "32"]["bits"] == str(32 * layers)
-    assert small["all coded tensors", "3"]["bits"] == str(3 * (layers - 256 * (16 * 24 - 8 * 12)))
+    assert small["all coded tensors", "3"]["bits"] == str(3 * (layers - 256 * (16 * 24 - 4 * 6)))
     assert float(small["all layers", "32"]["times_picture"]) == pytest.approx(32 * layers / (24 * 96 * 64), rel=1e-5)
     padded = {row["step"]: row["shape"] for row in rows if row["picture"] == "100x70"}
     assert padded["p2"] == "256x24x32"  # 128x96 in the network
