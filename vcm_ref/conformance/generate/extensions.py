@@ -30,7 +30,7 @@ def unknown() -> Iterator[Variant]:
         yield _later("inner_codec_idc", value, partial(_valued, "inner_codec_idc", value), "6.9")
     for value in (1,):
         yield _later("digest_idc", value, partial(_valued, "digest_idc", value), "6.4")
-    for value in (0, 2, 4000):
+    for value in (0, 5, 4000):
         yield _later("stage_idc", value, partial(_stage, value), "6.6")
     for value in (2, 15):
         yield _later("model_idc", value, partial(_model_source, value), "6.18")
