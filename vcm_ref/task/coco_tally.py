@@ -21,8 +21,7 @@ def coco_tally(evaluation: Any, prefix: str = "") -> Detected:
     overlaps, images = len(parameters.iouThrs), len(parameters.imgIds)
     areas, classes = len(parameters.areaRng), len(parameters.catIds)
     found = [_of_class(evaluation, number, areas, images, overlaps) for number in range(classes)]
-    sizes = [len(one.pictures) for one in found]
-    truth = [one.truth for one in found]
+    joined = [_of_nothing(areas * overlaps), *found]  # a data set may have no categories
     names = {
         _AREAS[label]: tuple(range(area * overlaps, (area + 1) * overlaps))
         for area, label in enumerate(parameters.areaRngLbl)
@@ -32,12 +31,12 @@ def coco_tally(evaluation: Any, prefix: str = "") -> Detected:
     return Detected(
         rule="coco",
         names={prefix + name: criteria for name, criteria in names.items()},
-        starts=np.cumsum([0, *sizes], dtype=np.int64),
-        pictures=np.concatenate([one.pictures for one in found]),
-        tied=np.concatenate([one.tied for one in found]),
-        hits=np.concatenate([one.hits for one in found]),
-        ignored=np.concatenate([one.ignored for one in found]),
-        truth=np.concatenate(truth),
+        starts=np.cumsum([0, *(len(one.pictures) for one in found)], dtype=np.int64),
+        pictures=np.concatenate([one.pictures for one in joined]),
+        tied=np.concatenate([one.tied for one in joined]),
+        hits=np.concatenate([one.hits for one in joined]),
+        ignored=np.concatenate([one.ignored for one in joined]),
+        truth=np.concatenate([one.truth for one in joined]),
         ranges=np.repeat(np.arange(areas), overlaps),
     )
 
@@ -50,6 +49,11 @@ class _OfClass(NamedTuple):
     hits: NDArray[np.bool_]
     ignored: NDArray[np.bool_]
     truth: NDArray[np.int64]
+
+
+def _of_nothing(criteria: int) -> _OfClass:
+    judged = np.zeros((0, criteria), np.bool_)
+    return _OfClass(np.zeros(0, np.int64), np.zeros(0, np.bool_), judged, judged, np.zeros((0, 4), np.int64))
 
 
 def _of_class(evaluation: Any, number: int, areas: int, images: int, overlaps: int) -> _OfClass:

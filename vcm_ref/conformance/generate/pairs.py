@@ -12,7 +12,7 @@ from .case import Variant, family
 from .core import built, plain
 
 TOOLS: dict[str, Sequence[Any]] = {
-    "codec": tuple(InnerCodecId),
+    "codec": (InnerCodecId.LOSSLESS, InnerCodecId.HEVC, InnerCodecId.VVC),  # those of frames
     "packing": tuple(Packing),
     "allocation": tuple(Allocation),
     "scope": tuple(RangeScope),
