@@ -89,7 +89,8 @@ def restored() -> Iterator[Variant]:
     yield Variant("first", partial(coded, first), ("first steps of blocks of 1x1, 2x2 and 4x4, and none",))
     for gain in (-64, -3, 64):
         model = model_of(TWO, 6, gain)
-        yield Variant(f"gain_{gain}", partial(coded, TWO, model=model), (f"a gain of {gain}",))
+        name = f"gain_{gain}" if gain >= 0 else f"gain_minus_{-gain}"
+        yield Variant(name, partial(coded, TWO, model=model), (f"a gain of {gain}",))
     yield Variant("clipped", partial(coded, TWO, ranges=((-3.0e38, 3.0e38),)), ("components that are clipped",))
     yield Variant("rounded", partial(coded, TWO, ranges=((-0.02, 0.02),)), ("components that are rounded to 8 bits",))
     many: list[Drawn] = [(1, 2, 2, 1, 0, 0)]
