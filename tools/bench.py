@@ -30,9 +30,10 @@ from vcm_ref import encoder as encoder_module
 from vcm_ref.bitstream.values import Shape
 from vcm_ref.configuration import load_configuration
 from vcm_ref.conversion.chain import Chain, ConvertedPicture
-from vcm_ref.decoder import Decoder
+from vcm_ref.decoder import DecodedPicture, Decoder
 from vcm_ref.encoder import Encoder
 from vcm_ref.feature_set import FeatureSet
+from vcm_ref.model_choice import with_model
 from vcm_ref.network import Network, load_network
 from vcm_ref.process import together
 from vcm_ref.settings import settings_for
@@ -290,6 +291,69 @@ def picture_analyse(repeats: int) -> float:
     """Time part 2 of the network."""
     scene_features()
     return least_seconds(lambda: network().analyse(scene_features()), repeats)
+
+
+# ---- The KLT of refnet, as cfg/klt.yaml has it, in times of the feature anchor; and on layers of an 800x1088 input
+
+
+@cache
+def large_features() -> FeatureSet:
+    """Return the features of a scene of 1088x800, of 256 maps a layer."""
+    return network().extract(render_scene(SCENE_SEED, width=1088, height=800).image)
+
+
+def coded_as(name: str, features: FeatureSet) -> bytes:
+    """Code one picture's features with the shipped configuration ``name``, in this process, with one thread."""
+    file = io.BytesIO()
+    settings = ["codec.threads=1"] if name == "feature_anchor" else []
+    own = Encoder(with_model(load_configuration([ROOT / "cfg" / f"{name}.yaml"], settings)), file)
+    own.encode(features)
+    own.close()
+    return file.getvalue()
+
+
+def decoded(data: bytes) -> list[DecodedPicture]:
+    """Decode all pictures of a bitstream."""
+    return list(Decoder(io.BytesIO(data)).pictures())
+
+
+@figure("klt-encode", "encode with the KLT; times of the feature anchor", 1 / 5)
+def klt_encode(repeats: int) -> float:
+    """Compare the two encoders on one scene."""
+    features = scene_features()
+    return ratio_of_minima(
+        lambda: coded_as("klt", features), lambda: coded_as("feature_anchor", features), min(repeats, 3)
+    )
+
+
+@figure("klt-decode", "decode with the KLT; times of the feature anchor", 1 / 2)
+def klt_decode(repeats: int) -> float:
+    """Compare the two decoders on one scene."""
+    klt, anchor = (coded_as(name, scene_features()) for name in ("klt", "feature_anchor"))
+    return ratio_of_minima(lambda: decoded(klt), lambda: decoded(anchor), repeats)
+
+
+@figure("klt-large-encode", "encode 256-channel layers of 800x1088 with the KLT, seconds", 1.5)
+def klt_large_encode(repeats: int) -> float:
+    """Time the encoder."""
+    features = large_features()
+    return least_seconds(lambda: coded_as("klt", features), repeats)
+
+
+@figure("klt-large-decode", "decode 256-channel layers of 800x1088 with the KLT, seconds", 0.5)
+def klt_large_decode(repeats: int) -> float:
+    """Time the decoder."""
+    data = coded_as("klt", large_features())
+    return least_seconds(lambda: decoded(data), repeats)
+
+
+@figure("klt-memory", "memory of encoding and decoding with the KLT; sizes of the tensors", 2.5)
+def klt_memory(repeats: int) -> float:
+    """Take the larger peak of the two, beside the features that are coded."""
+    features = large_features()
+    size = sum(layer.nbytes for layer in features.layers.values())
+    data = coded_as("klt", features)
+    return max(peak_bytes(lambda: coded_as("klt", features)), peak_bytes(lambda: decoded(data))) / size
 
 
 @figure("two-workers", "vcm_eval with two workers; its time with one (throughput 1.8 times)", 1 / 1.8)

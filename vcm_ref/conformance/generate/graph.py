@@ -177,7 +177,7 @@ def operations() -> Iterator[Variant]:
         assert form.shift is not None
         size = (5 << form.shift) - 1 if form.shift else 3, (3 << form.shift) - (form.shift > 1)
         outputs = [Output(len(listed) + 1, 8)]
-        yield Variant(label, partial(coded, [MAPS], listed, outputs, [size]), (words,))
+        yield Variant(label, partial(coded, [MAPS], listed, outputs, [size]), (words,), clauses=("8.11",))
 
 
 def restoration() -> Graph:
@@ -207,13 +207,25 @@ def graphs() -> Iterator[Variant]:
     graph, sizes = restoration(), [(9, 7), (5, 4)]
     for condition in (0, 37, 255):
         make = partial(coded_with, graph, sizes, condition=condition)
-        yield Variant(f"condition_{condition}", make, (f"the condition {condition}",))
-    yield Variant("group", partial(coded_with, graph, sizes, group=2), ("two pictures of a group",))
-    yield Variant("sizes", partial(coded_with, graph, [(11, 2), (3, 1)]), ("a lattice that the first layer makes",))
-    yield Variant("larger", partial(coded_with, graph, [(5, 13), (7, 9)]), ("a lattice that the second layer makes",))
-    yield Variant("bits_16", partial(coded_with, graph, sizes, bit_depth=16), ("tensors of 16 bits",))
+        yield Variant(f"condition_{condition}", make, (f"the condition {condition}",), clauses=("8.11",))
+    yield Variant("group", partial(coded_with, graph, sizes, group=2), ("two pictures of a group",), clauses=("8.11",))
+    yield Variant(
+        "sizes",
+        partial(coded_with, graph, [(11, 2), (3, 1)]),
+        ("a lattice that the first layer makes",),
+        clauses=("8.11",),
+    )
+    yield Variant(
+        "larger",
+        partial(coded_with, graph, [(5, 13), (7, 9)]),
+        ("a lattice that the second layer makes",),
+        clauses=("8.11",),
+    )
+    yield Variant(
+        "bits_16", partial(coded_with, graph, sizes, bit_depth=16), ("tensors of 16 bits",), clauses=("8.11",)
+    )
     make = partial(coded_with, graph, sizes, ranges=((-3.0e38, 3.0e38), (-1.0e-30, 1.0e-38)), group=2)
-    yield Variant("clipped", make, ("inputs that are clipped, and others that are 0 or -1",))
+    yield Variant("clipped", make, ("inputs that are clipped, and others that are 0 or -1",), clauses=("8.11",))
     three = [Input(2, 1, 10, 5), Input(3, 0, 32, 25), Input(1, 2, 2, -3)]
     outputs = [Output(0, 5), Output(4, 2), Output(2, -3), Output(4, 3), Output(3, 0), Output(1, 64), Output(1, -64)]
     make = partial(
@@ -223,7 +235,12 @@ def graphs() -> Iterator[Variant]:
         outputs,
         [(6, 7), (12, 9), (12, 13), (9, 12), (3, 4), (3, 3), (2, 4)],
     )
-    yield Variant("several", make, ("three inputs and seven outputs, of which some are inputs or the condition",))
+    yield Variant(
+        "several",
+        make,
+        ("three inputs and seven outputs, of which some are inputs or the condition",),
+        clauses=("8.11",),
+    )
     exact = [
         Operation(
             Kind.CONVOLUTION,
@@ -237,21 +254,35 @@ def graphs() -> Iterator[Variant]:
         )
     ]
     make = partial(coded, [Input(64, 0, 30, 0)], exact, [Output(2, 0)], [(2, 2)], ranges=((-1.0e9, -0.5e9),))
-    yield Variant("largest_sum", make, ("a sum just below 2**53",))
+    yield Variant("largest_sum", make, ("a sum just below 2**53",), clauses=("8.11",))
     other = NetworkModel(graph, graph).to_bytes({"network": "none"})
-    yield Variant("analysis", partial(coded_with, graph, sizes, data=other), ("a graph for an encoder beside it",))
+    yield Variant(
+        "analysis",
+        partial(coded_with, graph, sizes, data=other),
+        ("a graph for an encoder beside it",),
+        clauses=("8.11",),
+    )
     more = write_tensors(graph.tensors() | {"99.weight": np.zeros(3, np.float32), "0.slope": np.zeros(2, np.int8)})
-    yield Variant("ignored", partial(coded_with, graph, sizes, data=more), ("tensors that it does not need",))
+    yield Variant(
+        "ignored", partial(coded_with, graph, sizes, data=more), ("tensors that it does not need",), clauses=("8.11",)
+    )
     again = [in_unit(3, NetworkModel(graph).to_bytes(), StageId.KLT)]
     reference = by_digest(0, again[0].data, StageId.NETWORK)
     make = partial(coded_with, graph, sizes, models=[*again, reference])
-    yield Variant("reference", make, ("a model that refers to the bytes of another",))
+    yield Variant("reference", make, ("a model that refers to the bytes of another",), clauses=("8.11",))
     most = levels()[0].max_graph_operations
     listed = [Operation(Kind.SCALE, number, bits=16, p=number % 2, r=1) for number in (0, *range(2, most + 1))]
     make = partial(coded, [Input(1, 0, 16, 9)], listed, [Output(most + 1, 9)], [(3, 4)], level=1)
-    yield Variant("level_1", make, (f"{most} operations, all that level 1 allows",))
-    yield Variant("resized", partial(_resized, graph), ("layers that are resized first",))
-    yield Variant("twice", partial(_twice, graph), ("another one before it",))
+    yield Variant("level_1", make, (f"{most} operations, all that level 1 allows",), clauses=("8.11",))
+    many = [Input(1, 0, 8, 0)] * 64
+    make = partial(coded, many, [Operation(Kind.RELU, 0)], [Output(65, 0), Output(63, 0)], [(3, 4), (3, 4)], level=4)
+    yield Variant("tensors", make, ("64 tensors",), clauses=("8.11",))
+    make = partial(
+        coded, [Input(8192, 0, 8, 0)], [Operation(Kind.SLICE, 0, p=8191, q=1)], [Output(2, 0)], [(1, 1)], level=4
+    )
+    yield Variant("channels", make, ("a tensor of 8192 channels",), clauses=("8.11",))
+    yield Variant("resized", partial(_resized, graph), ("layers that are resized first",), clauses=("8.11",))
+    yield Variant("twice", partial(_twice, graph), ("another one before it",), clauses=("8.11",))
 
 
 def _resized(graph: Graph) -> bytes:

@@ -16,7 +16,7 @@ from ...conversion.reduction.klt_model import KltModel, LayerModel, LinearMap
 from ...models.tensors import write_tensors
 from .build import Plan, Tensor, build, pseudo_random
 from .case import Variant, family
-from .edit import RawUnit, joined, raw_units
+from .edit import RawUnit, joined, raw_units, with_value
 from .negative import BROKEN
 from .structure import by_digest, in_unit
 
@@ -85,6 +85,8 @@ def restored() -> Iterator[Variant]:
     yield Variant("sizes", partial(coded, sizes), ("layers of which each is the largest in something or nothing",))
     deep: list[Drawn] = [(1, 70, 64, 6, 0, 0)]
     yield Variant("deep", partial(coded, deep, 2, 2), ("blocks of 64x64",))
+    between: list[Drawn] = [(1, 20, 17, 4, 0, 0), (1, 33, 40, 5, 0, 0)]
+    yield Variant("between", partial(coded, between, 1), ("blocks of 16x16 and 32x32, and one component",))
     first: list[Drawn] = [(5, 9, 7, 2, 3, 1), (4, 5, 4, 1, 2, 0), (3, 3, 2, 0, 0, 0), (3, 8, 8, 2, 4, 2)]
     yield Variant("first", partial(coded, first), ("first steps of blocks of 1x1, 2x2 and 4x4, and none",))
     for gain in (-64, -3, 64):
@@ -125,6 +127,21 @@ def bases() -> Iterator[Variant]:
 
 def _base() -> bytes:
     return coded(TWO, digest_length=0, t2_digest=False)
+
+
+@family("BADKLT", "reduction", "klt", kind="negative", error=BROKEN)
+def refused() -> Iterator[Variant]:
+    """{} beyond its range.
+
+    A decoder reads a tensor that no model can have, or blocks larger than any layer's.
+    """
+    for name, value in (("klt_components_minus1", 1024), ("klt_shift", 7)):
+        label = name.replace("_", "")
+        yield Variant(label, partial(_valued, name, value), (f"{name} is {value},",))
+
+
+def _valued(name: str, value: int) -> bytes:
+    return with_value(_base(), name, value)
 
 
 @family("UNFITKLT", "reduction", "klt", kind="negative", error=BROKEN)

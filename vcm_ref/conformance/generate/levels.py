@@ -194,7 +194,7 @@ def broken() -> Iterator[Variant]:
     words = "Levels with a bit depth of 15"
     yield Variant("depth", partial(with_value, _base(), "bit_depth_minus1", 14), (words,), clauses=("7.9",))
     words = "Tables of a model, and no stage has one"
-    yield Variant("tables", partial(with_value, _base(), "model_tables_flag", 1), (words,), clauses=("7.22",))
+    yield Variant("tables", partial(with_value, _base(), "model_tables_flag", 1), (words,), clauses=("6.22", "7.22"))
 
 
 @family("COEFTABLES", "coefficients", "models")

@@ -69,10 +69,17 @@ def restored() -> Iterator[Variant]:
         ends = [(-(2.0 ** (14 - bits)), 2.0 ** (15 - bits)), (-3.0, 2.0)]
         label = f"fraction_{'minus' * (bits < 0)}{abs(bits)}"
         plans.append((label, f"{bits} fraction bits", reduced(TWO[:1], Pca([taken]), ranges=ends)))
-    for unit in (0, 1, 15):
+    for unit in (0, 1, 2, 7, 10, 11, 12, 13, 14, 15):
         taken = TensorComponents(2, 10, unit, [1])
         plans.append((f"unit_{unit}", f"a unit shift of {unit}", reduced(TWO[:1], Pca([taken]))))
-    for label, deltas in (("first", [8, 0, 0]), ("last", [0, 0, 8]), ("each", [3, 3, 2])):
+    rises = [
+        ("first", [8, 0, 0]),
+        ("last", [0, 0, 8]),
+        ("each", [3, 3, 2]),
+        ("middle", [0, 7, 1]),
+        ("unequal", [4, 0, 0]),
+    ]
+    for label, deltas in [*rises, ("five", [0, 5, 0]), ("six", [1, 6, 0])]:
         taken = TensorComponents(4, 10, 9, deltas)
         plans.append((f"shift_{label}", f"shifts that rise by {deltas}", reduced(TWO[:1], Pca([taken]))))
     large = ((-(2.0**30), 2.0**30), (-(2.0**20), 2.0**20))
