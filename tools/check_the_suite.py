@@ -106,6 +106,8 @@ class Instrumented:
     """The decoder, with a ``require`` that knows where it is called, and can be told to let a line's check pass."""
 
     def __init__(self) -> None:
+        if str(DECODER.parent) not in sys.path:  # the other files of the decoder
+            sys.path.append(str(DECODER.parent))
         spec = importlib.util.spec_from_file_location("mini_decoder", DECODER)
         assert spec is not None and spec.loader is not None
         self.module: ModuleType = importlib.util.module_from_spec(spec)

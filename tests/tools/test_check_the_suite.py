@@ -29,8 +29,8 @@ def tool() -> ModuleType:
 def test_checks_are_found_with_their_clauses(tool: ModuleType) -> None:
     found = list(tool.checks_of(tool.DECODER).values())
     assert len(found) > 60
-    one = next(check for check in found if "a stage RESIZE that resizes nothing" in check.text)
-    assert one.clauses == {"6.6", "6.7", "7.6", "7.7"}
+    one = next(check for check in found if "a stage that changes nothing" in check.text)
+    assert one.clauses >= {"6.6", "6.7", "7.6", "7.7"}
 
 
 def test_a_check_that_is_switched_off_lets_its_vector_pass(tool: ModuleType) -> None:

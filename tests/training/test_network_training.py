@@ -102,7 +102,7 @@ train(SETTINGS, Maps(), None, Path(sys.argv[1]), checkpoint_every=2, progress=ki
 
 
 def test_so_does_one_that_was_killed(tmp_path: Path) -> None:
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[1]
     killed = subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path / "parts")], cwd=root, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert (tmp_path / "parts" / FILE).is_file()
