@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from vcm_ref.errors import ConfigError, DatasetError
-from vcm_ref.feature_file import load_feature_file
+from vcm_ref.feature_file import load_feature_file, save_feature_file
 from vcm_ref.feature_layers import looks_channels_last
 from vcm_ref.feature_set import FeatureSet
 from vcm_ref.files.kind import FEATURE_SUFFIXES as SUFFIXES
@@ -412,3 +413,31 @@ def test_a_damaged_file_is_read_or_refused(tmp_path: Path, suffix: str, place: i
         load_feature_file(path)
     except DatasetError as error:
         assert path.name in str(error)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_the_covered_part_is_kept(tmp_path: Path, suffix: str) -> None:
+    features = replace(make_features(2, 4, 4), covered=(312 / 416, 1.0))
+    with (tmp_path / f"x{suffix}").open("wb") as file:
+        save_feature_file(file, suffix, features)
+    assert load_feature_file(tmp_path / f"x{suffix}").covered == (0.75, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("entries", "told"),
+    [
+        ({"covered_height": 0.5}, "has no covered_width"),
+        (
+            {"covered_height": 1.5, "covered_width": 1.0},
+            "covered_height is 1.5; it must be a number above 0, at most 1",
+        ),
+        ({"covered_height": np.nan, "covered_width": 1.0}, "covered_height is nan"),
+        ({"covered_height": 1.0, "covered_width": "a"}, "covered_width is a"),
+        ({"covered_height": 1.0, "covered_width": np.ones(2)}, "covered_width is"),
+    ],
+)
+def test_a_covered_part_that_is_none_is_refused(tmp_path: Path, entries: dict[str, Any], told: str) -> None:
+    path = tmp_path / "x.npz"
+    np.savez(path, p2=np.ones((1, 2, 2), np.float32), picture_height=8, picture_width=8, **entries)
+    with pytest.raises(DatasetError, match=told):
+        load_feature_file(path)

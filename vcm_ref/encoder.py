@@ -94,11 +94,12 @@ class Encoder:
     def convert(self, features: FeatureSet) -> ConvertedPicture:
         """Conversion alone, which writes nothing: reduction, ranges, quantisation, channel order, packing."""
         settings = self._settings_for(features)
-        return self._chain.forward(features.layers, settings.choices)
+        return self._chain.forward(features.layers, settings.choices, covered=features.covered)
 
     def _convert_group(self, pictures: Sequence[FeatureSet]) -> list[ConvertedPicture]:
         if len(pictures) > 1 and self.configuration.get("group_parameters") == "common":
-            return self._chain.forward_group([features.layers for features in pictures], self.settings.choices)
+            layers = [features.layers for features in pictures]
+            return self._chain.forward_group(layers, self.settings.choices, pictures[0].covered)
         return [self.convert(features) for features in pictures]
 
     def close(self) -> None:

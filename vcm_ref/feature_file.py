@@ -2,7 +2,8 @@
 
 Layers are float32 arrays ``(C, H, W)`` under their names, in the file's order; an ``.npy`` file has one layer, named by
 the file. The original picture's size travels as ``picture_height`` and ``picture_width``: in the metadata of a
-safetensors file, as integer entries of an npz or pt file.
+safetensors file, as integer entries of an npz or pt file. Where a network filled up its input, ``covered_height`` and
+``covered_width`` beside them say which parts of the layers the picture covers.
 """
 
 from __future__ import annotations
@@ -22,17 +23,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bitstream.elements import MAX_SIZE
+from .conversion.covered import WHOLE
 from .errors import ConfigError, DatasetError
 from .feature_layers import as_layer, whole_number
 from .feature_set import FeatureSet
 from .files.kind import check_kind
 
 _SIZE_KEYS = ("picture_height", "picture_width")
+_COVERED_KEYS = ("covered_height", "covered_width")
+_ENTRY_KEYS = (*_SIZE_KEYS, *_COVERED_KEYS)
 _SIZE_OPTION = "give it with --picture-size WIDTHxHEIGHT"
 _METADATA = "__metadata__"
 _ENTRY_SUFFIX = ".npy"  # of an array in an npz archive; np.load gives both "a" and "a.npy" for it
 #: Entries that are not layers, so that no layer can have their names.
-_RESERVED = {".safetensors": (_METADATA,), ".npz": _SIZE_KEYS}
+_RESERVED = {".safetensors": (_METADATA,), ".npz": _ENTRY_KEYS}
 _ORDER_KEY = "layers"  # safetensors sorts its tensors by name; this entry keeps the layers' order
 #: What the readers of all formats raise for files that are damaged, encrypted or of another kind.
 _UNREADABLE = (
@@ -42,6 +46,7 @@ _UNREADABLE = (
 
 Arrays = dict[str, NDArray[Any]]
 Size = tuple[int, int]
+Parts = tuple[float, float]
 
 
 def load_feature_file(
@@ -57,7 +62,7 @@ def load_feature_file(
     """
     check_kind(path)
     try:
-        arrays, size = _LOADERS[path.suffix.lower()](path)
+        arrays, size, covered = _LOADERS[path.suffix.lower()](path)
     except _UNREADABLE as error:
         raise DatasetError(f"{path}: is not a readable feature file: {_told(error)}") from error
     size = size or picture_size
@@ -66,7 +71,8 @@ def load_feature_file(
     if not arrays:
         raise DatasetError(f"{path}: holds no layers")
     try:
-        return FeatureSet(*size, {name: as_layer(name, array, finite) for name, array in arrays.items()})
+        layers = {name: as_layer(name, array, finite) for name, array in arrays.items()}
+        return FeatureSet(*size, layers, covered)
     except ValueError as error:
         raise DatasetError(f"{path}: {error}") from error
 
@@ -77,7 +83,7 @@ def _told(error: Exception) -> str:
     return "it is damaged, or of another format" if not re.search("[a-z]", told) or "allow_pickle" in told else told
 
 
-def _load_safetensors(path: Path) -> tuple[Arrays, Size | None]:
+def _load_safetensors(path: Path) -> tuple[Arrays, Size | None, Parts]:
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -89,7 +95,7 @@ def _load_safetensors(path: Path) -> tuple[Arrays, Size | None]:
             arrays = {name: _tensor(path, file, name) for name in names}
     except SafetensorError as error:
         raise ValueError(str(error)) from error
-    return arrays, _picture_size(metadata)
+    return arrays, _picture_size(metadata), _covered(metadata)
 
 
 def _tensor(path: Path, file: Any, name: str) -> NDArray[Any]:
@@ -109,7 +115,7 @@ def _tensor(path: Path, file: Any, name: str) -> NDArray[Any]:
     return (upper << np.uint32(16)).view(np.float32).reshape(entry["shape"])
 
 
-def _load_npz(path: Path) -> tuple[Arrays, Size | None]:
+def _load_npz(path: Path) -> tuple[Arrays, Size | None, Parts]:
     with np.load(path, allow_pickle=False) as file:
         if not isinstance(file, np.lib.npyio.NpzFile):
             raise ValueError("it is not an npz archive")
@@ -133,13 +139,13 @@ def _entry(file: Any, name: str) -> NDArray[Any]:
     return array
 
 
-def _load_npy(path: Path) -> tuple[Arrays, Size | None]:
+def _load_npy(path: Path) -> tuple[Arrays, Size | None, Parts]:
     with path.open("rb") as file:
         array = np.lib.format.read_array(file, allow_pickle=False)
-    return {layer_name(path): array}, None
+    return {layer_name(path): array}, None, WHOLE
 
 
-def _load_pt(path: Path) -> tuple[Arrays, Size | None]:
+def _load_pt(path: Path) -> tuple[Arrays, Size | None, Parts]:
     try:
         from .network.tensor_files import read_tensors
     except ImportError as error:
@@ -172,8 +178,9 @@ def layer_name(path: Path) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "_", path.stem.rpartition(".")[2] or path.stem)[:32]
 
 
-def _without_size(arrays: Arrays) -> tuple[Arrays, Size | None]:
-    return {name: array for name, array in arrays.items() if name not in _SIZE_KEYS}, _picture_size(arrays)
+def _without_size(arrays: Arrays) -> tuple[Arrays, Size | None, Parts]:
+    layers = {name: array for name, array in arrays.items() if name not in _ENTRY_KEYS}
+    return layers, _picture_size(arrays), _covered(arrays)
 
 
 def _picture_size(entries: Mapping[str, Any]) -> Size | None:
@@ -184,6 +191,23 @@ def _picture_size(entries: Mapping[str, Any]) -> Size | None:
         raise ValueError(f"it has {given[0]}, but of {' and '.join(_SIZE_KEYS)} both are needed")
     height, width = (whole_number(key, entries[key], MAX_SIZE) for key in _SIZE_KEYS)
     return height, width
+
+
+def _covered(entries: Mapping[str, Any]) -> Parts:
+    if not any(key in entries for key in _COVERED_KEYS):
+        return WHOLE
+    found = []
+    for key in _COVERED_KEYS:
+        if key not in entries:
+            raise ValueError(f"it has no {key}; of {' and '.join(_COVERED_KEYS)} both are needed")
+        try:
+            part = float(np.asarray(entries[key]).item())
+        except (TypeError, ValueError):
+            part = 0.0
+        if not 0 < part <= 1:
+            raise ValueError(f"its {key} is {str(entries[key])[:40]}; it must be a number above 0, at most 1")
+        found.append(part)
+    return found[0], found[1]
 
 
 _LOADERS = {".safetensors": _load_safetensors, ".npz": _load_npz, ".npy": _load_npy, ".pt": _load_pt}
@@ -202,14 +226,18 @@ def save_feature_file(file: BinaryIO, suffix: str, features: FeatureSet) -> None
     """
     if taken := [name for name in features.layers if name in _RESERVED[suffix.lower()]]:
         raise ConfigError(f"a {suffix} file cannot have a layer named {taken[0]}; choose another format")
-    if suffix.lower() == ".npz" and (pair := _colliding((*features.layers, *_SIZE_KEYS))):
+    if suffix.lower() == ".npz" and (pair := _colliding((*features.layers, *_ENTRY_KEYS))):
         raise ConfigError(f"a {suffix} file cannot have both {pair[0]} and {pair[1]}; choose another format")
     size = dict(zip(_SIZE_KEYS, (features.height, features.width), strict=True))
+    covered = {} if features.covered == WHOLE else dict(zip(_COVERED_KEYS, features.covered, strict=True))
     if suffix.lower() == ".safetensors":
-        _save_safetensors(file, features, {key: str(value) for key, value in size.items()})
+        parts = {key: repr(value) for key, value in covered.items()}
+        _save_safetensors(file, features, {key: str(value) for key, value in size.items()} | parts)
         return
     with zipfile.ZipFile(file, "w") as archive:  # not np.savez: it takes no entry named like its own arguments
-        for name, array in {**features.layers, **{key: np.int64(value) for key, value in size.items()}}.items():
+        entries = {key: np.int64(value) for key, value in size.items()}
+        parts_of_layers = {key: np.float64(value) for key, value in covered.items()}
+        for name, array in {**features.layers, **entries, **parts_of_layers}.items():
             with archive.open(zipfile.ZipInfo(name + _ENTRY_SUFFIX), "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, np.asanyarray(array), allow_pickle=False)
 

@@ -17,19 +17,18 @@ from .level_codecs import level_codecs
 #: The ``codec.name`` that codes levels, and its highest QP.
 NAME = "coefficients"
 HIGHEST_QP = 63
-_WEIGHT = 0.15
+_WEIGHT = 0.05
 _ROUNDING_OFFSET = 0.3
-#: The reconstruction points that levels chosen by rate and distortion have on the average, in 1/32 of a step from 0 on.
-_OFFSETS_OF_CHOICE = (2, 2)
 
 
 def level_format(configuration: Configuration, qp: int, model_tables: bool) -> TensorFormat:
     """The format of a tensor that is coded with this QP. Raises :class:`~vcm_ref.errors.ConfigError`."""
     offset = configuration.get("codec.rounding_offset")
-    if configuration.get("codec.rdoq", _WEIGHT) > 0:
+    weight = configuration.get("codec.rdoq", _WEIGHT)
+    if weight > 0:
         if offset is not None:
             raise configuration.error("codec.rounding_offset", "has no effect unless codec.rdoq is 0")
-        offsets = _OFFSETS_OF_CHOICE
+        offsets = _offsets_of_choice(weight)
     else:
         offsets = _offsets_of_rounding(_ROUNDING_OFFSET if offset is None else offset)
     return format_of_levels(LevelFormat(qp, offsets, model_tables))
@@ -49,6 +48,12 @@ def level_choice(configuration: Configuration, header: StreamHeader, models: Seq
         return choose_levels(values, codecs[number].tables, weight, (one, more))
 
     return choose
+
+
+def _offsets_of_choice(weight: float) -> tuple[int, int]:
+    """The same for levels that are chosen by rate and distortion with this weight of a bit, up to 0.2."""
+    used = min(weight, 0.2)
+    return max(round(90 * used - 11.5), -8), max(round(80 * used - 10), -8)
 
 
 def _offsets_of_rounding(offset: float) -> tuple[int, int]:

@@ -84,9 +84,9 @@ def _klt(configuration: Configuration, layers: Sequence[Layer]) -> Reduction:
     return Reduction([Klt(components, shifts, model.number)], [model])
 
 
-#: A component is coded where its mean magnitude is at least 2**-2.5 steps: 15 QPs. With levels chosen by rate and
-#: distortion, more components than these cost next to nothing and bring nothing.
-_LEAST_MEAN = 15
+#: A component is coded where its mean magnitude is at least 2**(-20/6) steps: 20 QPs. More components than these cost
+#: next to nothing and bring nothing.
+_LEAST_MEAN = 20
 
 
 def _worthwhile(configuration: Configuration, model: KltModel, data: bytes) -> int:

@@ -480,6 +480,8 @@ def test_a_letterbox_fills_right_and_below() -> None:
     tall = preprocessing(fit="letterbox")(np.full((20, 10, 3), 10, np.uint8))
     assert (tall[0, :, :, :4] == 10).all()
     assert (tall[0, :, :, 4:] == 114).all()
+    assert (wide.covered(10, 20), wide.covered(20, 10), wide.covered(9, 9)) == ((0.5, 1.0), (1.0, 0.5), (1.0, 1.0))
+    assert preprocessing().covered(10, 20) == (1.0, 1.0)
 
 
 def test_channels_mean_and_deviation_are_in_the_network_s_order() -> None:

@@ -15,7 +15,7 @@ from vcm_ref.conversion.reduction import Klt
 from vcm_ref.conversion.reduction.klt_model import KltModel
 from vcm_ref.errors import ConfigError
 from vcm_ref.experiment.tasks import TaskError
-from vcm_ref.feature_file import load_feature_file
+from vcm_ref.feature_file import load_feature_file, save_feature_file
 from vcm_ref.models.tensors import read_metadata
 from vcm_ref.training import klt
 from vcm_ref.training.sums import summed
@@ -164,3 +164,19 @@ def count_layers(path: Path) -> dict[str, np.ndarray]:
 
 def fail(batches):  # type: ignore[no-untyped-def]
     raise AssertionError
+
+
+def test_positions_that_the_picture_does_not_cover_have_no_part(tmp_path: Path) -> None:
+    """The moments are those of layers that end where the picture ends."""
+    whole = replace(correlated(3, size=(8, 12)), covered=(0.5, 0.75))
+    own = {"p0": whole.layers["p0"][:, :4, :10], "p1": whole.layers["p1"][:, :2, :5]}
+    cropped = replace(whole, covered=(1.0, 1.0), layers=own)
+    shape = klt.shape_of(whole.layers)
+    found = []
+    for name, features in (("whole", whole), ("cropped", cropped)):
+        path = tmp_path / f"{name}.safetensors"
+        with path.open("wb") as file:
+            save_feature_file(file, ".safetensors", features)
+        found.append(klt.joint_moments(path, '{"network": {}, "upright": true}', shape, 0, (None, None)))
+    for key in found[0]:
+        np.testing.assert_array_equal(found[0][key], found[1][key])

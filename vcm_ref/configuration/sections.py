@@ -339,7 +339,7 @@ class Codec:
     )
     rdoq: float | None = option(
         None,
-        "levels are chosen by squared error, in step sizes, plus this for each bit, 0.15 by default; 0: by rounding",
+        "levels are chosen by squared error, in step sizes, plus this for each bit, 0.05 by default; 0: by rounding",
         minimum=0,
         maximum=100,
         only_with=("codec.name", ("coefficients",)),

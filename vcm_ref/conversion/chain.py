@@ -15,7 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bitstream.headers import Model, Pair, PictureHeader, StreamHeader, TensorPicture, names
-from ..bitstream.values import IntegerTensor, RangeScope, ReorderCoding, Samples, Shape, ValueRange, coded_size
+from ..bitstream.values import (
+    IntegerTensor,
+    RangeScope,
+    ReorderCoding,
+    Samples,
+    Shape,
+    StageId,
+    ValueRange,
+    coded_size,
+)
+from .covered import WHOLE, Covered, clear_outside
 from .depth import lower_depth, raise_depth
 from .levels import in_steps, level_samples, quantise_levels
 from .packing import pack, unpack
@@ -75,14 +85,16 @@ class Chain:
         choices: Choices,
         ranges: list[ValueRange] | None = None,
         common_orders: Sequence[NDArray[np.intp]] | None = None,
+        covered: Covered = WHOLE,
     ) -> ConvertedPicture:
         """Turn float32 layers ``(C, H, W)`` into frames.
 
-        Each tensor has its own range and channel order, unless they are given.
+        Each tensor has its own range and channel order, unless they are given. ``covered`` is that of
+        :class:`~vcm_ref.feature_set.FeatureSet`.
         """
         from .order import channel_order  # a decoder does not need it
 
-        tensors = self._reduced(layers)
+        tensors = self._reduced(layers, covered)
         ranges = self._ranges(tensors) if ranges is None else ranges
         quantised: list[IntegerTensor] = []
         orders: list[NDArray[np.intp]] = []
@@ -100,27 +112,29 @@ class Chain:
         return ConvertedPicture(Side(ranges, orders), self.to_frames(quantised, orders))
 
     def forward_group(
-        self, pictures: Sequence[Mapping[str, NDArray[np.float32]]], choices: Choices
+        self, pictures: Sequence[Mapping[str, NDArray[np.float32]]], choices: Choices, covered: Covered = WHOLE
     ) -> list[ConvertedPicture]:
         """Turn the layers of a group's pictures into frames, with the ranges of all and the first one's channel order.
 
         The layers are reduced twice, so that memory is that of the frames.
         """
-        measured = [self._ranges(self._reduced(layers)) for layers in pictures]
+        measured = [self._ranges(self._reduced(layers, covered)) for layers in pictures]
         ranges = [
             ValueRange(np.minimum.reduce([one.lo for one in own]), np.maximum.reduce([one.hi for one in own]))
             for own in zip(*measured, strict=True)
         ]
-        first = self.forward(pictures[0], choices, ranges)
-        return [first, *(self.forward(layers, choices, ranges, first.side.orders) for layers in pictures[1:])]
+        first = self.forward(pictures[0], choices, ranges, covered=covered)
+        return [first, *(self.forward(layers, choices, ranges, first.side.orders, covered) for layers in pictures[1:])]
 
-    def _reduced(self, layers: Mapping[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    def _reduced(self, layers: Mapping[str, NDArray[np.float32]], covered: Covered) -> list[NDArray[np.float32]]:
         """The coded tensors, before quantisation."""
         if self.header.stages:
             measure_ranges(layers, RangeScope.PICTURE)  # for what it refuses
         tensors = list(layers.values())
         for transform in self._transforms:
             tensors = transform.forward(tensors)
+        if covered != WHOLE and self.header.stages and self.header.stages[-1].idc == StageId.KLT:
+            clear_outside(tensors, covered)
         return tensors
 
     def to_frames(self, tensors: Sequence[IntegerTensor], orders: Sequence[NDArray[np.intp]]) -> list[IntegerTensor]:

@@ -20,11 +20,12 @@ def feature_set(layers: Mapping[str, Any] | FeatureSet, picture_size: tuple[int,
 
     Raises :class:`DatasetError`, which names the layer and the remedy.
     """
+    covered = (1.0, 1.0)
     if isinstance(layers, FeatureSet):
         size = (layers.height, layers.width)
         if picture_size is not None and _size(picture_size) != size:
             raise DatasetError(f"picture_size is {picture_size}, and the feature set says {size}; leave it out")
-        layers = layers.layers
+        covered, layers = layers.covered, layers.layers
     elif not isinstance(layers, Mapping):
         raise DatasetError(
             f"features are a mapping of layer names to arrays, as in {{'p2': p2}}, not a {type(layers).__name__}"
@@ -35,7 +36,8 @@ def feature_set(layers: Mapping[str, Any] | FeatureSet, picture_size: tuple[int,
         size = _size(picture_size)
     if not layers:
         raise DatasetError("there are no layers; give at least one, as in {'p2': p2}")
-    features = FeatureSet(*size, {_name(name): _layer(str(name), array) for name, array in layers.items()})
+    own = {_name(name): _layer(str(name), array) for name, array in layers.items()}
+    features = FeatureSet(*size, own, covered)
     if looks_channels_last(features):
         warnings.warn(
             "the layers look like (H, W, C); they must be (C, H, W): use .transpose(2, 0, 1) or permute", stacklevel=3

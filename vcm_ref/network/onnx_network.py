@@ -130,7 +130,8 @@ class OnnxNetwork:
                     f"network.cut: layer {layer} is to be (1, C, H, W) float32; tensor {tensor} is {values.shape} "
                     f"{values.dtype} for a picture of {width}x{height}"
                 )
-        return FeatureSet(height, width, {layer: values[0] for layer, values in zip(self.layers, found, strict=True)})
+        layers = {layer: values[0] for layer, values in zip(self.layers, found, strict=True)}
+        return FeatureSet(height, width, layers, self._preprocessing.covered(height, width))
 
     def analyse(self, features: FeatureSet) -> Detections | Classification:
         """Part 2: detect or classify from the layers alone.

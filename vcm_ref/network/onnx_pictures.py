@@ -83,6 +83,14 @@ class Preprocessing:
             return Placement((resized_columns / width, resized_rows / height), offset)
         return Placement((1.0, 1.0), (0.0, 0.0))
 
+    def covered(self, height: int, width: int) -> tuple[float, float]:
+        """Which parts of the input's height and width a picture of ``height`` × ``width`` covers, from the top left."""
+        if self.fit != "letterbox":
+            return 1.0, 1.0
+        rows, columns = self.input_size(height, width)
+        own_rows, own_columns = self._resized(height, width)
+        return min(own_rows / rows, 1.0), min(own_columns / columns, 1.0)
+
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The network's input (1, 3, H, W) float32 for ``image`` (H, W, 3) uint8 RGB."""
         height, width = image.shape[:2]

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ..bitstream.elements import MAX_COMPONENTS
 from ..bitstream.values import Layer
 from ..codec.coefficients import count_contexts, scales_of, table_tensors
+from ..conversion.covered import Covered, clear_outside, covered_positions
 from ..conversion.levels import in_steps, quantise_levels, step_size
 from ..conversion.reduction import Klt
 from ..conversion.reduction.klt import FRACTION, LAYER_FRACTION, SCALE_FRACTION, first_step, given_numbers
@@ -129,18 +130,20 @@ def shape_of(layers: dict[str, NDArray[np.float32]]) -> Shape:
 def first_moments(path: Path, text: str, shape: Shape) -> Sums:
     """Of one input: the moments of each layer's blocks of the first step, under the layer's number and a dot."""
     found: Sums = {}
-    tensors = features_of(text, path, shape.layers).layers.values()
-    for number, (tensor, fraction) in enumerate(zip(tensors, shape.fractions, strict=True)):
+    features = features_of(text, path, shape.layers)
+    for number, (tensor, fraction) in enumerate(zip(features.layers.values(), shape.fractions, strict=True)):
         shift = shape.first_shift(number)
         rows, columns = -(-tensor.shape[1] >> shift), -(-tensor.shape[2] >> shift)
-        own = moments(blocks(integers(tensor, fraction), shift, rows, columns))
+        vectors = blocks(integers(tensor, fraction), shift, rows, columns)
+        own = moments(_covered(vectors, features.covered, rows, columns))
         found |= {f"{number}.{name}": array for name, array in own.items()}
     return found
 
 
 def joint_moments(path: Path, text: str, shape: Shape, gain: int, first: Sequence[LinearMap | None]) -> Sums:
     """Of one input: the moments of the entries of all layers' blocks."""
-    tensors = list(features_of(text, path, shape.layers).layers.values())
+    features = features_of(text, path, shape.layers)
+    tensors = list(features.layers.values())
     rows, columns = (
         max(-(-tensor.shape[axis] >> shift) for tensor, shift in zip(tensors, shape.shifts, strict=True))
         for axis in (1, 2)
@@ -153,13 +156,21 @@ def joint_moments(path: Path, text: str, shape: Shape, gain: int, first: Sequenc
         given, own = given_numbers(tensor, gain, (rows << shift, columns << shift)), shape.first_shift(number)
         numbers = integers(first_step(given, step, own).astype(np.float64), -_BETWEEN)
         parts.append(blocks(numbers, shift - own, rows, columns))
-    return moments(np.concatenate(parts))
+    return moments(_covered(np.concatenate(parts), features.covered, rows, columns))
+
+
+def _covered(vectors: Vector, covered: Covered, rows: int, columns: int) -> Vector:
+    """Of vectors ``(n, rows * columns)``, those of positions that the picture covers."""
+    own_rows, own_columns = covered_positions(covered, rows, columns)
+    return vectors.reshape(-1, rows, columns)[:, :own_rows, :own_columns].reshape(len(vectors), -1)
 
 
 def level_counts(path: Path, text: str, shape: Shape, stage: Klt, model: bytes, scales: NDArray[np.uint8]) -> Sums:
     """Of one input: the counts of the flags of its levels, at all of ``TABLE_QPS``."""
     layers = [Layer(*layer) for layer in shape.layers]
-    (coded,) = stage.ready(layers, model).forward(list(features_of(text, path, shape.layers).layers.values()))
+    features = features_of(text, path, shape.layers)
+    (coded,) = stage.ready(layers, model).forward(list(features.layers.values()))
+    clear_outside([coded], features.covered)
     found: NDArray[np.int64] = np.zeros((), np.int64)
     for qp in TABLE_QPS:
         levels = quantise_levels(in_steps(coded, qp), ROUNDING_OFFSET)

@@ -132,7 +132,7 @@ def _with_levels() -> bytes:
     configuration = Configuration(
         {
             "reduction": {"method": "pca", "components": {"p2": 3, "p3": 0}},
-            "codec": {"name": {"*.coefficients": "coefficients", "default": "lossless"}, "qp": 20},
+            "codec": {"name": {"*.coefficients": "coefficients", "default": "lossless"}, "qp": 20, "rdoq": 0.15},
             "digest_length": 32,
         }
     )

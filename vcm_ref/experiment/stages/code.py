@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import time
+from dataclasses import replace
 
 from ...codec.picture import PictureCoder
 from ...configuration import Configuration
 from ...encoder import Encoder
-from ...feature_set import FeatureSet
 from ..records import Record
 from .values import Coded, Extracted, Picture, stage
 
@@ -17,7 +17,7 @@ from .values import Coded, Extracted, Picture, stage
 def code(extracted: Extracted, layers: tuple[str, ...], tree: Record) -> Coded:
     """The bitstream of some layers of a picture, coded as ``tree``, an effective configuration, says."""
     features = extracted.features
-    some = FeatureSet(features.height, features.width, {name: features.layers[name] for name in layers})
+    some = replace(features, layers={name: features.layers[name] for name in layers})
     file = io.BytesIO()
     start = time.perf_counter()
     encoder = Encoder(Configuration(tree), file)
