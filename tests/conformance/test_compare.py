@@ -194,7 +194,7 @@ def test_what_cannot_be_compared(tmp_path: Path) -> None:
             compare_outputs(tmp_path / "bad.raw", one)
     for name, message in [
         ("odd.raw", "has 3 bytes, which is not a whole number of uint16 samples"),
-        ("x.txt", r"is no output that can be compared; those end in \.raw, \.safetensors, \.npz"),
+        ("x.txt", r"cannot be compared; supported outputs end in \.raw, \.safetensors, \.npz"),
         ("none.raw", "there is no such file"),
         ("folder", "compare two files, or two folders"),
     ]:
