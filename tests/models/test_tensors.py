@@ -60,6 +60,7 @@ def test_tensors_of_other_types_and_white_space_are_passed_over() -> None:
     found = read_tensors(raw({"a": tensor("BF16", [1]), "b": tensor("U8", [1], [2, 3])}, b"\1\2\3"))
     assert {name: array.tolist() for name, array in found.items()} == {"b": [3]}
     assert read_tensors(raw(b"{}     ")) == {}
+    assert read_tensors(raw({"a": tensor("U8", [2**32 - 1, 2**32 - 1, 0], [0, 0])})) == {}
 
 
 DAMAGED = {
@@ -69,6 +70,7 @@ DAMAGED = {
     "a header that goes on after the file": raw(b"{}", length=3),
     "a header of 2**63 bytes": raw(b"{}", length=2**63),
     "a header of over a MiB": raw(b"{}" + b" " * (1 << 20)),
+    "white space before": raw(b" {}"),
     "no JSON": raw(b"{]"),
     "no UTF-8": raw(b'{"\xff": 1}'),
     "deep JSON": raw(b"[" * 100_000),

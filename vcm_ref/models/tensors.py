@@ -35,6 +35,8 @@ NUMPY_TYPES = {
 METADATA = "__metadata__"
 MAX_HEADER = 1 << 20
 MAX_RANK = 8
+#: NumPy has no arrays of a shape beyond this, not even empty ones; no stage uses such a tensor.
+_MOST_ENTRIES = 1 << 60
 _NAMES = {np.dtype(text): name for name, text in NUMPY_TYPES.items()}
 
 Tensors = dict[str, NDArray[Any]]
@@ -53,7 +55,7 @@ def read_tensors(data: bytes) -> Tensors:
         if start != end or stop > len(body):
             raise ModelError(f"its tensor {name!r} does not follow the tensor before it")
         end = stop
-        if kind in NUMPY_TYPES:
+        if kind in NUMPY_TYPES and prod(max(side, 1) for side in shape) < _MOST_ENTRIES:
             found[name] = np.frombuffer(body[start:stop], NUMPY_TYPES[kind]).reshape(shape)
     if end != len(body):
         raise ModelError(f"it has {len(body) - end} bytes after its last tensor")
@@ -88,6 +90,8 @@ def _document(data: bytes) -> tuple[dict[str, Any], memoryview]:
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or not 2 <= length <= min(len(data) - 8, MAX_HEADER):
         raise ModelError("it is not a safetensors file: the length of its header does not fit")
+    if data[8:9] != b"{":
+        raise ModelError("its header does not begin with a JSON object")
     try:
         header = json.loads(data[8 : 8 + length].decode("utf-8"), object_pairs_hook=_mapping)
     except (ValueError, RecursionError) as error:
