@@ -9,10 +9,12 @@ import numpy as np
 from vcm_ref.conversion.reduction.klt_model import KltModel, LayerModel, LinearMap
 
 
-def linear(random: np.random.Generator, components: int, entries: int, scale: np.ndarray | None = None) -> LinearMap:
-    """Any int8, any scale, any mean."""
+def linear(
+    random: np.random.Generator, components: int, entries: int, scale: np.ndarray | None = None, scale_bits: int = 16
+) -> LinearMap:
+    """Any int8, any scale of ``scale_bits``, any mean."""
     if scale is None:
-        scale = random.integers(0, 1 << 16, components).astype(np.uint16)
+        scale = random.integers(0, 1 << scale_bits, components).astype(np.uint16)
     basis = random.integers(-128, 128, (components, entries)).astype(np.int8)
     return LinearMap(basis, scale, random.integers(-(1 << 20), 1 << 20, entries).astype(np.int32))
 
@@ -25,18 +27,19 @@ def drawn(
     first: Sequence[int] = (),
     gain: int = 0,
     blocks: Sequence[int] = (),
+    scale_bits: int = 16,
 ) -> KltModel:
     """A model for layers of ``channels``.
 
     ``first`` has the components of each layer's first step, 0 for none, and ``blocks`` its shift, by default 0.
     """
     random = np.random.default_rng(seed)
-    scale = random.integers(0, 1 << 16, components).astype(np.uint16)
+    scale = random.integers(0, 1 << scale_bits, components).astype(np.uint16)
     layers = []
     for number, (count, shift) in enumerate(zip(channels, shifts, strict=True)):
         own = first[number] if first else 0
         b = blocks[number] if own and blocks else 0
-        step = linear(random, own, count << 2 * b) if own else None
+        step = linear(random, own, count << 2 * b, scale_bits=scale_bits) if own else None
         layers.append(LayerModel(linear(random, components, (own or count) << 2 * (shift - b), scale), step))
     return KltModel(gain, tuple(layers))
 

@@ -20,7 +20,7 @@ from vcm_ref.bitstream.values import Layer, Samples, Shape
 from vcm_ref.conversion.quantisation import dequantise, fixed_point_range
 from vcm_ref.conversion.reduction import Klt
 from vcm_ref.conversion.reduction.klt_model import KltModel, LinearMap
-from vcm_ref.errors import ModelError
+from vcm_ref.errors import DatasetError, ModelError
 from vcm_ref.models.tensors import write_tensors
 
 from .klt_models import drawn, orthonormal
@@ -192,7 +192,7 @@ from vcm_ref.conversion.reduction import Klt
 random = np.random.default_rng(5)
 layers = [random.normal(size=(16, 61, 47)).astype("f4"), random.normal(size=(32, 31, 24)).astype("f4")]
 stage = Klt(100, [2, 1])
-model = drawn(1, 128, [16, 32], [2, 1], [12, 0], 0, [1, 0]).to_bytes({}, {})
+model = drawn(1, 128, [16, 32], [2, 1], [12, 0], 0, [1, 0], 8).to_bytes({}, {})
 transform = stage.ready([Layer("a", 16), Layer("b", 32)], model)
 (coded,) = transform.forward(layers)
 t = random.integers(-(1 << 19), 1 << 19, coded.shape).astype("i4")
@@ -208,7 +208,16 @@ def test_any_number_of_threads_gives_the_same_bytes() -> None:
     for threads in ("1", "2", "4"):
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
         command = [sys.executable, "-c", THREADS]
-        root = Path(__file__).parents[3]
+        root = Path(__file__).parents[2]  # of the modules that tests have in common
         done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=True)
         found.add(done.stdout)
     assert len(found) == 1
+
+
+@pytest.mark.parametrize(("size", "steps"), [(2.0**13, ()), (2.0**12, (2,))])
+def test_layers_that_would_be_clipped_are_refused(size: float, steps: tuple[int, ...]) -> None:
+    """A layer, a component, and what is between two steps have a greatest number."""
+    drawn_model = drawn(1, 2, [2], [0], steps)
+    transform = Klt(2, [0]).ready(layers_of([2]), drawn_model.to_bytes({}, {}))
+    with pytest.raises(DatasetError, match="many times larger than those that the model was trained on"):
+        transform.forward([np.full((2, 3, 3), size, np.float32)])

@@ -222,3 +222,9 @@ def test_syntax_round_trip(many: list[TensorComponents]) -> None:
 def test_what_is_not_conformant(stage: Pca, layers: list[Layer], message: str) -> None:
     with pytest.raises(BitstreamError, match=message):
         written(stage, layers)
+
+
+def test_values_beyond_the_fraction_bits_are_refused() -> None:
+    tensor = made(3, (8, 4, 4)) * np.float32(1e36)
+    with pytest.raises(DatasetError, match="values too large for pca"):
+        Pca([fitted(tensor, 2)]).forward([tensor])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...bitstream.coder import Coder
 from ...bitstream.table import fill, table
 from ...bitstream.values import Layer, Samples, Shape, StageId
-from ...errors import ModelError
+from ...errors import DatasetError, ModelError
 from ..quantisation import fixed_point_range, to_fixed_point
 from .klt_model import KltModel, LayerModel, LinearMap
 
@@ -86,7 +86,12 @@ class KltTransform:
     model: KltModel
 
     def forward(self, tensors: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-        """Project float32 layers ``(C, H, W)`` on the components; beyond its edges a layer repeats them."""
+        """Project float32 layers ``(C, H, W)`` on the components; beyond its edges a layer repeats them.
+
+        Raises :class:`DatasetError` where layers or components are larger than the numbers that stand for them.
+        """
+        for tensor in tensors:
+            _check_size(tensor, 2.0 ** (_GIVEN_BITS - 1 - _GIVEN_FRACTION - self.model.gain))
         shapes: list[Shape] = [(len(tensor), *tensor.shape[1:]) for tensor in tensors]
         ((components, height, width),) = self.stage.shapes(shapes)
         sums = np.zeros((components, height * width))
@@ -98,9 +103,11 @@ class KltTransform:
             if layer.first is not None:
                 first_shift = _first_shift(layer, len(tensor))
                 numbers, fraction, shift = first_step(numbers, layer.first, first_shift), FRACTION, shift - first_shift
+                _check_size(numbers, (1 << BITS - 1) - 1)
             mean = _rounded(layer.joint.mean.astype(np.float64), _mean_fraction(layer) - fraction)
             _add_products(sums, numbers, layer.joint, mean, shift, fraction)
         sums *= layer.joint.scale[:components, None] * 2.0 ** -(SCALE_FRACTION + _GIVEN_FRACTION)
+        _check_size(sums, 2.0 ** (BITS - 1 - FRACTION))
         return [sums.astype(np.float32).reshape(components, height, width)]
 
     def inverse(self, tensors: Sequence[Samples], shapes: Sequence[Shape]) -> list[Samples]:
@@ -179,6 +186,12 @@ def _add_products(
             given = split.reshape(len(part) * side * side, -1) - mean[entries, None]
             given *= up
             sums[:, positions] += linear.basis[:count, entries].astype(np.float64) @ given
+
+
+def _check_size(values: NDArray[Any], limit: float) -> None:
+    """:class:`DatasetError` where values would be clipped, which decoded layers would not tell."""
+    if np.abs(values).max() >= limit:
+        raise DatasetError("the features are many times larger than those that the model was trained on")
 
 
 def first_step(numbers: NDArray[np.int32], linear: LinearMap, shift: int) -> NDArray[np.int32]:

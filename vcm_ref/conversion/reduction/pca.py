@@ -128,6 +128,8 @@ class Pca:
             made = np.zeros((own.components + 1, height, width), np.float32)
             made[: len(found.maps)] = found.maps.reshape(-1, height, width)
             if np.abs(made).max() * 2.0**own.fraction_bits >= 1 << MAP_BITS - 1:
+                if own.fraction_bits == -MOST_FRACTION:
+                    raise DatasetError("a layer has values too large for pca; scale the features down")
                 raise DatasetError(
                     "a picture's features are many times larger than the first one's; code it on its own"
                 )

@@ -196,6 +196,17 @@ def test_values_that_leave_the_width_are_clipped() -> None:
     assert (p3.value_range.lo[0], p3.value_range.hi[0], p3.top) == (0, 2**-12, 1)
 
 
+@pytest.mark.parametrize("size", [1e30, 2.0**9])
+def test_values_far_beyond_the_width_are_refused(size: float) -> None:
+    """In the encoder; 2**9 is 16 times what 16 bits hold of which 10 are fraction bits."""
+    data = shuffling().to_bytes()
+    transform = Network.of(data, LAYERS).ready(LAYERS, data)
+    tensors = [np.full((3, 2, 2), size, np.float32), np.zeros((5, 1, 1), np.float32)]
+    with pytest.raises(DatasetError, match="many times larger than those that the model was trained on"):
+        transform.forward(tensors)
+    transform.forward([tensors[0] / np.float32(1.01 * size / 2**9), tensors[1]])
+
+
 @given(
     st.integers(0, 15),
     st.integers(0, 255),

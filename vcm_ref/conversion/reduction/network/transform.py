@@ -15,6 +15,9 @@ from .evaluation import Evaluator
 from .graph import Graph
 from .model import NetworkModel
 
+#: A layer is refused where a value is this many times the largest integer that stands for one.
+_MOST_EXCESS = 16.0
+
 
 class NetworkTransform:
     """A model with the shift of each layer, and the number that its graphs are given besides the tensors."""
@@ -33,12 +36,16 @@ class NetworkTransform:
     def forward(self, tensors: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         """Make tensors of layers with the encoder's graph, in integers, and so the same on every machine.
 
-        Raises :class:`ModelError` where the model has none for such layers, :class:`DatasetError` for NaN and infinity.
+        Values a little beyond its integers are clipped. Raises :class:`ModelError` where the model has no graph for
+        such layers, :class:`DatasetError` for NaN, infinity, and values far beyond.
         """
         if not all(np.isfinite(layer).all() for layer in tensors):
             raise DatasetError("a layer holds NaN or infinity, which no model can take")
         graph = self._analysis.graph
         points = lattice([(len(layer), *layer.shape[1:]) for layer in tensors], self._shifts)
+        for layer, given in zip(tensors, graph.inputs, strict=True):
+            if np.abs(layer).max() >= np.ldexp(_MOST_EXCESS, given.bits - 1 - given.fraction):
+                raise DatasetError("the features are many times larger than those that the model was trained on")
         inputs = [
             _integers(_continued(layer, points, shift), given.fraction, given.bits)
             for layer, shift, given in zip(tensors, self._shifts, graph.inputs, strict=True)
