@@ -92,3 +92,27 @@ def test_the_number_of_threads_does_not_show() -> None:
         for threads in ("1", "3")
     }
     assert len(digests) == 1
+
+
+@pytest.mark.integration
+def test_wide_convolutions_have_bounded_memory() -> None:
+    """65536 channels with weights of 15x15 for each: 64 samples of what they meet would be 7.5 GB."""
+    program = """
+import resource
+import numpy as np
+from vcm_ref.bitstream.values import GraphOperation as Kind
+from vcm_ref.conversion.reduction.network.convolution import Convolution
+from vcm_ref.conversion.reduction.network.graph import Form, Operation
+channels = 65536
+numbers = {
+    "weight": np.ones((channels, 1, 15, 15), np.int16) * 30000,
+    "bias": np.zeros(channels, np.int64),
+    "shift": np.zeros(channels, np.uint8),
+}
+operation = Operation(Kind.CONVOLUTION, 0, 0, 32, 0, 0, 0, numbers)
+convolution = Convolution(operation, Form(channels, 0, 16), Form(channels, 0, 32), ready=False)
+found = convolution(np.ones((channels, 2, 2), np.int32))
+assert (found == 30000 * 4).all()
+assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 1 << 20  # KiB
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -15,9 +15,11 @@ from .graph import Form, Operation
 from .rules import sum_bounds
 
 _EXACT_SINGLE = 1 << 24
-#: Bytes of what is multiplied at a time, and of its sums; and the fewest samples that this is for.
+#: Bytes of what is multiplied at a time, and of its sums; the fewest samples that this is for, unless they take more
+#: than the most bytes.
 _COLUMN_BYTES = 1 << 23
 _FEWEST_SAMPLES = 64
+_MOST_COLUMN_BYTES = 1 << 28
 
 
 class Convolution:
@@ -47,7 +49,7 @@ class Convolution:
         result = np.empty((self._result.channels, height, width), np.int32)
         matrix = self._matrix.astype(self._type, copy=False)
         each = max(self._side**2 * len(first), len(result)) * self._type.itemsize
-        count = max(_FEWEST_SAMPLES, _COLUMN_BYTES // each)
+        count = max(1, _COLUMN_BYTES // each, min(_FEWEST_SAMPLES, _MOST_COLUMN_BYTES // each))
         columns = min(width, count)
         rows = max(1, count // columns)
         for top in range(0, height, rows):
