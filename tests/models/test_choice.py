@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +15,7 @@ from vcm_ref.conversion.reduction.klt_model import KltModel
 from vcm_ref.errors import ConfigError, ModelError
 from vcm_ref.model_choice import with_model
 from vcm_ref.models import find
-from vcm_ref.models.choice import ShippedModel, shipped_model, shipped_models
+from vcm_ref.models.choice import ShippedModel, named_model, shipped_model, shipped_models
 from vcm_ref.models.tensors import read_metadata, read_tensors
 
 SHIPPED = list(shipped_models())
@@ -51,3 +53,11 @@ def test_a_network_without_one_is_told() -> None:
 def test_a_configuration_without_a_model_stays() -> None:
     configuration = load_configuration(["fframe"])
     assert with_model(configuration) is configuration
+
+
+def test_pipes_and_devices_are_refused(tmp_path: Path) -> None:
+    """They may never end."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (str(tmp_path / "pipe"), "/dev/zero"):
+        with pytest.raises(ModelError, match="is not a regular file"):
+            named_model(path, None)

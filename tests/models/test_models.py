@@ -35,3 +35,10 @@ def test_a_damaged_model_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     with pytest.raises(UnsupportedError, match="damaged"):
         find(DIGEST)
+
+
+@pytest.mark.parametrize("folder", ["n" * 300, "n" * 5000])
+def test_a_folder_whose_name_is_too_long_is_told(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, folder)
+    with pytest.raises(UnsupportedError, match="cannot be read"):
+        find(bytes(32))

@@ -7,7 +7,7 @@ import os
 from importlib.resources import files
 from pathlib import Path
 
-from ..errors import UnsupportedError
+from ..errors import UnsupportedError, reason
 
 #: Names a folder of models; each file is named by the SHA-256 of its bytes, in hexadecimal.
 VARIABLE = "VCM_MODELS"
@@ -18,15 +18,19 @@ SHIPPED = "data"
 def find(digest: bytes) -> bytes:
     """Return the bytes of the model with this SHA-256, from the folder that ``VCM_MODELS`` names or as shipped.
 
-    Raises :class:`UnsupportedError`, which names the digest, where the model is in neither or its file is damaged.
+    Raises :class:`UnsupportedError`, which names the digest, where the model is in neither, or its file is damaged or
+    cannot be read.
     """
     name = digest.hex()
     shipped = files(__package__).joinpath(SHIPPED, name)
     folder = os.environ.get(VARIABLE)
     for place in (Path(folder, name) if folder else None, shipped):
-        if place is None or not place.is_file():
-            continue
-        data = place.read_bytes()
+        try:
+            if place is None or not place.is_file():
+                continue
+            data = place.read_bytes()
+        except OSError as error:
+            raise UnsupportedError(f"the file of model {name} cannot be read: {reason(error)}") from error
         if hashlib.sha256(data).digest() != digest:
             raise UnsupportedError(f"the file of model {name} is damaged: its SHA-256 is another")
         return data

@@ -38,6 +38,8 @@ def named_model(path: str | None, sha256: str | None) -> bytes:
     try:
         if path is None:
             return find(bytes.fromhex(sha256 or ""))
+        if Path(path).exists() and not Path(path).is_file():  # a pipe or a device may have no end
+            raise ModelError(f"{path}: is not a regular file")
         data = Path(path).read_bytes()
     except UnsupportedError as error:
         raise ModelError(str(error)) from error
