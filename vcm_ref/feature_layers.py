@@ -24,9 +24,9 @@ def as_layer(name: str, array: NDArray[Any], finite: bool = True) -> NDArray[np.
     if array.ndim == 4 and array.shape[0] > 1:
         raise ValueError(f"layer {name} has shape {array.shape}, a batch; save each picture as a file of its own")
     shape = array.shape
-    if array.ndim == 4:
+    if array.ndim == 4 and 0 not in shape:
         array = array[0]
-    if array.ndim != 3 or 0 in array.shape:
+    if array.ndim != 3 or 0 in shape:
         raise ValueError(f"layer {name} has shape {shape}; it must be (C, H, W)")
     if array.dtype.kind not in "fiu":
         raise ValueError(f"layer {name} holds {array.dtype}; save it as float32")

@@ -23,6 +23,7 @@ from .errors import ConfigError, DatasetError
 from .feature_set import FeatureSet
 from .inner_encoders import encoders_for
 from .level_settings import HIGHEST_QP, level_choice, level_format
+from .level_settings import NAME as LEVELS
 from .models.tensors import read_tensors
 from .reduction_settings import reduction_for
 
@@ -163,6 +164,16 @@ def check_features(features: FeatureSet) -> None:
             raise DatasetError(f"layer {name} is {shape}; a bitstream has up to {MAX_CHANNELS}x{MAX_SIZE}x{MAX_SIZE}")
     if not (1 <= features.height <= MAX_SIZE and 1 <= features.width <= MAX_SIZE):
         raise DatasetError(f"the picture's size {features.width}x{features.height} is outside 1..{MAX_SIZE}")
+
+
+def check_group(configuration: Configuration) -> None:
+    """:class:`ConfigError` where an option of groups would change nothing."""
+    if configuration.get("group_parameters") is None:
+        return
+    if (configuration.get("group") or 1) == 1:
+        raise configuration.error("group_parameters", "has no effect unless group is at least 2")
+    if configuration.get("codec.name") == LEVELS:
+        raise configuration.error("group_parameters", f"has no effect with codec.name {LEVELS}, which codes no ranges")
 
 
 def _grids(

@@ -241,3 +241,40 @@ def test_levels_without_frames() -> None:
     assert features.planes == {}
     assert features.quantised["p2"].dtype == np.int32
     assert np.abs(features["p2"] - given_layers["p2"]).max() < 2 ** ((20 - 32) / 6)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"features": {"p2": np.zeros((1, 4, 6, 8), np.float32)[:0]}}, r"layer p2 has shape \(0, 4, 6, 8\)"),
+        ({"features": {"p2": np.ma.masked_equal(np.eye(3, dtype=np.float32)[None], 0)}}, "has masked samples"),
+        ({"picture_size": (float("inf"), 64)}, "must be .height, width. in whole pixels"),
+    ],
+)
+def test_features_and_sizes_that_cannot_be_coded(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
+        lossless(**{"features": layers(), **change})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"set": {"codec.name": "coefficients", "codec.rdoq": float("nan")}}, "codec.rdoq: is nan; .* must be finite"),
+        ({"set": {"codec": {"name": "lossless", "time_limit": float("inf")}}}, "codec.time_limit: is inf"),
+        ({"set": {1: 2}}, "1 is not a key"),
+        ({"set": ["codec.qp=3"]}, "set is a mapping"),
+        ({"set": {"frames": 3}}, "frames: is for vcm_enc"),
+        ({"set": {"codec.name": "lossless", "group_parameters": "common"}}, "has no effect unless group is at least 2"),
+        ({"set": {"codec.name": "coefficients", "group": 2, "group_parameters": "common"}}, "codes no ranges"),
+        ({"config": 3}, "config is the name of a configuration"),
+    ],
+)
+def test_options_that_a_program_cannot_mean(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        vcm_ref.encode(layers(), picture_size=SIZE, **change)
+
+
+@pytest.mark.parametrize("limits", [["frames"], {"frames": "5"}, {"frames": None}, {"frames": float("nan")}])
+def test_limits_that_are_not_numbers(limits: Any) -> None:
+    with pytest.raises(ConfigError, match="limits"):
+        vcm_ref.decode(lossless(layers()), limits=limits)

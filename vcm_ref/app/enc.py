@@ -27,6 +27,7 @@ from ..network import Network, load_network
 from ..provenance import content_digest, file_digest, versions
 from ..report import PictureReport, kilobits_a_second, picture_table, totals_table
 from ..sequence import PictureSequence, Selection, SequencePicture, groups, is_video
+from ..settings import check_group
 from ..source import Source
 from ..video_file import RAW_SUFFIX, VIDEO_SUFFIXES
 from .arguments import add_layers, whole_number
@@ -139,8 +140,7 @@ def _work(arguments: argparse.Namespace) -> None:
         check_needed(arguments, ("--start", "--frames"), "a video as input")
     sequence = PictureSequence(inputs.paths, source, _selection(configuration))
     size = configuration.get("group") or 1
-    if size == 1 and configuration.get("group_parameters") is not None:
-        raise configuration.error("group_parameters", "has no effect unless group is at least 2")
+    check_group(configuration)
     name = configuration.get("bitstream")
     read = files_read(arguments, configuration, inputs)
     with ExitStack() as stack:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,7 @@ class _Layers:
                 value = parse(text, f"--set {setting}", "yaml").value
             else:
                 key, value = setting
+                _check_setting(key, value)
             node: Any = value
             path = split_key(key)
             for name in reversed(path):
@@ -168,6 +170,20 @@ class _Layers:
     def _forget(self, path: KeyPath) -> None:
         for known in [known for known in self.origins if known[: len(path)] == path]:
             del self.origins[known]
+
+
+def _check_setting(key: object, value: object) -> None:
+    """:class:`ConfigError` for a setting of a program that no file could say."""
+    if not isinstance(key, str) or "" in key.split("."):
+        raise ConfigError(f"{key!r} is not a key; write it as in codec.qp")
+    if isinstance(value, float) and not isfinite(value):
+        raise ConfigError(f"{key}: is {value}; a number must be finite")
+    if isinstance(value, Mapping):
+        for name, one in value.items():
+            _check_setting(f"{key}.{name}", one)
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            _check_setting(key, one)
 
 
 def _resolve_path(tree: Tree, keys: KeyPath, folder: Path) -> None:

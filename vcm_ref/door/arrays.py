@@ -55,7 +55,7 @@ def _size(picture_size: tuple[int, int]) -> tuple[int, int]:
     try:
         height, width = picture_size
         whole = int(height), int(width)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         whole = 0, 0
     if min(whole) < 1 or whole != tuple(picture_size):
         raise DatasetError(f"picture_size is {picture_size!r}; it must be (height, width) in whole pixels")
@@ -82,6 +82,8 @@ def _array(name: str, given: Any) -> NDArray[Any]:
     if torch is not None and isinstance(given, torch.Tensor):
         tensor = given.detach().cpu()
         given = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+    if np.ma.is_masked(given):
+        raise DatasetError(f"layer {name} has masked samples; give them values with .filled()")
     if not isinstance(given, np.ndarray):
         raise DatasetError(f"layer {name} is a {type(given).__name__}; give a NumPy array or a torch tensor")
     return given.astype(np.float32) if given.dtype.name == "bfloat16" else given

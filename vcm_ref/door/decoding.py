@@ -120,9 +120,13 @@ def _opened(bitstream: Bitstream) -> Iterator[BinaryIO]:
 def _limits(limits: Mapping[str, float] | DecoderLimits | None) -> DecoderLimits | None:
     if limits is None or isinstance(limits, DecoderLimits):
         return limits
+    if not isinstance(limits, Mapping):
+        raise ConfigError(f"limits are a mapping, as in {{'frames': 64}}, not a {type(limits).__name__}")
     known = DecoderLimits.__dataclass_fields__
-    for name in limits:
+    for name, value in limits.items():
         if name not in known:
             raise ConfigError(f"limits: there is no limit {name}; the limits are {', '.join(known)}")
+        if not isinstance(value, (int, float)) or not value >= 0:
+            raise ConfigError(f"limits: {name} is {value!r}; it must be a number from 0 on")
     values: dict[str, Any] = dict(limits)
     return DecoderLimits(**values)

@@ -9,12 +9,14 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from ..configuration import load_configuration
+from ..configuration import Configuration, load_configuration
+from ..configuration.sections import Files
 from ..encoder import Encoder
-from ..errors import DatasetError
+from ..errors import ConfigError, DatasetError
 from ..feature_set import FeatureSet
 from ..model_choice import with_model
 from ..report import totals_table
+from ..settings import check_group
 from .arrays import feature_set
 
 Layers = Mapping[str, Any] | FeatureSet
@@ -91,9 +93,8 @@ def encode(
         DatasetError: the layers cannot be coded; the error names the layer and the remedy.
         CodecError: the inner codec fails.
     """
-    paths = [config] if isinstance(config, (str, os.PathLike)) else list(config)
-    flags = {} if qp is None else {"codec": {"qp": qp}}
-    configuration = with_model(load_configuration([Path(path) for path in paths], (set or {}).items(), flags))
+    configuration = with_model(_configuration(config, qp, {} if set is None else set))
+    check_group(configuration)
     pictures = [features] if isinstance(features, (Mapping, FeatureSet)) else features
     if not isinstance(pictures, Sequence) or isinstance(pictures, (str, bytes)) or not pictures:
         raise DatasetError("features are a mapping of layer names to arrays, as in {'p2': p2}, or a list of mappings")
@@ -107,3 +108,18 @@ def encode(
     encoder.close()
     parts = {part.value: bits for part, bits in encoder.writer.part_bits.items() if bits}
     return Coded(file.getvalue(), pixels, parts, configuration.tree)
+
+
+def _configuration(
+    config: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], qp: int | None, settings: Mapping[str, Any]
+) -> Configuration:
+    paths = [config] if isinstance(config, (str, os.PathLike)) else config
+    if not isinstance(paths, Iterable):
+        raise ConfigError(f"config is the name of a configuration, a path, or several, not a {type(config).__name__}")
+    if not isinstance(settings, Mapping):
+        raise ConfigError(f"set is a mapping, as in {{'codec.qp': 37}}, not a {type(settings).__name__}")
+    for key in settings:
+        if key in Files.__dataclass_fields__:
+            raise ConfigError(f"{key}: is for vcm_enc, and has no effect on arrays")
+    flags = {} if qp is None else {"codec": {"qp": qp}}
+    return load_configuration([Path(path) for path in paths], settings.items(), flags)

@@ -22,7 +22,7 @@ from ..errors import DatasetError, reason
 from ..inner_encoders import describe_codec
 from ..model_choice import with_model
 from ..provenance import file_digest
-from ..settings import PACKINGS, RANGE_SCOPES
+from ..settings import PACKINGS, RANGE_SCOPES, check_group
 from ..task.dataset import ImageId, Item
 from .naming import json_digest, shaping, task_name
 from .records import Record
@@ -290,6 +290,7 @@ def method_of(
     """The method that a configuration describes. Raises :class:`~vcm_ref.errors.ConfigError`."""
     if configuration.get("group") is not None:
         raise configuration.error("group", "codes pictures together: that is for vcm_enc")
+    check_group(configuration)
     tree = with_model(configuration).tree
     if "picture" not in tree:
         return FeatureMethod(name, tree, tuple(qps), backend, threads)
