@@ -49,6 +49,23 @@ def test_a_killed_training_goes_on(tmp_path: Path) -> None:
     assert not part.exists()
 
 
+def test_an_output_that_is_a_folder_is_refused_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved(tmp_path / "features", 3)
+    (tmp_path / "a").mkdir()
+    assert train.main([*TRAIN, "--data", str(tmp_path / "features"), "-o", str(tmp_path / "a")]) == 2
+    assert "a: is not a regular file, and would be replaced" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "features"]
+
+
+def test_settings_of_another_method_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    saved(tmp_path / "features", 3)
+    options = [*TRAIN, "--set", "training.steps=5", "--data", str(tmp_path / "features"), "-o", str(tmp_path / "a")]
+    assert train.main(options) == 2
+    assert "training: has no effect with reduction.method klt, only with network" in capsys.readouterr().err
+
+
 def test_the_part_of_another_training_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     saved(tmp_path / "features", 3)
     part = tmp_path / "a.part"

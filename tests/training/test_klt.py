@@ -180,3 +180,12 @@ def test_positions_that_the_picture_does_not_cover_have_no_part(tmp_path: Path) 
         found.append(klt.joint_moments(path, '{"network": {}, "upright": true}', shape, 0, (None, None)))
     for key in found[0]:
         np.testing.assert_array_equal(found[0][key], found[1][key])
+
+
+def test_damaged_sums_are_told(tmp_path: Path) -> None:
+    paths = saved(tmp_path, 3)
+    folder = tmp_path / "part"
+    folder.mkdir()
+    (folder / "count.npz").write_bytes(b"PK\3\4 damaged")
+    with pytest.raises(ConfigError, match=r"count\.npz: is damaged; remove .*part to start anew"):
+        summed(job(paths, folder), "count", count_layers)

@@ -64,12 +64,17 @@ def _work(arguments: argparse.Namespace) -> None:
     method = configuration.get("reduction.method", "none")
     if method not in METHODS:
         raise configuration.error("reduction.method", f"{method} has no model; those that have: {', '.join(METHODS)}")
+    if method != "network" and "training" in configuration.tree:
+        raise configuration.error("training", f"has no effect with reduction.method {method}, only with network")
     inputs, files, dataset = _inputs(arguments)
     options = dict(configuration.get("network"))
     start = configuration.get("training.start")
     read = [*inputs, *files, *configuration.files, *weights_files(options.pop("name"), options)]
     outputs = [arguments.output, *METHODS[method].files_beside(arguments.output)]
     check_outputs(outputs, [*read, *([Path(start)] if start else [])])
+    for path in outputs:
+        if path.exists() and not path.is_file():
+            raise OutputError(f"{path}: is not a regular file, and would be replaced; name another output")
     record = record_of(configuration, inputs, {"name": dataset.name, "sha256": dataset.digest()} if dataset else {})
     with _part(arguments.output, configuration, record) as part:
         with machines(arguments.workers) as run_batches:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atomic import atomic_file
+from ..errors import ConfigError
 from ..experiment.stages.values import stage
 from ..experiment.tasks import Task, TaskError
 from .job import Job
@@ -74,7 +75,10 @@ def _save(path: Path, done: set[int], total: Sums) -> None:
 def _load(path: Path) -> tuple[set[int], Sums]:
     if not os.path.isfile(path):
         return set(), {}
-    with np.load(path, allow_pickle=False) as file:
-        arrays: Iterator[tuple[str, NDArray[Any]]] = ((name, file[name]) for name in file.files)
-        total = dict(arrays)
-    return {int(number) for number in total.pop(_DONE)}, total
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays: Iterator[tuple[str, NDArray[Any]]] = ((name, file[name]) for name in file.files)
+            total = dict(arrays)
+        return {int(number) for number in total.pop(_DONE)}, total
+    except Exception as error:  # numpy, zipfile and zlib each have their own kinds
+        raise ConfigError(f"{path}: is damaged; remove {path.parent} to start anew") from error
