@@ -53,6 +53,7 @@ def test_a_mask_r_cnn_of_torchvision_has_the_sizes_of_its_own_layers(capsys: pyt
         (["99999x99999"], "a picture of 99999x99999 has more than", 12),
         (["64x64", "--bits", "17"], "'17' is too large; it must be at most 16", 2),
         (["64x64", "-c", "cfg/image_anchor.yaml"], "codes the picture itself", 2),
+        (["64x64", "-c", "pca"], "pca keeps as many components as the picture is worth; give a number", 2),
         (["64x64", "-c", "cfg/resize.yaml", "-o", "cfg/resize.yaml"], "would be overwritten", 2),
     ],
 )
@@ -76,3 +77,10 @@ def test_a_tensor_of_any_maps_is_counted_without_a_model(tmp_path: Path) -> None
         rows = {(row["step"], row["bits_per_value"]): row for row in csv.DictReader(file)}
     assert rows["coded 64 maps", "8"]["shape"] == "64x2x3"
     assert rows["all coded tensors", "8"]["bits"] == str(8 * 64 * 2 * 3)
+
+
+def test_the_shipped_model_of_the_network_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without any option that names it, as vcm_enc does; its components are at the positions of p5's samples."""
+    assert main(["96x64", "-c", "klt", "--set", "reduction.components=7", "--bits", "8"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["coded", "klt", "7x2x3", "42"] in [row[:4] for row in rows]

@@ -18,6 +18,7 @@ from ..bitstream.values import Shape
 from ..configuration import Configuration, load_configuration, parse_size
 from ..configuration.sections import SIZE
 from ..errors import ConfigError, LimitError
+from ..model_choice import with_model
 from ..network import Network, load_network, weights_files
 from ..picture_file import PIXELS_VARIABLE, pixel_limit
 from ..settings import settings_for
@@ -59,6 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _work(arguments: argparse.Namespace) -> None:
     pictures = [_picture(text) for text in arguments.sizes]
     configuration = load_configuration(arguments.config, arguments.set)
+    if arguments.maps is None:
+        configuration = with_model(configuration)
     options = configuration.get("network")
     if arguments.output is not None:
         check_outputs([arguments.output], [*configuration.files, *weights_files(options["name"], options)])
@@ -89,6 +92,11 @@ def _sizes(configuration: Configuration, network: Network, picture: Picture, map
     if maps is not None:
         _, height, width = list(layers.values())[-1]
         return list(sizes(picture, layers, {f"{maps} maps": (maps, height, width)}))
+    if configuration.get("reduction.method") == "pca":
+        numbers = configuration.per_layer("reduction.components", list(layers), None)
+        if None in numbers:
+            told = "pca keeps as many components as the picture is worth; give a number for each layer"
+            raise configuration.error("reduction.components", told)
     header = settings_for(configuration, features).header
     return list(sizes(picture, layers, coded_shapes(header, picture, layers)))
 
