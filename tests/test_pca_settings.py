@@ -108,6 +108,7 @@ def test_the_maps_are_tiled_in_one_picture() -> None:
         ({"components": 0}, "no layer keeps any component"),
         ({"components": {"nowhere": 2}}, "there is no layer nowhere"),
         ({"components": 3, "energy": 0.5}, "both"),
+        ({"components": 3, "most_components": 2}, "has no effect where every layer has a number"),
     ],
 )
 def test_what_does_not_fit_is_refused(reduction: dict[str, object], message: str) -> None:

@@ -31,6 +31,8 @@ def pca_stage(configuration: Configuration, features: FeatureSet) -> Pca:
         if number is not None and number > MAX_OWN_COMPONENTS:
             told = f"layer {name} is to keep {number}; at most {MAX_OWN_COMPONENTS} can be coded"
             raise configuration.error("reduction.components", told)
+    if configuration.get("reduction.most_components") is not None and None not in numbers:
+        raise configuration.error("reduction.most_components", "has no effect where every layer has a number")
     parameters = []
     for layer, number, share, qp in zip(
         features.layers.values(), numbers, shares, _qps(configuration, names), strict=True
