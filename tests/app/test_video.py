@@ -140,6 +140,8 @@ def test_numbered_pictures_are_a_sequence_where_their_rate_is_given(capsys: pyte
         (["-i", "street.y4m", "--start", "4"], "street.y4m: has no picture 4"),
         (["-i", "x.png", "--start", "1"], "--start changes nothing without a video as input"),
         (["-i", "x.png", "--frames", "1"], "--frames changes nothing without a video as input"),
+        (["-i", "x.png", "--set", "frames=1"], "frames: has no effect without a video as input"),
+        (["-i", "x.png", "--set", "pixel_format=gray"], "pixel_format: has no effect without a video as input"),
         (["-i", "street.y4m", "--picture-size", "64x64"], "--picture-size changes nothing without"),
         (["-i", "damaged.y4m"], "damaged.y4m: ends within a picture"),
         (["-i", "street.y4m", "--set", "frame_rate=5"], "street.y4m: states frame rate and format itself"),

@@ -138,6 +138,9 @@ def _work(arguments: argparse.Namespace) -> None:
     inputs, source = source_for(arguments, configuration, VIDEO_SUFFIXES)
     if not any(map(is_video, inputs.paths)):
         check_needed(arguments, ("--start", "--frames"), "a video as input")
+        for key in ("start", "frames", "pixel_format"):
+            if configuration.get(key) is not None:
+                raise configuration.error(key, "has no effect without a video as input")
     sequence = PictureSequence(inputs.paths, source, _selection(configuration))
     size = configuration.get("group") or 1
     check_group(configuration)
