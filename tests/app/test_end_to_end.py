@@ -19,7 +19,8 @@ from vcm_ref.feature_file import load_feature_file
 from .running import CONFIGURATIONS, LOSSLESS, VIDEO, decode, described, encode, encoder_digests, run
 
 PICTURE_CONFIGURATION = "image_anchor"  # it codes pictures, for vcm_anchor and vcm_sweep
-UNTRAINED = {"msfc", "msfc_topdown"}  # no model of them is shipped: tests/training trains one, and codes with it
+#: No model of them is shipped: tests/training trains one, and codes with it.
+UNTRAINED = {"msfc", "msfc_topdown", "klt_restored"}
 VIDEO_CONFIGURATIONS = sorted(
     {path.stem for path in CONFIGURATIONS.glob("*.yaml")} - {PICTURE_CONFIGURATION} - UNTRAINED
 )

@@ -66,10 +66,10 @@ def _work(arguments: argparse.Namespace) -> None:
         raise configuration.error("reduction.method", f"{method} has no model; those that have: {', '.join(METHODS)}")
     inputs, files, dataset = _inputs(arguments)
     options = dict(configuration.get("network"))
-    start = configuration.get("training.start")
+    given = [Path(path) for key in ("start", "klt") if (path := configuration.get(f"training.{key}"))]
     read = [*inputs, *files, *configuration.files, *weights_files(options.pop("name"), options)]
     outputs = [arguments.output, *METHODS[method].files_beside(arguments.output)]
-    check_outputs(outputs, [*read, *([Path(start)] if start else [])])
+    check_outputs(outputs, [*read, *given])
     record = record_of(configuration, inputs, {"name": dataset.name, "sha256": dataset.digest()} if dataset else {})
     with _part(arguments.output, configuration, record) as part:
         with machines(arguments.workers) as run_batches:
