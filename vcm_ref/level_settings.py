@@ -19,7 +19,7 @@ NAME = "coefficients"
 HIGHEST_QP = 63
 _WEIGHT = 0.05
 _ROUNDING_OFFSET = 0.3
-#: About the bits that a magnitude of 1 takes more than 0, so that rate and distortion choose 1 from (1 + 4 weight) / 2 on.
+#: About the bits that a magnitude of 1 takes more than 0: rate and distortion choose 1 from (1 + 4 weight) / 2 on.
 _BITS_OF_ONE = 4
 
 
