@@ -19,19 +19,29 @@ NAME = "coefficients"
 HIGHEST_QP = 63
 _WEIGHT = 0.05
 _ROUNDING_OFFSET = 0.3
+#: About the bits that a magnitude of 1 takes more than 0: rate and distortion choose 1 from (1 + 4 weight) / 2 on.
+_BITS_OF_ONE = 4
 
 
 def level_format(configuration: Configuration, qp: int, model_tables: bool) -> TensorFormat:
     """The format of a tensor that is coded with this QP. Raises :class:`~vcm_ref.errors.ConfigError`."""
+    return format_of_levels(LevelFormat(qp, level_rounding(configuration)[1], model_tables))
+
+
+def level_rounding(configuration: Configuration) -> tuple[float, tuple[int, int]]:
+    """The rounding offset, and the offsets of reconstruction in 1/32 of a step, of magnitudes of 1 and of more.
+
+    For a choice by rate and distortion the former is that of a rounding that comes near to it. Raises
+    :class:`~vcm_ref.errors.ConfigError`.
+    """
     offset = configuration.get("codec.rounding_offset")
     weight = configuration.get("codec.rdoq", _WEIGHT)
     if weight > 0:
         if offset is not None:
             raise configuration.error("codec.rounding_offset", "has no effect unless codec.rdoq is 0")
-        offsets = _offsets_of_choice(weight)
-    else:
-        offsets = _offsets_of_rounding(_ROUNDING_OFFSET if offset is None else offset)
-    return format_of_levels(LevelFormat(qp, offsets, model_tables))
+        return max(0.0, 0.5 - _BITS_OF_ONE / 2 * weight), _offsets_of_choice(weight)
+    offset = _ROUNDING_OFFSET if offset is None else offset
+    return offset, _offsets_of_rounding(offset)
 
 
 def level_choice(configuration: Configuration, header: StreamHeader, models: Sequence[Model]) -> LevelChoice:

@@ -28,10 +28,19 @@ def with_model(configuration: Configuration, network: Mapping[str, Any] | None =
         if path is not None or digest is not None:
             digest = hashlib.sha256(named_model(path, digest)).hexdigest()
         else:
-            options = dict(network or configuration.get("network"))
-            name = options.pop("name")
-            found = layer_files(name, options)
-            digest = shipped_model(method, name, files_digest(found) if found else "")
+            digest = shipped_digest(configuration, method, network)
     except (ModelError, NetworkError) as error:
         raise configuration.error("reduction.model", str(error)) from error
     return configuration.replaced("reduction.model_sha256", digest)
+
+
+def shipped_digest(configuration: Configuration, method: str, network: Mapping[str, Any] | None = None) -> str:
+    """The SHA-256 of the model shipped for a method and the network, as in :func:`with_model`.
+
+    Raises :class:`~vcm_ref.errors.ModelError` where there is none, :class:`~vcm_ref.errors.NetworkError` where the
+    network's weights are not there.
+    """
+    options = dict(network or configuration.get("network"))
+    name = options.pop("name")
+    found = layer_files(name, options)
+    return shipped_model(method, name, files_digest(found) if found else "")

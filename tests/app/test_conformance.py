@@ -259,7 +259,7 @@ def test_what_is_wrong_is_one_line(
     assert sorted(Path().rglob("*")) == before
 
 
-@pytest.mark.parametrize("arguments", [[], ["ran"], ["run"], ["run", "adaptor.yaml", "--mode", "c"], ["fluster", "x"]])
+@pytest.mark.parametrize("arguments", [[], ["ran"], ["run", "adaptor.yaml", "--mode", "c"], ["fluster", "x"]])
 def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         vcm_conformance(arguments)

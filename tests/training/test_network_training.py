@@ -17,8 +17,9 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 from vcm_ref.configuration.sections import Training  # noqa: E402
 from vcm_ref.errors import ConfigError  # noqa: E402
 from vcm_ref.training.checkpoint import FILE  # noqa: E402
+from vcm_ref.training.designs import architecture_for  # noqa: E402
 from vcm_ref.training.examples import Example  # noqa: E402
-from vcm_ref.training.network_training import architecture_for, train  # noqa: E402
+from vcm_ref.training.network_training import train  # noqa: E402
 
 SETTINGS = Training(
     loss="features",
@@ -153,12 +154,12 @@ def test_distillation_needs_a_network(tmp_path: Path) -> None:
 
 def test_sizes_that_are_no_powers_of_two_apart_are_refused() -> None:
     with pytest.raises(ConfigError, match="layer p0 is 5x5, which is no power of two times the last layer's 2x2"):
-        architecture_for(SETTINGS, Maps(((3, 5, 5), (5, 2, 2))))
+        architecture_for(SETTINGS, Maps(((3, 5, 5), (5, 2, 2))).layers(0))
 
 
 def test_layers_come_finest_first() -> None:
     with pytest.raises(ConfigError, match="do not come finest first"):
-        architecture_for(SETTINGS, Maps(((3, 4, 4), (3, 8, 8), (5, 2, 2))))
+        architecture_for(SETTINGS, Maps(((3, 4, 4), (3, 8, 8), (5, 2, 2))).layers(0))
 
 
 def test_a_training_starts_from_the_weights_of_another(tmp_path: Path) -> None:

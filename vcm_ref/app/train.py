@@ -68,10 +68,10 @@ def _work(arguments: argparse.Namespace) -> None:
         raise configuration.error("training", f"has no effect with reduction.method {method}, only with network")
     inputs, files, dataset = _inputs(arguments)
     options = dict(configuration.get("network"))
-    start = configuration.get("training.start")
+    given = [Path(path) for key in ("start", "klt") if (path := configuration.get(f"training.{key}"))]
     read = [*inputs, *files, *configuration.files, *weights_files(options.pop("name"), options)]
     outputs = [arguments.output, *METHODS[method].files_beside(arguments.output)]
-    check_outputs(outputs, [*read, *([Path(start)] if start else [])])
+    check_outputs(outputs, [*read, *given])
     for path in outputs:
         if path.exists() and not path.is_file():
             raise OutputError(f"{path}: is not a regular file, and would be replaced; name another output")

@@ -181,6 +181,11 @@ _BITS = {
     "items": {"type": "integer", "minimum": 1, "maximum": 16},
     "description": "a list of bit depths, 1 to 16",
 }
+_QPS = {
+    "type": "array",
+    "items": {"type": "integer", "minimum": 0, "maximum": 63},
+    "description": "a list of QPs, 0 to 63",
+}
 _STEPS = {
     "type": "array",
     "items": {"type": "number", "exclusiveMinimum": 0, "maximum": 10**6},
@@ -192,12 +197,28 @@ _STEPS = {
 class Training:
     """The network of `reduction.method: network`, and its training by vcm_train. Coding does not read it."""
 
+    architecture: Literal["msfc", "klt_restored"] = option(
+        "msfc", "`msfc`: fusion and reconstruction; `klt_restored`: a KLT, which stays, and a restoration after it"
+    )
+    klt: str | None = option(
+        None,
+        "the model of the KLT; without it the one that is shipped for the network",
+        only_with=("training.architecture", ("klt_restored",)),
+    )
     direction: Literal["top_down", "bottom_up"] = option(
-        "top_down", "the layer that is restored first: the coarsest (Han et al. 2022), or the finest"
+        "top_down",
+        "the layer that is restored first: the coarsest (Han et al. 2022), or the finest",
+        only_with=("training.architecture", ("msfc",)),
     )
     coded_channels: int = option(64, "maps that are coded", minimum=1, maximum=4096)
     width: int = option(256, "maps of the tensors inside the network", minimum=1, maximum=4096)
-    squeezed: int = option(16, "channels inside squeeze and excitation; 0 leaves it out", minimum=0, maximum=4096)
+    squeezed: int = option(
+        16,
+        "channels inside squeeze and excitation; 0 leaves it out",
+        minimum=0,
+        maximum=4096,
+        only_with=("training.architecture", ("msfc",)),
+    )
     loss: Literal["distillation", "task", "features"] = option(
         "distillation",
         "`distillation`: part 2's outputs, without labels; `task`: the network's own; `features`: the layers alone",
@@ -207,12 +228,16 @@ class Training:
         None, "bit depths to train for; each step draws one of them, or none", schema=_BITS
     )
     noise_steps: Sequence[float] | None = option(None, "quantisation steps to train for, drawn likewise", schema=_STEPS)
+    noise_qps: Sequence[int] | None = option(
+        None, "QPs to train for, drawn likewise; values become levels as `codec` says", schema=_QPS
+    )
     rate_weight: float = option(
         0.0,
         "with `noise_steps`: the weight of a bit for each place of the coded maps, times the square of the step",
         minimum=0,
         maximum=10**6,
     )
+    weight_bits: Literal[8, 16] = option(16, "bits of the weights that the decoder's graph has in the model")
     steps: int = option(2000, "training steps", minimum=1, maximum=10**9)
     batch: int = option(4, "pictures of a step", minimum=1, maximum=1024)
     learning_rate: float = option(1e-3, "the highest learning rate", exclusiveMinimum=0, maximum=1)

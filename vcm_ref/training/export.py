@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from vcm_ref.conversion.reduction.network.transform import NetworkTransform
 
 from .examples import Examples
 from .integer import Widths, to_graph
-from .networks.msfc import Msfc
+from .networks.reduction_network import ReductionNetwork
 
 CALIBRATION = 16
 """Pictures from which the widths of the integers follow."""
@@ -39,43 +39,48 @@ class Exported(NamedTuple):
 
 
 def export(
-    model: Msfc,
+    model: ReductionNetwork,
     examples: Examples,
     chosen: Sequence[int],
     metadata: Mapping[str, str],
     *,
     weight_bits: int = 16,
+    tables: Mapping[str, NDArray[Any]] | None = None,
+    qps: Sequence[int | None] = (None,),
 ) -> Exported:
     """The integer model of ``model``, calibrated on the first of the examples ``chosen``.
 
-    ``weight_bits`` is 8 or 16. Raises :class:`~vcm_ref.errors.NetworkError` and
+    ``weight_bits``, 8 or 16, are those of the decoder's graph. ``tables`` are what levels are coded with; ``qps`` are
+    those of the values from which the decoder's graph is calibrated. Raises :class:`~vcm_ref.errors.NetworkError` and
     :class:`~vcm_ref.errors.ModelError` where the network cannot be an integer graph.
     """
     model = model.eval()
     layers = [_tensors(examples, index) for index in chosen[:CALIBRATION]]
     with torch.no_grad():
         coded = [model.analysis(own) for own in layers]
-    widths = Widths(weights=weight_bits)
-    analysis = to_graph(model.analysis, [(own,) for own in layers], model.architecture.shifts, widths=widths)
-    graph = to_graph(model.synthesis, [(own,) for own in coded], [0], widths=widths)
-    data = NetworkModel(graph, analysis).to_bytes(metadata)
-    return Exported(data, max(_change(model, data, own) for own in layers[:4]))
+    analysis = to_graph(model.analysis, [(own,) for own in layers], model.shifts)
+    given = [model.given(own, qp) for own in coded for qp in qps]
+    graph = to_graph(model.synthesis, given, [0], conditioned=model.conditioned, widths=Widths(weights=weight_bits))
+    data = NetworkModel(graph, analysis).to_bytes(metadata, tables)
+    return Exported(data, max(_change(model, data, own, qp) for own in layers[:4] for qp in qps))
 
 
 @torch.no_grad()
-def _change(model: Msfc, data: bytes, layers: list[Tensor]) -> float:
+def _change(model: ReductionNetwork, data: bytes, layers: list[Tensor], qp: int | None) -> float:
     """The largest relative difference between the layers that integers restore and those of the network itself."""
-    restored = _restored(data, model.architecture.shifts, [layer[0].numpy() for layer in layers])
-    expected = model.synthesis(model.analysis(layers))
+    restored = _restored(data, model.shifts, qp or 0, [layer[0].numpy() for layer in layers])
+    expected = model.restored(model.analysis(layers), qp)
     return max(
         float(np.sqrt(np.mean((ours - theirs[0].numpy()) ** 2)) / max(float(layer.std()), 1e-9))
         for ours, theirs, layer in zip(restored, expected, layers, strict=True)
     )
 
 
-def _restored(data: bytes, shifts: Sequence[int], layers: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+def _restored(
+    data: bytes, shifts: Sequence[int], condition: int, layers: Sequence[NDArray[np.float32]]
+) -> list[NDArray[np.float32]]:
     """What integers make of ``layers`` (C, H, W) when the tensor between both graphs is not quantised."""
-    transform = NetworkTransform(read_model(data), shifts, 0)
+    transform = NetworkTransform(read_model(data), shifts, condition)
     shapes = [(len(layer), *layer.shape[1:]) for layer in layers]
     tensors = []
     for tensor in transform.forward(layers):

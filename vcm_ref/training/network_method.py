@@ -14,18 +14,24 @@ from torch import Tensor
 from vcm_ref.atomic import atomic_file
 from vcm_ref.configuration import Configuration
 from vcm_ref.configuration.sections import Training
-from vcm_ref.errors import ConfigError, reason
+from vcm_ref.conversion.levels import OFFSET_UNIT
+from vcm_ref.errors import ConfigError, ModelError, NetworkError, reason
+from vcm_ref.level_settings import level_rounding
+from vcm_ref.model_choice import shipped_digest
+from vcm_ref.models.choice import named_model
 from vcm_ref.network import Network, load_network
 from vcm_ref.provenance import versions
 from vcm_ref.task.dataset import Dataset
 
 from .curve import draw_curve, need_matplotlib
+from .designs import design_for
 from .examples import StoredExamples, split
 from .export import Exported, export
 from .job import Job
 from .methods import NETWORK_FILES
 from .network_training import Result, train
-from .networks.msfc import multiplications
+from .networks.noise import Levels
+from .networks.reduction_network import multiplications
 from .part2 import part2_of
 from .pictures import Begin, are_features, no_progress, store_feature_files, store_pictures
 from .record import metadata
@@ -83,6 +89,8 @@ def train_network(
             part / "features", inputs, network, dataset, mirror=settings.mirror, upright=upright, begin=begin
         )
     described = network.describe() if network is not None else {}
+    klt = _klt(configuration, settings)
+    levels = _levels(configuration)
     with begin(settings.steps, "steps") as advance:
         result = train(
             settings,
@@ -91,14 +99,26 @@ def train_network(
             part,
             network=described,
             start=_start(settings.start),
+            klt=klt,
+            levels=levels,
             progress=lambda done, told: advance(done),
         )
     training, selection = split(examples.examples, settings.selection_share, settings.seed)
-    exported = export(result.model, examples, training, metadata or {})
+    design = design_for(settings, examples.layers(0), klt)
+    exported = export(
+        result.model,
+        examples,
+        training,
+        metadata or {},
+        weight_bits=settings.weight_bits,
+        tables=design.tables,
+        qps=settings.noise_qps or (None,),
+    )
     record = {
         "training": asdict(settings),
         "network": described,
         "examples": {"sha256": examples.digest(), "training": len(training), "selection": len(selection)},
+        "klt_sha256": design.origin,
         "best": {"step": result.best_step, "loss": result.best_loss},
         "integer_change": exported.change,
         "products": _products(result, examples),
@@ -128,6 +148,22 @@ def _start(path: str | None) -> dict[str, Tensor] | None:
         raise ConfigError(f"training.start: {path} cannot be read: {reason(error)}") from error
 
 
+def _klt(configuration: Configuration, settings: Training) -> bytes | None:
+    """The model of the KLT after which a network restores: the one that is named, or that shipped for the network."""
+    if settings.architecture != "klt_restored":
+        return None
+    try:
+        return named_model(settings.klt, None if settings.klt else shipped_digest(configuration, "klt"))
+    except (ModelError, NetworkError) as error:
+        raise ConfigError(f"training.klt: {error}") from error
+
+
+def _levels(configuration: Configuration) -> Levels:
+    """How the configuration's codec makes levels, and what they stand for."""
+    rounding, (one, more) = level_rounding(configuration)
+    return Levels(rounding, (one / OFFSET_UNIT, more / OFFSET_UNIT))
+
+
 def _network(configuration: Configuration) -> Network:
     options = {key: value for key, value in configuration.get("network").items() if value is not None}
     return load_network(options.pop("name"), **options)
@@ -136,4 +172,4 @@ def _network(configuration: Configuration) -> Network:
 def _products(result: Result, examples: StoredExamples) -> dict[str, int]:
     """Multiply–accumulates of analysis and synthesis for the first example."""
     *_, last = examples.layers(0).values()
-    return multiplications(result.model.architecture, last.shape[1], last.shape[2])
+    return multiplications(result.model, last.shape[1], last.shape[2])

@@ -23,26 +23,31 @@ from vcm_ref.configuration.sections import Training
 from vcm_ref.errors import ConfigError, DatasetError
 
 from .checkpoint import load_checkpoint, save_checkpoint
+from .designs import Design, design_for
 from .examples import Example, Examples, split
 from .losses.features import feature_error
 from .losses.rate import LaplaceRate
-from .networks.msfc import Architecture, Msfc
-from .networks.noise import quantised, stepped
+from .networks.noise import Levels, quantised, stepped
+from .networks.reduction_network import ReductionNetwork
 from .part2 import Part2
 
 _WARM_UP = 0.05  # the share of the steps in which the learning rate rises
 _LARGEST_GRADIENT = 1.0
+_NEAREST = Levels(0.5, (0.0, 0.0))
 _STATISTICS = 64  # pictures from which the layers' means and deviations are taken
 
 
 class Noise(NamedTuple):
-    """One kind of quantisation: levels of ``bits`` bits, multiples of ``step``, or neither."""
+    """One kind of quantisation: levels of ``bits`` bits, multiples of ``step``, those of ``qp``, or none."""
 
     bits: int | None = None
     step: float | None = None
+    qp: int | None = None
 
-    def __call__(self, coded: Tensor) -> Tensor:
-        """Quantise; the gradient passes through."""
+    def __call__(self, coded: Tensor, levels: Levels) -> Tensor:
+        """Quantise; the gradient passes through. For ``qp``, ``levels`` says how."""
+        if self.qp is not None:
+            return levels.coded(coded, self.qp)
         if self.bits is not None:
             return quantised(coded, self.bits)
         return coded if self.step is None else stepped(coded, self.step)
@@ -52,7 +57,7 @@ class Noise(NamedTuple):
 class Result:
     """A trained network: its best weights, what it was selected by, and the course of the losses."""
 
-    model: Msfc
+    model: ReductionNetwork
     best_step: int
     best_loss: float
     history: list[dict[str, float]] = field(default_factory=list)
@@ -69,34 +74,6 @@ class _Course:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-def architecture_for(settings: Training, examples: Examples) -> Architecture:
-    """The sizes of the network for the first example's layers.
-
-    Raises `ConfigError` where a layer's height and width are not the coarsest layer's times a power of two.
-    """
-    layers = examples.layers(0)
-    _, height, width = list(layers.values())[-1].shape
-    shifts = []
-    for name, layer in layers.items():
-        shift = max(0, round(np.log2(layer.shape[1] / height)))
-        if layer.shape[1:] != (height << shift, width << shift):
-            raise ConfigError(
-                f"layer {name} is {layer.shape[2]}x{layer.shape[1]}, which is no power of two times the last layer's "
-                f"{width}x{height}"
-            )
-        shifts.append(shift)
-    if shifts != sorted(shifts, reverse=True):
-        raise ConfigError(f"the layers {', '.join(layers)} do not come finest first")
-    return Architecture(
-        tuple(len(layer) for layer in layers.values()),
-        tuple(shifts),
-        settings.direction,
-        settings.coded_channels,
-        settings.width,
-        settings.squeezed,
-    )
-
-
 def train(
     settings: Training,
     examples: Examples,
@@ -105,28 +82,33 @@ def train(
     *,
     network: dict[str, str] | None = None,
     start: Mapping[str, Tensor] | None = None,
+    klt: bytes | None = None,
+    levels: Levels = _NEAREST,
     progress: Callable[[float, str], None] = lambda done, told: None,
     checkpoint_every: int = 100,
 ) -> Result:
     """Train, or go on training where ``folder`` has a checkpoint.
 
     ``part2`` may be `None` with the loss ``features``; ``network`` describes the task network; ``start`` has the
-    weights of a network of the same sizes to start from. ``progress`` is told of the number of steps done since the
+    weights of a network of the same sizes to start from; ``klt`` is the model that a restoration is for, and ``levels``
+    says how values are rounded with ``noise_qps``. ``progress`` is told of the number of steps done since the
     last call, and the latest losses in words. Raises `ConfigError` and `DatasetError`.
     """
     if part2 is None and settings.loss != "features":
         raise ConfigError(f"training.loss: {settings.loss} needs the network that the features are of")
     training, selection = split(examples.examples, settings.selection_share, settings.seed)
-    architecture = architecture_for(settings, examples)
+    design = design_for(settings, examples.layers(0), klt)
     identity = {
         "settings": asdict(settings),
         "examples": examples.digest(),
         "network": network or {},
         "start": _digest(start or {}),
+        "origin": design.origin,
+        "levels": levels,
         "torch": torch.__version__,
     }
     with _exact(settings) as device:
-        run = _Run(settings, architecture, examples, part2, device)
+        run = _Run(settings, design, levels, examples, part2, device)
         course = run.start(training, load_checkpoint(folder, identity), start)
         while course.step < settings.steps and not run.exhausted(course):
             losses = run.step(course.step, training)
@@ -147,7 +129,8 @@ class _Run:
     def __init__(
         self,
         settings: Training,
-        architecture: Architecture,
+        design: Design,
+        levels: Levels,
         examples: Examples,
         part2: Part2 | None,
         device: torch.device,
@@ -158,9 +141,10 @@ class _Run:
         self._part2 = part2
         self._device = device
         self._variances: list[float] = []
-        self.model = Msfc(architecture).to(device)
-        self._rate = LaplaceRate(architecture.coded).to(device)
-        self._parameters = [*self.model.parameters(), *self._rate.parameters()]
+        self._levels = levels
+        self.model = design.build().to(device)
+        self._rate = LaplaceRate(self.model.coded).to(device)
+        self._parameters = [one for one in (*self.model.parameters(), *self._rate.parameters()) if one.requires_grad]
         self._optimiser = torch.optim.Adam(self._parameters, lr=settings.learning_rate)
         if part2 is not None:
             part2.to(device)
@@ -177,7 +161,7 @@ class _Run:
             return _Course(**state["course"])
         means, deviations, self._variances = _statistics(self._examples, training)
         if weights is None:
-            self.model.synthesis.start_at([m.to(self._device) for m in means], [d.to(self._device) for d in deviations])
+            self.model.start_at([m.to(self._device) for m in means], [d.to(self._device) for d in deviations])
             return _Course()
         try:
             self.model.load_state_dict(weights)
@@ -236,9 +220,9 @@ class _Run:
         settings = self._settings
         sums: dict[str, Tensor] = {}
         for batch, original in self._batches(chosen):
+            coded = self._coded(original)
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._mixed):
-                coded = self.model.analysis(original)
-                restored = self.model.synthesis(noise(coded))
+                restored = self.model.restored(noise(coded, self._levels), noise.qp)
             restored = [layer.float() for layer in restored]
             parts = {"features": feature_error(restored, original, self._variances)}
             if noise.step is not None:
@@ -253,6 +237,13 @@ class _Run:
         if noise.step is not None:
             loss = loss + settings.rate_weight * noise.step**2 * sums["bits"]
         return {"loss": loss, **sums}
+
+    def _coded(self, original: Sequence[Tensor]) -> Tensor:
+        """The coded maps; of an analysis that stays, in full precision."""
+        trained = any(one.requires_grad for one in self.model.analysis.parameters())
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._mixed and trained):
+            coded: Tensor = self.model.analysis(original)
+        return coded
 
     def _part2_loss(self, batch: Sequence[Example], restored: Sequence[Tensor], original: Sequence[Tensor]) -> Tensor:
         assert self._part2 is not None
@@ -304,10 +295,11 @@ def _draw(settings: Training, number: int, training: Sequence[int]) -> tuple[lis
 
 
 def _noises(settings: Training) -> list[Noise]:
-    """No noise first, unless a rate is to be paid; then each bit depth, then each step."""
+    """No noise first, unless a rate is to be paid, or there are QPs; then each bit depth, each step, each QP."""
     depths = [Noise(bits=bits) for bits in settings.noise_bits or ()]
     steps = [Noise(step=step) for step in settings.noise_steps or ()]
-    return [*([] if settings.rate_weight and steps else [Noise()]), *depths, *steps]
+    qps = [Noise(qp=qp) for qp in settings.noise_qps or ()]
+    return [*([] if qps or (settings.rate_weight and steps) else [Noise()]), *depths, *steps, *qps]
 
 
 def _learning_rate(settings: Training, number: int) -> float:

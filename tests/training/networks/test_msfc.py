@@ -9,7 +9,8 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 import torch.nn.functional as F  # noqa: E402
 
 from vcm_ref.training.networks.fusion import Fusion, SqueezeExcitation  # noqa: E402
-from vcm_ref.training.networks.msfc import Analysis, Architecture, Msfc, Synthesis, multiplications  # noqa: E402
+from vcm_ref.training.networks.msfc import Analysis, Architecture, Msfc, Synthesis  # noqa: E402
+from vcm_ref.training.networks.reduction_network import multiplications  # noqa: E402
 
 MASK_RCNN = Architecture((256, 256, 256, 256), (3, 2, 1, 0))
 YOLOX = Architecture((64, 128, 256), (2, 1, 0), width=32, squeezed=4, coded=16)
@@ -46,7 +47,7 @@ def test_the_encoder_has_the_parameters_and_the_products_of_the_core_experiment(
     # MSFF: 1024·16 twice, 1024·256·9; SSFC encoder: convolution 256·64 + 64, normalisation 2·64, slopes 64
     by_hand = 2 * 1024 * 16 + 1024 * 256 * 9 + 256 * 64 + 64 + 2 * 64 + 64
     assert sum(parameter.numel() for parameter in Analysis(MASK_RCNN).parameters()) == by_hand
-    counted = multiplications(MASK_RCNN, 25, 34)
+    counted = multiplications(Msfc(MASK_RCNN), 25, 34)
     assert counted["analysis"] == 2 * 1024 * 16 + 25 * 34 * (1024 * 256 * 9 + 256 * 64)
     assert round(counted["analysis"] / (800 * 1088) / 1000, 1) == 2.3  # thousand a pixel
 

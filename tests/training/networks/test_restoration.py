@@ -10,11 +10,12 @@ from vcm_ref.bitstream.values import Layer, Samples
 from vcm_ref.conversion.quantisation import fixed_point_range
 from vcm_ref.conversion.reduction import Klt, Network
 from vcm_ref.conversion.reduction.klt_model import KltModel, LayerModel, LinearMap
+from vcm_ref.conversion.reduction.network.evaluation import Evaluator
 from vcm_ref.conversion.reduction.network.model import NetworkModel
 from vcm_ref.conversion.reduction.network.stage import NetworkTensor
 from vcm_ref.errors import ModelError
 from vcm_ref.training.integer import Widths, to_graph
-from vcm_ref.training.networks.restoration import KltRestoration, linear_inverse
+from vcm_ref.training.networks.restoration import KltAnalysis, KltRestoration, linear_inverse
 
 LAYERS = [Layer("p2", 3), Layer("p3", 5)]
 POINTS = (4, 5)
@@ -83,3 +84,23 @@ def test_models_that_do_not_fit() -> None:
     stepped = KltModel(0, (LayerModel(one.layers[0].joint, first), one.layers[1]))
     with pytest.raises(ModelError, match="first steps"):
         linear_inverse(stepped, [9, 5])
+
+
+def test_the_analysis_is_the_projection_of_the_stage() -> None:
+    """The float convolution, and the integer graph of it, against the stage KLT."""
+    klt = model()
+    random = np.random.default_rng(3)
+    layers = [random.normal(0, 2, shape).astype(np.float32) for shape in SHAPES]
+    (expected,) = Klt(7, [1, 0], 0).ready(LAYERS, klt.to_bytes({}, {})).forward(layers)
+    analysis = KltAnalysis(linear_inverse(klt, [3, 5]), klt.gain).eval()
+    given = [torch.from_numpy(layer)[None] for layer in layers]
+    with torch.no_grad():
+        floats = analysis(given)[0].numpy()
+    near = 2e-3 * np.abs(expected).max()  # the stage takes layers with ten fraction bits
+    assert np.abs(floats - expected).max() < near
+    graph = to_graph(analysis, [(given,)], [1, 0])
+    numbers = [
+        np.rint(np.ldexp(layer, one.fraction)).astype(np.int32) for layer, one in zip(layers, graph.inputs, strict=True)
+    ]
+    (integers,) = Evaluator(graph)(numbers, 30)
+    assert np.abs(np.ldexp(integers, -graph.outputs[0].fraction) - expected).max() < near

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from .bottom_up import BottomUpReconstruction
 from .fusion import Fusion
+from .reduction_network import ReductionNetwork
 from .single_scale import SingleScaleDecoder, SingleScaleEncoder
 from .top_down import TopDownReconstruction
 
@@ -82,44 +83,17 @@ class Synthesis(nn.Module):
             final.bias.copy_(mean)
 
 
-class Msfc(nn.Module):
+class Msfc(ReductionNetwork):
     """Both sides, for training."""
 
+    synthesis: Synthesis
+
     def __init__(self, architecture: Architecture) -> None:
-        super().__init__()
+        super().__init__(architecture.channels, architecture.shifts, architecture.coded)
         self.architecture = architecture
         self.analysis = Analysis(architecture)
         self.synthesis = Synthesis(architecture)
 
-
-def multiplications(architecture: Architecture, height: int, width: int) -> dict[str, int]:
-    """Multiply–accumulates of the convolutions of analysis and of synthesis.
-
-    They are for a coarsest layer of ``height`` × ``width``, and are counted by running both on shapes alone.
-    """
-    counts: dict[str, int] = {}
-    with torch.device("meta"):
-        model = Msfc(architecture).eval()
-        layers = [
-            torch.empty(1, count, height << shift, width << shift)
-            for count, shift in zip(architecture.channels, architecture.shifts, strict=True)
-        ]
-        coded = torch.empty(1, architecture.coded, height, width)
-    for name, part, given in (("analysis", model.analysis, layers), ("synthesis", model.synthesis, coded)):
-        counts[name] = _counted(part, given)
-    return counts
-
-
-def _counted(part: nn.Module, given: Tensor | list[Tensor]) -> int:
-    total = 0
-
-    def count(module: nn.Module, _: object, result: Tensor) -> None:
-        nonlocal total
-        if isinstance(module, nn.Conv2d):
-            total += result.shape[-2:].numel() * module.weight.numel()
-
-    hooks = [module.register_forward_hook(count) for module in part.modules()]
-    part(given)
-    for hook in hooks:
-        hook.remove()
-    return total
+    def start_at(self, means: Sequence[Tensor], deviations: Sequence[Tensor]) -> None:
+        """Let restored channels start near their means."""
+        self.synthesis.start_at(means, deviations)

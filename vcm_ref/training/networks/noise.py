@@ -5,10 +5,12 @@ Bengio et al., "Estimating or Propagating Gradients Through Stochastic Neurons",
 
 from __future__ import annotations
 
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
+
+from ...conversion.levels import step_size
 
 
 class _Straight(torch.autograd.Function):
@@ -44,3 +46,22 @@ def quantised(coded: Tensor, bits: int, *, by_channel: bool = False) -> Tensor:
 def stepped(coded: Tensor, step: float) -> Tensor:
     """``coded`` in multiples of ``step``; the gradient passes through as if nothing had been rounded."""
     return straight_round(coded / step) * step
+
+
+class Levels(NamedTuple):
+    """How the encoder makes levels of values, and what levels stand for (docs/bitstream.md, 8.10.1).
+
+    A magnitude is the value over the step size plus ``rounding``, without its fraction; it stands for itself plus
+    ``offsets``, of 1 and of more, in steps.
+    """
+
+    rounding: float
+    offsets: tuple[float, float]
+
+    def coded(self, values: Tensor, qp: int) -> Tensor:
+        """What is decoded of ``values`` that are coded with ``qp``; the gradient passes through."""
+        step, given = step_size(qp), values.detach()
+        magnitudes = torch.floor(given.abs() / step + self.rounding)
+        one, more = self.offsets
+        moved = magnitudes + torch.where(magnitudes > 1, more, one) * (magnitudes > 0)
+        return torch.sign(given) * moved * step + (values - given)

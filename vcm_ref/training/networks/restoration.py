@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from ...conversion.reduction.klt_model import KltModel
 from ...errors import ModelError
+from .reduction_network import ReductionNetwork
 
 #: Fraction bits of a component as the stage KLT takes it, and the right shift of its sums (docs/bitstream.md, 8.9).
 _FRACTION, _RIGHT_SHIFT = 8, 14
@@ -111,3 +112,43 @@ class KltRestoration(nn.Module):
             functional.pixel_shuffle(parts[index], 1 << shift) if shift else parts[index]
             for index, shift in enumerate(self._shifts)
         ]
+
+
+class KltAnalysis(nn.Module):
+    """The projection on the components, as one convolution 1×1 of all layers' blocks."""
+
+    def __init__(self, inverse: LinearInverse, gain: int) -> None:
+        """``gain`` is the model's: the power of two that layers are multiplied by before the orthonormal basis."""
+        super().__init__()
+        self._shifts = inverse.shifts
+        weight = np.ldexp(inverse.weight.T, 2 * gain)
+        components, entries = weight.shape
+        self.projection = nn.Conv2d(entries, components, 1)
+        with torch.no_grad():
+            self.projection.weight.copy_(torch.from_numpy(weight)[:, :, None, None])
+            assert self.projection.bias is not None
+            self.projection.bias.copy_(torch.from_numpy(-(weight @ inverse.mean)))
+        self.projection.requires_grad_(False)
+
+    def forward(self, layers: Sequence[Tensor]) -> Tensor:
+        """Project ``layers``, each (N, C, H, W), on components (N, K, h, w)."""
+        blocks = [
+            functional.pixel_unshuffle(layers[index], 1 << shift) if shift else layers[index]
+            for index, shift in enumerate(self._shifts)
+        ]
+        components: Tensor = self.projection(torch.cat(blocks, 1))
+        return components
+
+
+class RestoredKlt(ReductionNetwork):
+    """A KLT, which stays as it is, and the restoration after it, which is trained."""
+
+    conditioned = True
+
+    def __init__(
+        self, inverse: LinearInverse, gain: int, deviations: Sequence[float], width: int = 256, blocks: int = 2
+    ) -> None:
+        """As :class:`KltRestoration` and :class:`KltAnalysis`."""
+        super().__init__(inverse.channels, inverse.shifts, inverse.weight.shape[1])
+        self.analysis = KltAnalysis(inverse, gain)
+        self.synthesis = KltRestoration(inverse, deviations, width, blocks)

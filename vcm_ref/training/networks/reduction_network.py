@@ -1,0 +1,67 @@
+"""The form that a network for reduction has in training: an analysis, a synthesis, and the sizes that both agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+
+class ReductionNetwork(nn.Module):
+    """Layer ``i``, finest first, has ``channels[i]`` maps of ``2**shifts[i]`` lines and columns a point of the lattice.
+
+    ``analysis`` takes the layers ``(N, C, H, W)`` and gives ``coded`` maps of one sample a point; ``synthesis`` takes
+    these, and the QP ``(N, 1, h, w)`` where the network is ``conditioned``, and gives the layers.
+    """
+
+    conditioned = False
+    analysis: nn.Module
+    synthesis: nn.Module
+
+    def __init__(self, channels: Sequence[int], shifts: Sequence[int], coded: int) -> None:
+        super().__init__()
+        self.channels, self.shifts, self.coded = tuple(channels), tuple(shifts), coded
+
+    def start_at(self, means: Sequence[Tensor], deviations: Sequence[Tensor]) -> None:
+        """Let the layers start near these means, with a part of these deviations of their channels, both ``(C,)``."""
+
+    def restored(self, coded: Tensor, qp: int | None = None) -> list[Tensor]:
+        """Restore the layers from ``coded`` (N, coded, h, w), which was coded with ``qp``."""
+        layers: list[Tensor] = self.synthesis(*self.given(coded, qp))
+        return layers
+
+    def given(self, coded: Tensor, qp: int | None = None) -> tuple[Tensor, ...]:
+        """What the synthesis takes; without a QP its condition is 0, which is what an encoder gives then."""
+        return (coded, torch.full_like(coded[:, :1], qp or 0)) if self.conditioned else (coded,)
+
+
+def multiplications(model: ReductionNetwork, height: int, width: int) -> dict[str, int]:
+    """Multiply–accumulates of the convolutions of analysis and of synthesis, for a lattice of ``height`` × ``width``.
+
+    They are counted by running both on shapes alone.
+    """
+    model = deepcopy(model).to("meta").eval()
+    sizes = zip(model.channels, model.shifts, strict=True)
+    layers = [torch.empty(1, count, height << shift, width << shift, device="meta") for count, shift in sizes]
+    coded = torch.empty(1, model.coded, height, width, device="meta")
+    return {
+        "analysis": _counted(model.analysis, layers),
+        "synthesis": _counted(model.synthesis, *model.given(coded)),
+    }
+
+
+def _counted(part: nn.Module, *given: Tensor | list[Tensor]) -> int:
+    total = 0
+
+    def count(module: nn.Module, _: object, result: Tensor) -> None:
+        nonlocal total
+        if isinstance(module, nn.Conv2d):
+            total += result.shape[-2:].numel() * module.weight.numel()
+
+    hooks = [module.register_forward_hook(count) for module in part.modules()]
+    part(*given)
+    for hook in hooks:
+        hook.remove()
+    return total
