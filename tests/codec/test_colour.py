@@ -84,7 +84,7 @@ def test_processors_agree(monkeypatch: pytest.MonkeyPatch) -> None:
         with monkeypatch.context() as patch:
             luma, chroma = there(image, size)
             returned = back(luma, chroma, (62, 94))
-            patch.setattr(ffmpeg, "_QUIET", (*ffmpeg._QUIET, "-cpuflags", "0"))
+            patch.setattr(ffmpeg, "QUIET", (*ffmpeg.QUIET, "-cpuflags", "0"))
             plain_luma, plain_chroma = there(image, size)
             np.testing.assert_array_equal(plain_luma, luma)
             np.testing.assert_array_equal(plain_chroma, chroma)

@@ -130,7 +130,11 @@ def test_damaged_features_are_made_again(folder: Path, store: Store) -> None:
 def test_the_description_is_what_shapes_the_bitstream(folder: Path) -> None:
     described = method(folder, "m", codec__threads=3, codec__time_limit=9).describe()
     expected = {key: TREE[key] for key in ("quantisation", "order", "packing", "digest_length")}
-    assert described == {**expected, "reduction": {"method": "none"}, "codec": {"name": "lossless", "mode": "AI"}}
+    assert described == {
+        **expected,
+        "reduction": {"method": "none", "carry_model": False},
+        "codec": {"name": "lossless", "mode": "AI"},
+    }
     assert method(folder, "m").inner_codec()["encoder"] == "lossless"
 
 

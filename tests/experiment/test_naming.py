@@ -258,11 +258,14 @@ def test_a_module_that_is_missing_is_an_error(package: Path) -> None:
 def test_every_data_file_is_in_the_code_that_names_it() -> None:
     """Each file of the package that is not Python is named by a module beside it, as the walk looks for it."""
     real = Path(naming.__file__).parents[1]
-    modules = [".".join(path.relative_to(real.parent).with_suffix("").parts) for path in real.rglob("*.py")]
+    suite = real / "suite"  # the conformance suite, where the package is installed
+    python = [path for path in real.rglob("*.py") if suite not in path.parents]
+    modules = [".".join(path.relative_to(real.parent).with_suffix("").parts) for path in python]
     plain = [name.removesuffix(".__init__") for name in modules]
     found = {path for path in code_of(plain, real).files if path.suffix != ".py"}
     data = {path for path in real.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc", ".typed")}
     data -= {*(real / "cfg").rglob("*")}  # configurations, where the package is installed: their values have a part
+    data -= {*suite.rglob("*")}
     data -= {*(real / "models" / "data").iterdir()}  # models, known by their digests, which configurations name
     # read by nothing, and by no module beside it
     without_part = {"refnet.json", "refnet_mask.json", "crosscheck.schema.json"}

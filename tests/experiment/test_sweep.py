@@ -94,7 +94,7 @@ def test_results_are_those_of_vcm_eval(whole: Path, store: Store, tmp_path: Path
         assert isinstance(made, FeatureMethod)
         for qp in made.qps:
             evaluation = Evaluation(dataset, *network, replace(made, name="pictures, coded", qps=(qp,)))
-            document = evaluate(evaluation, tmp_path / "r.json", other, Here())
+            document, _ = evaluate(evaluation, tmp_path / "r.json", other, Here())
             point = outcome.points[made.name, qp]
             found = rate(point.records.values())
             assert document["metrics"] == point.metrics
@@ -105,7 +105,7 @@ def test_results_are_those_of_vcm_eval(whole: Path, store: Store, tmp_path: Path
             assert document["rate"]["rhee2022_bpp"] == found["rhee2022_bpp"]
             digests = b"".join(bytes.fromhex(record["sha256"]) for record in point.records.values())
             assert document["source"]["sha256"] == hashlib.sha256(digests).hexdigest()
-    document = evaluate(Evaluation(dataset, *network, Uncompressed("pictures")), tmp_path / "r.json", other, Here())
+    document, _ = evaluate(Evaluation(dataset, *network, Uncompressed("pictures")), tmp_path / "r.json", other, Here())
     other.close()
     assert document["metrics"] == outcome.uncompressed.metrics
     assert outcome.uncompressed.metrics["AP"] == 1
