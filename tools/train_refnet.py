@@ -293,19 +293,9 @@ def evaluate(weights: Path, first_seed: int, count: int) -> dict[str, float]:
     """Measure stored ``weights`` as the package runs them: float32, scene by scene."""
     from vcm_ref.network.refnet import RefNet
     from vcm_ref.task.coco import evaluate_boxes
-    from vcm_ref.task.scenes import coco_annotations, coco_categories
+    from vcm_ref.task.scenes import analysed_scenes
 
-    network = RefNet(weights)
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    found = {}
-    for seed in range(first_seed, first_seed + count):
-        scene = render_scene(seed)
-        height, width = scene.image.shape[:2]
-        images.append({"id": seed + 1, "width": width, "height": height})
-        annotations += coco_annotations(scene.objects, seed + 1, len(annotations) + 1, (height, width))
-        found[seed + 1] = network(scene.image)
-    document = {"images": images, "annotations": annotations, "categories": coco_categories()}
+    document, found = analysed_scenes(RefNet(weights), first_seed, count)
     return evaluate_boxes(document, found)
 
 

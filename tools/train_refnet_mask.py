@@ -37,7 +37,7 @@ from vcm_ref.network.refnet_mask import REGION, RefNetMask, build_mask_head, reg
 from vcm_ref.network.weights_files import REFNET_MASK_WEIGHTS, REFNET_WEIGHTS
 from vcm_ref.provenance import file_digest
 from vcm_ref.task.coco import evaluate_boxes, evaluate_masks
-from vcm_ref.task.scenes import Scene, SceneObject, coco_annotations, coco_categories, render_scene
+from vcm_ref.task.scenes import Scene, SceneObject, analysed_scenes, render_scene
 
 FIRST_SEED = 300_000
 SCENES = 500
@@ -142,15 +142,7 @@ def _save(tensors: dict[str, Tensor], path: Path) -> None:
 def evaluate(weights: Path, count: int) -> dict[str, float]:
     """Measure stored weights as the package runs them, on scenes that no part of the network has seen."""
     network = RefNetMask(weights)
-    document: dict[str, Any] = {"images": [], "annotations": [], "categories": coco_categories()}
-    found = {}
-    for number in range(1, count + 1):
-        scene = render_scene(EVALUATION_SEED + number - 1)
-        size = (scene.image.shape[0], scene.image.shape[1])
-        document["images"].append({"id": number, "height": size[0], "width": size[1]})
-        first = len(document["annotations"]) + 1
-        document["annotations"] += coco_annotations(scene.objects, number, first, size)
-        found[number] = network(scene.image)
+    document, found = analysed_scenes(network, EVALUATION_SEED, count)
     boxes, masks = evaluate_boxes(document, found), evaluate_masks(document, found)
     return boxes | {f"mask_{name}": value for name, value in masks.items()}
 

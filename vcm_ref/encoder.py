@@ -22,7 +22,6 @@ from .configuration import Configuration
 from .conversion.chain import Chain, ConvertedPicture, split_pictures, to_picture_header
 from .errors import DatasetError
 from .feature_set import FeatureSet
-from .level_codecs import level_codecs
 from .process.together import run_together
 from .report import PictureReport, plain_bits, substream_reports
 from .settings import CodingSettings, check_features, settings_for
@@ -146,7 +145,9 @@ class Encoder:
         ) -> _Coded:
             if encoder is None:
                 coded = _code_levels(
-                    self._levels[members[0]], clip.astype(np.int32, copy=False), bool(header.digest_length)
+                    self.settings.level_codecs[members[0]],
+                    clip.astype(np.int32, copy=False),
+                    bool(header.digest_length),
                 )
             else:
                 verifier = self.settings.verifiers.get(encoder.codec_id)
@@ -163,7 +164,6 @@ class Encoder:
             self._settings = settings_for(self.configuration, features)
             models = {model.number: model for model in self._settings.models}
             self._chain = Chain(self._settings.header, models)
-            self._levels = level_codecs(self._settings.header, models)
         coded = {layer.name: layer.channels for layer in self._settings.header.layers}
         given = {name: len(layer) for name, layer in features.layers.items()}
         if list(coded.items()) != list(given.items()):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .bitstream.headers import LevelFormat, Model, StreamHeader, TensorFormat, format_of_levels
+from .bitstream.headers import LevelFormat, StreamHeader, TensorFormat, format_of_levels
+from .codec.coefficients import LevelCodec
 from .codec.coefficients.rdoq import choose_levels
 from .configuration import Configuration
 from .conversion.chain import LevelChoice
 from .conversion.levels import OFFSET_UNIT, quantise_levels
-from .level_codecs import level_codecs
 
 #: The ``codec.name`` that codes levels, and its highest QP.
 NAME = "coefficients"
@@ -44,11 +44,10 @@ def level_rounding(configuration: Configuration) -> tuple[float, tuple[int, int]
     return offset, _offsets_of_rounding(offset)
 
 
-def level_choice(configuration: Configuration, header: StreamHeader, models: Sequence[Model]) -> LevelChoice:
-    """How the encoder chooses levels. Raises :class:`~vcm_ref.errors.ModelError` where a model's tables do not fit."""
+def level_choice(configuration: Configuration, header: StreamHeader, codecs: Mapping[int, LevelCodec]) -> LevelChoice:
+    """How the encoder chooses the levels that ``codecs`` will code."""
     weight = configuration.get("codec.rdoq", _WEIGHT)
     offset = configuration.get("codec.rounding_offset", _ROUNDING_OFFSET)
-    codecs = level_codecs(header, {model.number: model for model in models})
 
     def choose(values: NDArray[np.float64], number: int) -> NDArray[np.int32]:
         levels = header.tensors[number].format.levels

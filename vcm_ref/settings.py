@@ -13,6 +13,7 @@ from .bitstream.levels import profile_for
 from .bitstream.syntax import NAME_CHARACTERS
 from .bitstream.values import Allocation, Grid, InnerCodecId, Layer, Mode, Packing, RangeScope, ReorderCoding, Shape
 from .codec import InnerDecoder, InnerEncoder, make_decoder
+from .codec.coefficients import LevelCodec
 from .codec.coefficients.tables import CONTEXT_COUNTS
 from .configuration import Configuration, parse_grid
 from .conversion.chain import Choices
@@ -22,6 +23,7 @@ from .conversion.reduction import Stage
 from .errors import ConfigError, DatasetError
 from .feature_set import FeatureSet
 from .inner_encoders import encoders_for
+from .level_codecs import level_codecs
 from .level_settings import HIGHEST_QP, level_choice, level_format
 from .level_settings import NAME as LEVELS
 from .models.tensors import read_tensors
@@ -45,7 +47,7 @@ class CodingSettings:
     """Parameters of the stages: the stream header, models, the encoder's own choices, and the inner codec.
 
     ``qps`` and ``inner_encoders`` have an entry for each substream; ``verifiers`` decode what was coded, for digests.
-    Levels need neither.
+    Levels need neither; ``level_codecs`` code them, by the tensor's number.
     """
 
     header: StreamHeader
@@ -54,12 +56,14 @@ class CodingSettings:
     qps: list[int]
     inner_encoders: list[InnerEncoder | None]
     verifiers: dict[InnerCodecId, InnerDecoder]
+    level_codecs: dict[int, LevelCodec]
 
 
 def settings_for(configuration: Configuration, features: FeatureSet) -> CodingSettings:
     """The settings for pictures with the layers of ``features``.
 
-    Raises :class:`ConfigError` where the configuration does not fit these layers.
+    Raises :class:`ConfigError` where the configuration does not fit these layers, and
+    :class:`~vcm_ref.errors.ModelError` where a model's tables do not fit.
     """
     if configuration.get("picture") is not None:
         raise configuration.error("picture", "codes the picture itself: that is for vcm_anchor and vcm_sweep")
@@ -85,13 +89,15 @@ def settings_for(configuration: Configuration, features: FeatureSet) -> CodingSe
     )
     if any(len({qps[member] for member in members}) > 1 for members in header.substreams):
         raise configuration.error("codec.qp_offset", "the stacked packing codes all layers with one QP")
+    codecs = level_codecs(header, {model.number: model for model in models})
     return CodingSettings(
         header=header,
         models=models,
-        choices=Choices(rounding, configuration.get("order.method"), level_choice(configuration, header, models)),
+        choices=Choices(rounding, configuration.get("order.method"), level_choice(configuration, header, codecs)),
         qps=[qps[members[0]] for members in header.substreams],
         inner_encoders=[encoders[members[0]] for members in header.substreams],
         verifiers=_verifiers(configuration, encoders) if digest_length else {},
+        level_codecs=codecs,
     )
 
 

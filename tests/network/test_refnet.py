@@ -18,7 +18,7 @@ from vcm_ref.feature_set import FeatureSet
 from vcm_ref.network import load_network
 from vcm_ref.task.coco import evaluate_boxes
 from vcm_ref.task.detections import Detections
-from vcm_ref.task.scenes import coco_annotations, coco_categories, render_scene
+from vcm_ref.task.scenes import analysed_scenes, render_scene
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("torchvision", reason="torchvision is not installed")
@@ -134,15 +134,7 @@ def test_the_weights_are_those_on_record() -> None:
 
 def accuracy(network: Any, count: int) -> dict[str, float]:
     """Measure the network on the first scenes of the evaluation's range."""
-    document: dict[str, Any] = {"images": [], "annotations": [], "categories": coco_categories()}
-    found = {}
-    for image_id in range(1, count + 1):
-        scene = render_scene(EVALUATION_SEED + image_id - 1)
-        size = (scene.image.shape[0], scene.image.shape[1])
-        document["images"].append({"id": image_id, "height": size[0], "width": size[1]})
-        first = len(document["annotations"]) + 1
-        document["annotations"] += coco_annotations(scene.objects, image_id, first, size)
-        found[image_id] = network(scene.image)
+    document, found = analysed_scenes(network, EVALUATION_SEED, count)
     return evaluate_boxes(document, found)
 
 

@@ -14,7 +14,7 @@ from vcm_ref.errors import NetworkError
 from vcm_ref.network import layer_files, load_network, weights_files
 from vcm_ref.network.weights_files import REFNET_MASK_WEIGHTS, REFNET_WEIGHTS
 from vcm_ref.task.coco import evaluate_boxes, evaluate_masks
-from vcm_ref.task.scenes import coco_annotations, coco_categories, render_scene
+from vcm_ref.task.scenes import analysed_scenes, render_scene
 
 from .samples import assert_same, travelled
 
@@ -73,15 +73,7 @@ def test_the_weights_are_those_on_record() -> None:
 
 def accuracy(network: Any, count: int) -> tuple[dict[str, float], dict[str, float]]:
     """Measure boxes and masks on the first scenes of the evaluation's range."""
-    document: dict[str, Any] = {"images": [], "annotations": [], "categories": coco_categories()}
-    found = {}
-    for image_id in range(1, count + 1):
-        scene = render_scene(EVALUATION_SEED + image_id - 1)
-        size = (scene.image.shape[0], scene.image.shape[1])
-        document["images"].append({"id": image_id, "height": size[0], "width": size[1]})
-        first = len(document["annotations"]) + 1
-        document["annotations"] += coco_annotations(scene.objects, image_id, first, size)
-        found[image_id] = network(scene.image)
+    document, found = analysed_scenes(network, EVALUATION_SEED, count)
     return evaluate_boxes(document, found), evaluate_masks(document, found)
 
 

@@ -9,10 +9,10 @@ on every machine (see :mod:`vcm_ref.task.scene_draw` for what that takes).
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from vcm_ref.task.scene_draw import Colour, Draw, Plane
 from vcm_ref.task.scene_shapes import CLASS_NAMES, SHAPES
 from vcm_ref.task.scene_surfaces import Canvas, add_strokes, background, expose, filling, light, paint
+
+Found = TypeVar("Found")
 
 SMALLEST_SIDE = 64
 """Narrowest and lowest scene, in pixels."""
@@ -231,6 +233,25 @@ def coco_annotations(
         }
         for offset, item in enumerate(objects)
     ]
+
+
+def analysed_scenes(
+    network: Callable[[NDArray[np.uint8]], Found], first_seed: int, count: int
+) -> tuple[dict[str, Any], dict[int, Found]]:
+    """Render ``count`` scenes from ``first_seed`` on: their COCO document, and what ``network`` finds in each, by id.
+
+    The ids count from 1.
+    """
+    document: dict[str, Any] = {"images": [], "annotations": [], "categories": coco_categories()}
+    found = {}
+    for image_id in range(1, count + 1):
+        scene = render_scene(first_seed + image_id - 1)
+        size = (scene.image.shape[0], scene.image.shape[1])
+        document["images"].append({"id": image_id, "height": size[0], "width": size[1]})
+        first = len(document["annotations"]) + 1
+        document["annotations"] += coco_annotations(scene.objects, image_id, first, size)
+        found[image_id] = network(scene.image)
+    return document, found
 
 
 def write_dataset(folder: str | Path, first_seed: int, count: int, width: int = 512, height: int = 384) -> Path:

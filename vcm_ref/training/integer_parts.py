@@ -138,11 +138,16 @@ def _by_channel(constant: Any, channels: int) -> Numbers | None:
     return None
 
 
-def _add(c: Context, x: Any, y: Any) -> Value:
+def _operands(x: Any, y: Any) -> tuple[Value, Any]:
+    """The two in the order that the graph takes: a tensor first, and of two tensors a single one second."""
     if not isinstance(x, Value):
         x, y = y, x
+    return (y, x) if isinstance(y, Value) and x.form.shift is None else (x, y)
+
+
+def _add(c: Context, x: Any, y: Any) -> Value:
+    x, y = _operands(x, y)
     if isinstance(y, Value):
-        x, y = (y, x) if x.form.shift is None else (x, y)
         return c.builder.added(x, y, c.bits, c.fraction)
     offset = _by_channel(y, x.form.channels)
     if offset is None:
@@ -151,10 +156,8 @@ def _add(c: Context, x: Any, y: Any) -> Value:
 
 
 def _multiply(c: Context, x: Any, y: Any) -> Value:
-    if not isinstance(x, Value):
-        x, y = y, x
+    x, y = _operands(x, y)
     if isinstance(y, Value):
-        x, y = (y, x) if x.form.shift is None else (x, y)
         return c.builder.multiplied(x, y, c.bits, c.fraction)
     gain = _by_channel(y, x.form.channels)
     if gain is None:
