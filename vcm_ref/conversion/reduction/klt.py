@@ -139,13 +139,14 @@ def _expanded(
 ) -> NDArray[np.int32]:
     """The entries that components ``(K, h, w)`` stand for, as a tensor of ``shape``: clause 8.9, one step.
 
-    A sum has at most 1024 products of an int8, a uint16 and a number of 20 bits: it is at most 2**52.
+    A sum has at most 1024 products of an int8, a uint16 and a number of 20 bits: it is at most 2**52, in units of
+    2**-down. The mean is at most 2**51 of these, so that the sum with it is exact.
     """
     channels, height, width = shape
     count, rows, columns = components.shape
     made = np.empty(shape, np.int32)
-    scale = linear.scale[:count, None].astype(np.float64)
     down = FRACTION + SCALE_FRACTION - fraction
+    scale = linear.scale[:count, None].astype(np.float64) * 2.0**-down
     low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
     side = 1 << shift
     for strip in _strips(rows, columns):
@@ -155,10 +156,8 @@ def _expanded(
         for block in _channel_blocks(channels, side * side * scaled.shape[1]):
             entries = slice(block.start << 2 * shift, block.stop << 2 * shift)
             sums = linear.basis[:count, entries].T.astype(np.float64) @ scaled
-            sums += 2.0 ** (down - 1)
-            sums *= 2.0**-down
+            sums += linear.mean[entries, None] + 0.5
             np.floor(sums, out=sums)
-            sums += linear.mean[entries, None]
             np.clip(sums, low, high, out=sums)
             split = sums.reshape(-1, side, side, part.shape[1], columns).transpose(0, 3, 1, 4, 2)
             if not shift and part.shape[1] == places.stop - places.start:
@@ -184,13 +183,12 @@ def _add_products(
             part = numbers[block, strip.start << shift : strip.stop << shift]
             split = part.reshape(len(part), -1, side, columns, side).transpose(0, 2, 4, 1, 3)
             given = split.reshape(len(part) * side * side, -1) - mean[entries, None]
-            given *= up
-            sums[:, positions] += linear.basis[:count, entries].astype(np.float64) @ given
+            sums[:, positions] += (linear.basis[:count, entries].astype(np.float64) * up) @ given
 
 
 def _check_size(values: NDArray[Any], limit: float) -> None:
     """:class:`DatasetError` where values would be clipped, which decoded layers would not tell."""
-    if np.abs(values).max() >= limit:
+    if max(values.max(), -values.min()) >= limit:
         raise DatasetError("the features are many times larger than those that the model was trained on")
 
 
