@@ -11,7 +11,7 @@ from math import log2
 import numpy as np
 from numpy.typing import NDArray
 
-from .contexts import BandContexts, Levels, bands
+from .contexts import FLAGS, LEFT, BandContexts, Levels, bands
 from .counts import Counts, Ints
 from .levels import flag_decisions, flag_places, lefts_of
 from .tables import Tables
@@ -36,15 +36,15 @@ def choose_levels(
     nearest level, the one below it and 0 are compared. ``before`` are the levels of the picture before, where they
     count.
     """
-    magnitudes = np.abs(values)
     levels = np.zeros(values.shape, np.int32)
     flags = Counts(tables.counts)
     for first, end in bands(len(values)):
         contexts = BandContexts(levels, first, end, tables.means, before)
+        candidates = _candidates(np.abs(values[first:end]), offsets)
         for y in range(values.shape[1]):
             places = flag_places(contexts.row(y))
             costs = _costs(flags.zero(places))
-            row = _chosen(magnitudes[first:end, y], costs, weight, offsets)
+            row = _chosen(*(each[:, :, y] for each in candidates), costs, weight)
             levels[first:end, y] = row
             flags.learn(*flag_decisions(row, places))
     return np.copysign(levels, values).astype(np.int32)
@@ -59,18 +59,25 @@ def _costs(zero: Ints) -> Ints:
     return np.stack([stop[0], above_one + stop[1], above_two + stop[2], above_two + go_on[2]])
 
 
-def _chosen(values: NDArray[np.float64], costs: Ints, weight: float, offsets: tuple[float, float]) -> Levels:
-    """The magnitudes int32 ``(c, W)`` of a row, for magnitudes of values."""
+def _candidates(values: NDArray[np.float64], offsets: tuple[float, float]) -> tuple[Levels, NDArray[np.float64], Ints]:
+    """The candidates ``(3, c, H, W)`` for magnitudes of values, their squared errors, and the bits that follow flags.
+
+    Bits are in 1/256.
+    """
     one, more = offsets
     nearest = np.floor(values + 0.5 - min(one, 0.25)).astype(np.int32)
-    row = nearest
-    each = np.arange(values.size).reshape(values.shape)
     candidates = np.stack([nearest, np.maximum(nearest - 1, 0), np.zeros_like(nearest)])
     moved = candidates + np.where(candidates > 1, more, one) * (candidates > 0)
-    errors = (values - moved) ** 2
-    lengths = _UNIT * (2 * np.frexp(np.maximum(candidates - 2, 1))[1] - 1) * (candidates > 2)
+    lengths = _UNIT * (2 * np.frexp(np.maximum(candidates - 2, 1))[1].astype(np.int64) - 1) * (candidates > 2)
+    return candidates, (values - moved) ** 2, lengths
+
+
+def _chosen(candidates: Levels, errors: NDArray[np.float64], lengths: Ints, costs: Ints, weight: float) -> Levels:
+    """The magnitudes int32 ``(c, W)`` of a row, out of its :func:`_candidates` ``(3, c, W)``."""
+    row = candidates[0]
+    places = np.minimum(candidates, FLAGS) * (LEFT * row.size) + np.arange(row.size).reshape(row.shape)
     for _ in range(2):
-        bits = costs[np.minimum(candidates, 3), lefts_of(row), each] + lengths
+        bits = costs.take(places + row.size * lefts_of(row)) + lengths
         best = (errors + weight / _UNIT * bits).argmin(0)
         row = np.take_along_axis(candidates, best[None], 0)[0]
     return row
