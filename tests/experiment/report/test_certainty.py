@@ -96,7 +96,7 @@ def test_a_report_says_what_is_sure_and_what_is_not(tmp_path: Path) -> None:
     assert "half needs 50.0 % fewer bits than usual at the same top1: BD-rate −50.0 % [−50.0, −50.0] (PCHIP" in text
     assert "alike and usual show no difference in bits at the same top1: BD-rate " in text
     assert text.startswith("# Rate–accuracy report (only 40 pictures)\n")
-    assert "These figures are over 40 pictures, which are few" in text
+    assert "These figures cover only 40 pictures" in text
     assert "95 % confidence intervals" in text
     assert {one["method"]: one["verdict"] for one in document["comparisons"]} == {
         "half": "fewer bits",
