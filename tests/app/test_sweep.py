@@ -177,7 +177,7 @@ def test_a_method_that_fails_everywhere(monkeypatch: pytest.MonkeyPatch, capsys:
         (["s.yaml", "--only", "z"], ["--only z", "fine, rough"]),
         (["s.yaml", "--qp", "99"], ["--qp 99"]),
         (["s.yaml", "--qp", "9", "9"], ["--qp", "twice"]),
-        (["s.yaml", "--workers", "1", "--scheduler", "tcp://127.0.0.1:9"], ["give one of them"]),
+        (["s.yaml", "--workers", "1", "--scheduler", "tcp://127.0.0.1:9"], ["give one of the two"]),
         (["s.yaml", "--tls-ca", "a.pem"], ["--tls-ca changes nothing without --scheduler"]),
         (["s.yaml", "--scheduler", "tls://x:1", "--tls-ca", "a", "--tls-key", "b"], ["--tls-ca needs --tls-cert"]),
         (["s.yaml", "--data", "absent.json"], ["absent.json"]),

@@ -388,5 +388,5 @@ def test_a_long_chain_of_bases_is_refused(tmp_path: Path) -> None:
 def test_a_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     """YAML's own reader would take the last one."""
     path = written(tmp_path / "x.yaml", "codec:\n  qp: 3\n  qp: 4\n")
-    with pytest.raises(ConfigError, match=r"x\.yaml, line 3: codec\.qp: is there twice"):
+    with pytest.raises(ConfigError, match=r"x\.yaml, line 3: codec\.qp: occurs twice"):
         load_configuration([path])

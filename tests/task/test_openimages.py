@@ -575,8 +575,8 @@ MASKS = "ImageID,LabelName,BoxXMin,BoxXMax,BoxYMin,BoxYMax,ImageWidth,ImageHeigh
         ({"boxes": BOXES + "i,cat,0,1,0,1,0.5\n"}, r"IsGroupOf is 0\.5; it must be"),
         ({"boxes": BOXES + "i,,0,1,0,1,0\n"}, "line 2: LabelName is empty"),
         ({"boxes": BOXES + " ,cat,0,1,0,1,0\n"}, "line 2: ImageID is empty"),
-        ({"boxes": BOXES + "i,cat ,0,1,0,1,0\n"}, 'line 2: LabelName is "cat ", with a space before or behind it'),
-        ({"labels": LABELS + " i,cat,1\n"}, 'line 2: ImageID is " i", with a space before or behind it'),
+        ({"boxes": BOXES + "i,cat ,0,1,0,1,0\n"}, 'line 2: LabelName is "cat ", with a space before or after it'),
+        ({"labels": LABELS + " i,cat,1\n"}, 'line 2: ImageID is " i", with a space before or after it'),
         (
             {"boxes": "ImageID,LabelName,XMin,XMax,YMin,YMax\n"},
             'no column IsGroupOf; the heading is "ImageID,LabelName',

@@ -258,8 +258,8 @@ def _verify(arguments: argparse.Namespace) -> None:
     for line in found:
         print(line)
     if found:
-        raise NotPassedError(f"{arguments.suite}: {len(found)} of its files are not what the manifest says")
-    print(f"{suite.suite} {suite.version}: {len(suite.vectors)} vectors, {count} files, all as the manifest says")
+        raise NotPassedError(f"{arguments.suite}: {len(found)} of its files differ from the manifest")
+    print(f"{suite.suite} {suite.version}: {len(suite.vectors)} vectors, {count} files, all as in the manifest")
 
 
 def _validate(arguments: argparse.Namespace) -> None:
@@ -310,7 +310,7 @@ def _vector(arguments: argparse.Namespace) -> Vector:
     for vector in load_suite(arguments.suite).vectors:
         if vector.id == arguments.vector:
             return vector
-    raise ConfigError(f"--vector {arguments.vector}: the suite in {arguments.suite} has no such vector")
+    raise ConfigError(f"--vector {arguments.vector}: the suite in {arguments.suite} does not have this vector")
 
 
 def _generate(arguments: argparse.Namespace) -> None:

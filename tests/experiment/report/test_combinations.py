@@ -160,7 +160,7 @@ POINT = combinations(["p5"], GRIDS)["points"][0]
         (broken(grids=["4by4"]), "grids.0: is '4by4'"),
         (broken(points=[{**POINT, "grids": ["3x3"]}]), "points.0: 3x3 is not a combination"),
         (broken(points=[{**POINT, "grids": ["1x1", "1x1"]}]), "points.0: 1x1 1x1 is not a combination"),
-        (broken(points=[POINT, POINT]), "points.1: 1x1 at QP 22 is there twice"),
+        (broken(points=[POINT, POINT]), "points.1: 1x1 at QP 22 occurs twice"),
         (broken(kind="anchor"), "kind: "),
     ],
 )

@@ -325,7 +325,7 @@ def test_a_folder_of_results(tmp_path: Path) -> None:
 def test_an_anchor_or_metric_that_is_not_there(options: dict[str, str], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         report(anchor("a"), anchor("b", 0.5), **options)
-    with pytest.raises(ConfigError, match="there is no result"):
+    with pytest.raises(ConfigError, match="no results given"):
         report()
 
 

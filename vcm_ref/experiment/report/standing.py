@@ -74,7 +74,7 @@ def sentence(standing: Standing, anchor: Method) -> str:
     if standing.rhee2022 is not None and standing.rhee2022.rate_pchip is not None:
         told += f"; in Rhee et al.'s accounting {signed(standing.rhee2022.rate_pchip, 1)} %"
     if full.rate_pchip is not None and full.rate_cubic is not None and full.rate_pchip * full.rate_cubic < 0:
-        told += ". The two interpolations disagree on which is ahead"
+        told += ". The two interpolations disagree about the better method"
     return f"{told}."
 
 
