@@ -46,7 +46,7 @@ def test_where_the_labels_are(anchor: Record) -> None:
     with pytest.raises(ConfigError, match="--labels ids: the anchor was made with labels names"):
         rebuilt_labels(anchor, "ids")
     anchor["labels"] = "classes.csv"
-    with pytest.raises(ConfigError, match=r"the file classes.csv: say with --labels"):
+    with pytest.raises(ConfigError, match=r"the file classes.csv: name this file with --labels"):
         rebuilt_labels(anchor, None)
     assert rebuilt_labels(anchor, "here/classes.csv") == "here/classes.csv"
 

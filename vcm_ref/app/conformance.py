@@ -65,7 +65,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--backend", choices=("auto", "ffmpeg", "vtm"), default="auto", help="the VVC decoder (default: auto)"
     )
     validate_command.add_argument(
-        "--limit", action="append", default=[], metavar="NAME=VALUE", help="a limit of the decoder, as in frames=64"
+        "--limit",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a limit of the decoder, as in frames=64; may be repeated (defaults: docs/guide.md)",
     )
 
     compare_command = commands.add_parser("compare", help="compare two decoders' outputs sample by sample")
@@ -74,7 +78,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         "first", type=Path, metavar="FIRST", help="one output: .raw, .npz, .safetensors, or a folder of them"
     )
     compare_command.add_argument("second", type=Path, metavar="SECOND", help="the other output, of the same form")
-    compare_command.add_argument("--vector", metavar="ID", help="whose outputs they are: says the shapes in .raw files")
+    compare_command.add_argument(
+        "--vector",
+        metavar="ID",
+        help="the vector of these outputs; it gives the shapes of .raw files (default: their .json files)",
+    )
 
     generate_command = commands.add_parser("generate", help="make the suite again")
     generate_command.set_defaults(work=_generate)

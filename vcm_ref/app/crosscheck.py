@@ -75,9 +75,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="use only these of its QPs (default: all)",
     )
     parser.add_argument("--weights", type=Path, metavar="FILE", help="the network's weights (default: its own)")
-    parser.add_argument("--labels", metavar="FILE", help="the file of labels, where the anchor names one")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="codec.threads or codec.time_limit, in seconds"
+        "--labels",
+        metavar="FILE",
+        help="the file of labels, if the anchor was made with one (default: the anchor's way of matching)",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="codec.threads=N or codec.time_limit=SECONDS; may be repeated",
     )
     parser.add_argument("--backend", choices=get_args(Backend), default="auto", help="the VVC decoder (default: auto)")
     parser.add_argument(

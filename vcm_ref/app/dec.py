@@ -86,7 +86,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="pictures A to B-1 alone, from 0; groups without one of them are not decoded (default: all)",
     )
     parser.add_argument(
-        "--planes", type=Path, metavar="FILE", help="inner planes, as in t0.raw, to use in place of an inner decoder"
+        "--planes",
+        type=Path,
+        metavar="FILE",
+        help="use these inner planes, as in t0.raw (default: run the inner decoder)",
     )
     parser.add_argument(
         "--limit",

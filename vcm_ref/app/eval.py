@@ -90,7 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--compare-devices",
         type=whole_number(1),
         metavar="N",
-        help="only measure how far the results of N pictures on network.device differ from the results on the CPU",
+        help="only measure how far the results of N pictures on network.device differ from the results on the CPU "
+        "(default: measure the metrics)",
     )
     add_bootstrap_arguments(parser)
     return run(parser, _work, argv)
@@ -101,13 +102,15 @@ def _add_source_arguments(group: argparse._MutuallyExclusiveGroup) -> None:
         "--features",
         type=Path,
         metavar="FOLDER",
-        help=f"a folder of feature files ({', '.join(READ_FEATURE_SUFFIXES)}) that are named as the pictures",
+        help=f"a folder of feature files ({', '.join(READ_FEATURE_SUFFIXES)}) that are named as the pictures "
+        "(default: none)",
     )
     group.add_argument(
         "--bitstreams",
         type=Path,
         metavar="PATH",
-        help="a folder of bitstreams that are named as the pictures, or one bitstream of vcm_enc with its record",
+        help="a folder of bitstreams that are named as the pictures, or one bitstream of vcm_enc with its record "
+        "(default: none)",
     )
     group.add_argument(
         "--encode", action="store_true", help="code and decode the pictures' features with the configuration of -c"

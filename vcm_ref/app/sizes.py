@@ -53,7 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="count a tensor of N maps of the last layer's size instead of the coded tensors (default: the "
         "configuration's reduction)",
     )
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="also write the tables, as CSV")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="also write the tables, as CSV (default: none)"
+    )
     return run(parser, _work, argv)
 
 
