@@ -95,7 +95,7 @@ def label_table(labels: str, class_names: Mapping[int, str], classes: Mapping[in
     if not table:
         raise DatasetError(
             f"no class of the network ({_some(class_names)}) has the name of a class of the data set "
-            f"({_some(classes)}): take a network that knows these classes, or choose another way of matching with --labels"
+            f"({_some(classes)}): take a network that knows these classes, or match in another way with --labels"
         )
     return table
 
