@@ -28,7 +28,10 @@ PHRASES = {
 #: Written by programs, or a record of the past.
 _NOT_READ = {"conformance_coverage.md", "CHANGELOG.md"}
 DOCUMENTS = [
-    path for path in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))) if path.name not in _NOT_READ
+    path
+    for folder in (".", "docs", "anchors", "anchors/published")
+    for path in sorted((ROOT / folder).glob("*.md"))
+    if path.name not in _NOT_READ
 ]
 #: Sentences of the vectors stand in the manifest, which changes with the suite only.
 _OF_THE_SUITE = ROOT / "vcm_ref" / "conformance" / "generate"
@@ -66,7 +69,7 @@ def strings(path: Path) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.value
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_documents_have_plain_words(path: Path) -> None:
     assert [told for paragraph in sentences(path) for told in found(paragraph)] == []
 
