@@ -243,7 +243,7 @@ def test_validate(
         (
             ["compare", "x.raw", "x.raw", "--vector", "NONE_A_1"],
             2,
-            "--vector NONE_A_1: the suite in conformance has no",
+            "--vector NONE_A_1: the suite in conformance does not have",
         ),
         (["fluster", "adaptor.yaml", "-o", "none/x"], 2, "none/x: there is no folder none"),
         (["fluster", "adaptor.yaml", "-o", "conformance"], 2, "conformance: exists already"),

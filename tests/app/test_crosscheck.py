@@ -160,9 +160,9 @@ def test_many_differences_are_counted_and_the_first_listed(place: Path) -> None:
         ([*COMMAND, "-o", "."], ".: is not a file name"),
         ([*COMMAND, "-o", "none/record.json"], "there is no folder none"),
         ([*COMMAND, "-o", "record.md"], "the Markdown file would have this name"),
-        ([*COMMAND, "-o", "lossless.json"], "lossless.json: would be overwritten, and is an input"),
-        ([*COMMAND, "-o", "data.json"], "data.json: would be overwritten, and is an input"),
-        ([*COMMAND, "-o", "lossless/qp22/picture1.bin"], "picture1.bin: would be overwritten, and is an input"),
+        ([*COMMAND, "-o", "lossless.json"], "lossless.json: is an input, and would be overwritten"),
+        ([*COMMAND, "-o", "data.json"], "data.json: is an input, and would be overwritten"),
+        ([*COMMAND, "-o", "lossless/qp22/picture1.bin"], "picture1.bin: is an input, and would be overwritten"),
     ],
 )
 def test_what_is_wrong_is_one_line(

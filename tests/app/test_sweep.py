@@ -184,7 +184,7 @@ def test_a_method_that_fails_everywhere(monkeypatch: pytest.MonkeyPatch, capsys:
         (["s.yaml", "--images", "absent"], ["picture1.png", "is missing"]),
         (["s.yaml", "--set", "codec.speed=1"], ["codec.speed", "unknown key"]),
         (["s.yaml", "-o", "s.yaml"], ["s.yaml: is not a folder"]),
-        (["d.yaml", "-o", "data"], ["data/data.json: would be overwritten, and is an input"]),
+        (["d.yaml", "-o", "data"], ["data/data.json: is an input, and would be overwritten"]),
         (["s.yaml", "-o", "s.yaml/deeper"], ["there is no folder", "s.yaml"]),
         (["s.yaml", "--store", "s.yaml"], ["the store s.yaml cannot be used"]),
         (

@@ -33,7 +33,7 @@ def anchor(lossless: Path) -> Any:
 
 
 def test_where_the_weights_are(anchor: Record, lossless: Path) -> None:
-    with pytest.raises(ConfigError, match=r"the weights small.onnx: say with --weights where"):
+    with pytest.raises(ConfigError, match=r"the weights small.onnx: name this file with --weights"):
         rebuilt_network(anchor, machine_of([]))
     with pytest.raises(ConfigError, match=r"--weights none.onnx: there is no such file"):
         rebuilt_network(anchor, machine_of(["network.weights=none.onnx"]))

@@ -536,7 +536,7 @@ def test_what_cannot_be_read_is_an_error(tmp_path: Path) -> None:
         OpenImagesDataset("case", tmp_path, boxes, labels)
     labels.write_text(labels.read_text().replace("cat,", "cat,1"))
     boxes.write_text(good + "i,xclick\n")
-    with pytest.raises(DatasetError, match="line 3: has not as many fields"):
+    with pytest.raises(DatasetError, match="line 3: does not have as many fields"):
         OpenImagesDataset("case", tmp_path, boxes, labels)
     boxes.write_text(good)
     data = OpenImagesDataset("case", tmp_path, boxes, labels)
