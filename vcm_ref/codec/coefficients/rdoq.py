@@ -40,11 +40,11 @@ def choose_levels(
     flags = Counts(tables.counts)
     for first, end in bands(len(values)):
         contexts = BandContexts(levels, first, end, tables.means, before)
-        candidates = _candidates(np.abs(values[first:end]), offsets)
+        candidates, errors, lengths = _candidates(np.abs(values[first:end]), offsets)
         for y in range(values.shape[1]):
             places = flag_places(contexts.row(y))
             costs = _costs(flags.zero(places))
-            row = _chosen(*(each[:, :, y] for each in candidates), costs, weight)
+            row = _chosen(candidates[:, :, y], errors[:, :, y], lengths[:, :, y], costs, weight)
             levels[first:end, y] = row
             flags.learn(*flag_decisions(row, places))
     return np.copysign(levels, values).astype(np.int32)
@@ -74,7 +74,7 @@ def _candidates(values: NDArray[np.float64], offsets: tuple[float, float]) -> tu
 
 def _chosen(candidates: Levels, errors: NDArray[np.float64], lengths: Ints, costs: Ints, weight: float) -> Levels:
     """The magnitudes int32 ``(c, W)`` of a row, out of its :func:`_candidates` ``(3, c, W)``."""
-    row = candidates[0]
+    row: Levels = candidates[0]
     places = np.minimum(candidates, FLAGS) * (LEFT * row.size) + np.arange(row.size).reshape(row.shape)
     for _ in range(2):
         bits = costs.take(places + row.size * lefts_of(row)) + lengths
