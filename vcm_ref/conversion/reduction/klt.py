@@ -17,6 +17,7 @@ from ...bitstream.coder import Coder
 from ...bitstream.table import fill, table
 from ...bitstream.values import Layer, Samples, Shape, StageId
 from ...errors import DatasetError, ModelError
+from ..parallel import map_blocks
 from ..quantisation import fixed_point_range, to_fixed_point
 from .klt_model import KltModel, LayerModel, LinearMap
 
@@ -29,7 +30,7 @@ SCALE_FRACTION = 20
 LAYER_FRACTION = 14
 #: Bits and fraction bits of layers in the encoder.
 _GIVEN_BITS, _GIVEN_FRACTION = 24, 10
-_BLOCK = 1 << 20
+_BLOCK = 1 << 18
 _ROWS = 1 << 12
 
 Numbers = NDArray[np.float64]
@@ -209,8 +210,8 @@ def given_numbers(tensor: NDArray[np.float32], gain: int, size: tuple[int, int])
     """A float32 layer as integers of the encoder, of ``size``: beyond its edges it is repeated."""
     channels, height, width = tensor.shape
     made = np.empty((channels, *size), np.int32)
-    for channel, values in zip(made, tensor, strict=True):  # one by one, to save memory
-        channel[:height, :width] = _clipped(values * 2.0 ** (_GIVEN_FRACTION + gain), _GIVEN_BITS)
+    for block in map_blocks(tensor.shape):  # to save memory
+        made[block, :height, :width] = _clipped(tensor[block] * 2.0 ** (_GIVEN_FRACTION + gain), _GIVEN_BITS)
     made[:, height:, :width] = made[:, height - 1 : height, :width]
     made[:, :, width:] = made[:, :, width - 1 : width]
     return made
