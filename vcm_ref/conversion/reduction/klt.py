@@ -217,9 +217,12 @@ def given_numbers(tensor: NDArray[np.float32], gain: int, size: tuple[int, int])
     return made
 
 
-def _clipped(values: Numbers, bits: int) -> NDArray[np.int32]:
+def _clipped(values: NDArray[np.floating[Any]], bits: int) -> NDArray[np.int32]:
     """The nearest integers of ``bits`` bits."""
-    return np.clip(np.floor(values + 0.5), -(1 << (bits - 1)), (1 << (bits - 1)) - 1).astype(np.int32)
+    found: NDArray[np.int32] = np.clip(np.floor(values + 0.5), -(1 << (bits - 1)), (1 << (bits - 1)) - 1).astype(
+        np.int32
+    )
+    return found
 
 
 def _rounded(values: Numbers, down: int) -> Numbers:
