@@ -18,7 +18,7 @@ from .numbers import NOTHING, counted, fixed, interval_text, percent, signed
 from .provenance import provenance
 from .spending import Spending, ordered_parts, spendings, target
 from .standing import Standing, sentence
-from .trained import overlaps, training
+from .trained import of_methods, overlaps, training
 
 MANY_FAILURES = 20
 """More than these are folded."""
@@ -43,11 +43,11 @@ def report_document(title: str, standings: Sequence[Standing], methods: Sequence
     blocks: list[Block] = [Paragraph(text, warning=True) for text in differences(methods)]
     if blocks:
         blocks.append(Paragraph("The curves are not comparable; this report was asked for all the same.", warning=True))
-    blocks += [*overlaps(methods), *few_pictures(methods)]
+    blocks += [*overlaps(of_methods(methods)), *few_pictures(methods)]
     blocks += [Paragraph(text) for text in unstated(methods)]
     blocks += [
         Paragraph(_overview(methods, anchor)),
-        *training(methods),
+        *training(of_methods(methods)),
         *_ranking(standings, anchor),
         *_failures(methods),
     ]
