@@ -43,7 +43,7 @@ def test_reduction_and_restoration_as_ranges_over_points(tmp_path: Path) -> None
     table, seconds = tables(tmp_path, anchor("plain"), klt, pca)
     assert table.groups == (("", 1), ("reduction", 3), ("restoration", 3))
     assert table.rows == [
-        ["klt", "1–10", "0.31–3.07", "0.40", "1–10", "0.31–3.07", "0.04"],
+        ["klt", "1.0–10", "0.31–3.07", "0.40", "1.0–10", "0.31–3.07", "0.04"],
         ["pca", "10", "3.07", "0.40", "10", "3.07", "0.04"],
     ]
     assert seconds.headers == ("method", "extract", "reduce", "encode", "decode", "restore", "analyse")

@@ -6,7 +6,7 @@ Beside them the seconds a picture, by step.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .blocks import Block, Heading, Paragraph, Table
@@ -94,7 +94,7 @@ def _seconds(methods: Sequence[Method]) -> list[Block]:
             rows.append((method.name, sums))
     if not rows:
         return []
-    names = sorted(steps, key=lambda step: (_STEPS.index(step) if step in _STEPS else len(_STEPS), step))
+    names = in_order(steps)
     cells = [(name, *(fixed(sums.get(step), 3) if step in sums else NOTHING for step in names)) for name, sums in rows]
     table = Table(("method", *names), cells, "l" + "r" * len(names), (("", 1), ("seconds a picture", len(names))))
     told = (
@@ -106,8 +106,13 @@ def _seconds(methods: Sequence[Method]) -> list[Block]:
     return [table, Paragraph(told)]
 
 
+def in_order(steps: Iterable[str]) -> list[str]:
+    """The names of steps in the order in which they are done, each once."""
+    return sorted(set(steps), key=lambda step: (_STEPS.index(step) if step in _STEPS else len(_STEPS), step))
+
+
 def _thousands(value: float) -> str:
-    return f"{value:,.0f}"
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
 
 
 def _millions(value: float) -> str:
