@@ -246,6 +246,9 @@ def _left_out(found: Combinations) -> list[Block]:
     items = [f"{counted(count, 'combination')} not ranked: {why}" for why, count in sorted(reasons.items())]
     if missing:
         items.append(f"{counted(missing, 'point')} without a number for {found.metric}")
+    other = sum(len(one.curve.points) for one in found.all) - len(found.alike)
+    if other:
+        items.append(f"{counted(other, 'point')} over other pictures: not among the dots, and not in the Pareto front")
     return [Items(items)] if items else []
 
 
