@@ -97,12 +97,9 @@ def _seconds(methods: Sequence[Method]) -> list[Block]:
     names = in_order(steps)
     cells = [(name, *(fixed(sums.get(step), 3) if step in sums else NOTHING for step in names)) for name, sums in rows]
     table = Table(("method", *names), cells, "l" + "r" * len(names), (("", 1), ("seconds a picture", len(names))))
-    told = (
-        "Seconds are those of one thread on the machine that measured, the mean over all pictures and points; encode "
-        "and decode are without reduction and restoration, which have their own columns."
-        if {"reduce", "restore"} & steps
-        else "Seconds are those of one thread on the machine that measured, the mean over all pictures and points."
-    )
+    told = "Seconds are the time of one thread on the measuring machine, as the mean over all pictures and points."
+    if {"reduce", "restore"} & steps:
+        told += " Encode and decode are without reduction and restoration, which have their own columns."
     return [table, Paragraph(told)]
 
 
