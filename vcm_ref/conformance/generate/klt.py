@@ -122,11 +122,12 @@ def bases() -> Iterator[Variant]:
 
     If this one fails, those made from it say nothing.
     """
-    yield Variant("plain", _base, ("",))
+    yield Variant("plain", base_stream, ("",))
 
 
-def _base() -> bytes:
-    return coded(TWO, digest_length=0, t2_digest=False)
+def base_stream(**options: Any) -> bytes:
+    """What models that are broken are put into."""
+    return coded(TWO, digest_length=0, t2_digest=False, **options)
 
 
 @family("BADKLT", "reduction", "klt", kind="negative", error=BROKEN)
@@ -141,7 +142,7 @@ def refused() -> Iterator[Variant]:
 
 
 def _valued(name: str, value: int) -> bytes:
-    return with_value(_base(), name, value)
+    return with_value(base_stream(), name, value)
 
 
 @family("UNFITKLT", "reduction", "klt", kind="negative", error=BROKEN)
@@ -180,14 +181,14 @@ def unfit() -> Iterator[Variant]:
     for label, words, change in changes:
         tensors = {**model_of(TWO, 6).tensors(), **change}
         data = write_tensors({name: tensor for name, tensor in tensors.items() if tensor is not None})
-        yield Variant(label, partial(_with_model, data), (words,), clauses=("7.18", "7.23"), base="BASEKLT_PLAIN")
+        yield Variant(label, partial(with_model, data), (words,), clauses=("7.18", "7.23"), base="BASEKLT_PLAIN")
     good = model_of(TWO, 6).to_bytes({}, {})
     for label, words, make in [
-        ("kind", "another kind", partial(_with_model, good, kind=StageId.RESIZE)),
-        ("number", "another number", partial(_with_model, good, 1)),
-        ("bytes", "bytes that are not a model", partial(_with_model, b"model")),
-        ("cut", "a byte less", partial(_with_model, good[:-1])),
-        ("longer", "a byte more", partial(_with_model, good + b"\0")),
+        ("kind", "another kind", partial(with_model, good, kind=StageId.RESIZE)),
+        ("number", "another number", partial(with_model, good, 1)),
+        ("bytes", "bytes that are not a model", partial(with_model, b"model")),
+        ("cut", "a byte less", partial(with_model, good[:-1])),
+        ("longer", "a byte more", partial(with_model, good + b"\0")),
     ]:
         yield Variant(label, make, (words,), clauses=("7.18",), base="BASEKLT_PLAIN")
 
@@ -197,9 +198,9 @@ def _cut(components: int) -> dict[str, NDArray[Any] | None]:
     return found | {f"basis.{i}": np.ones((components, n), np.int8) for i, n in enumerate((8, 3))}
 
 
-def _with_model(data: bytes, number: int = 0, kind: int = StageId.KLT) -> bytes:
+def with_model(data: bytes, number: int = 0, kind: int = StageId.KLT, **options: Any) -> bytes:
     """The base with another model."""
-    units = raw_units(_base())
+    units = raw_units(base_stream(**options))
     place = next(number for number, unit in enumerate(units) if unit.unit_type == UnitType.MODEL)
     units[place] = RawUnit(UnitType.MODEL, bytes([number << 4 | ModelSource.DATA, kind]) + data)
     return joined(units)
