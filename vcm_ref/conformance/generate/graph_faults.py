@@ -18,7 +18,7 @@ from ...conversion.reduction.network.reading import checked_graph, read_graph
 from ...conversion.reduction.network.rules import FIELDS
 from ...models.tensors import write_tensors
 from .case import Variant, family
-from .edit import RawUnit, joined, raw_units, with_value
+from .edit import RawUnit, joined, raw_units, with_stage_value
 from .graph import coded_with
 from .negative import BROKEN
 
@@ -328,7 +328,7 @@ def unfit_graphs() -> Iterator[Variant]:
     ]:
         yield Variant(label, make, (words,), clauses=("7.18", "7.25"), base="BASEGRAPH_PLAIN")
     for name, value in (("network_num_tensors_minus1", 64), ("network_channels_minus1", 8192)):
-        make = partial(with_value, base_stream(), name, value)
+        make = partial(with_stage_value, base_stream(), name, value)
         yield Variant(name.replace("_", ""), make, (f"{name} is {value}, beyond its range",))
 
 

@@ -16,7 +16,7 @@ from ...conversion.reduction.klt_model import KltModel, LayerModel, LinearMap
 from ...models.tensors import write_tensors
 from .build import Plan, Tensor, build, pseudo_random
 from .case import Variant, family
-from .edit import RawUnit, joined, raw_units, with_value
+from .edit import RawUnit, joined, raw_units, with_stage_value, with_value
 from .negative import BROKEN
 from .structure import by_digest, in_unit
 
@@ -136,13 +136,18 @@ def refused() -> Iterator[Variant]:
 
     A decoder reads a tensor that no model can have, or blocks larger than any layer's.
     """
-    for name, value in (("klt_components_minus1", 1024), ("klt_shift", 7)):
-        label = name.replace("_", "")
-        yield Variant(label, partial(_valued, name, value), (f"{name} is {value},",))
+    make = partial(with_stage_value, base_stream(), "klt_components_minus1", 1024)
+    yield Variant("kltcomponentsminus1", make, ("klt_components_minus1 is 1024,",))
+    yield Variant("kltshift", _blocks_of_128, ("klt_shift is 7,",))
 
 
-def _valued(name: str, value: int) -> bytes:
-    return with_value(base_stream(), name, value)
+def _blocks_of_128() -> bytes:
+    """A block is larger than the layer with the shift 6, too, and the model has a basis for the shift 7."""
+    layer: list[Drawn] = [(1, 64, 64, 6, 0, 0)]
+    stream = with_value(coded(layer, 1, 1, digest_length=0, t2_digest=False), "klt_shift", 7)
+    entries = 1 << 2 * 7
+    other = {"basis.0": np.ones((1, entries), np.int8), "mean.0": np.zeros(entries, np.int32)}
+    return _model_replaced(stream, write_tensors({**model_of(layer, 1).tensors(), **other}))
 
 
 @family("UNFITKLT", "reduction", "klt", kind="negative", error=BROKEN)
@@ -200,7 +205,11 @@ def _cut(components: int) -> dict[str, NDArray[Any] | None]:
 
 def with_model(data: bytes, number: int = 0, kind: int = StageId.KLT, **options: Any) -> bytes:
     """The base with another model."""
-    units = raw_units(base_stream(**options))
+    return _model_replaced(base_stream(**options), data, number, kind)
+
+
+def _model_replaced(stream: bytes, data: bytes, number: int = 0, kind: int = StageId.KLT) -> bytes:
+    units = raw_units(stream)
     place = next(number for number, unit in enumerate(units) if unit.unit_type == UnitType.MODEL)
     units[place] = RawUnit(UnitType.MODEL, bytes([number << 4 | ModelSource.DATA, kind]) + data)
     return joined(units)
