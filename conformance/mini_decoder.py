@@ -182,7 +182,7 @@ def klt(r: Reader, stage: SimpleNamespace) -> None:
 
 
 def pca(r: Reader, stage: SimpleNamespace) -> None:
-    """Clauses 7.24 and 8.9; of the components of a tensor, `shifts` are the left shifts w."""
+    """Clauses 7.6, 7.24 and 8.9; of the components of a tensor, `shifts` are the left shifts w."""
     stage.own, stage.after, coefficients = [], [], []
     for tensor in stage.before:
         components, one = r.ue("pca_components", 255), None
@@ -331,10 +331,9 @@ def group_header(r: Reader, header: Header) -> Group:
         else:
             taken = zip(stage.before, stage.own, strict=True)
             coded.append(coded[-1] + [(1, tensor.channels) for tensor, one in taken if one])
-    of_tensor = {id(tensor): size for tensor, size in zip(header.tensors, coded[-1], strict=True)}
-    group.sizes = []
+    group.sizes, rest = [], iter(coded[-1])
     for tensors in header.substreams:
-        own = [(t.rows * of_tensor[id(t)][0], t.columns * of_tensor[id(t)][1]) for t in tensors]
+        own = [(t.rows * h, t.columns * w) for t, (h, w) in zip(tensors, rest, strict=False)]
         h, w = sum(h for h, _ in own), max(w for _, w in own)
         if tensors[0].inner_codec_idc in INNER_CODECS:
             h, w = max(32, h + h % 2), max(32, w + w % 2)

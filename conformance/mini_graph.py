@@ -40,7 +40,7 @@ OF_MAPS = ("SHUFFLE", "UNSHUFFLE", "UPSAMPLE", "POOL", "MEAN")
 def model_tensors(data: bytes) -> Model:
     """Clause 7.18: the tensors of a model."""
     size = int.from_bytes(data[:8], "little")
-    require(len(data) >= 8 and 2 <= size <= min(2**20, len(data) - 8), "the header's size does not fit")
+    require(size <= min(2**20, len(data) - 8), "the header's size does not fit")
     header = None
     with contextlib.suppress(ValueError, RecursionError):
         header = json.loads(data[8 : 8 + size].decode("utf-8"), object_pairs_hook=unique)
@@ -61,10 +61,10 @@ def model_tensors(data: bytes) -> Model:
         require(offsets[1] - offsets[0] == size, f"{name}: its bytes are not those of its shape")
     for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
         begin, after = entry["data_offsets"]
-        require(begin == end and after <= len(body), f"{name}: its bytes do not follow those before")
+        require(begin == end, f"{name}: its bytes do not follow those before")
         found[name] = entry["dtype"], entry["shape"], body[begin:after]
         end = after
-    require(end == len(body), "bytes after the last tensor")
+    require(end == len(body), "the last tensor does not end with the model")
     return found
 
 
@@ -105,7 +105,7 @@ def read_graph(data: bytes) -> SimpleNamespace:
         there = range(len(graph.forms))
         require(op.first in there and op.second in there, "a tensor that is not there yet")
         form = result(op, graph.forms[op.first], graph.forms[op.second], model, n)
-        require(1 <= form[0] <= 65536 and (form[1] is None or 0 <= form[1] <= 7), "a result of bad channels or size")
+        require(form[0] <= 65536 and (form[1] is None or 0 <= form[1] <= 7), "a result of bad channels or size")
         op.bits = form[2]
         graph.forms.append(form)
         graph.operations.append(op)

@@ -15,7 +15,7 @@ def read(data: bytes, channels: list[int], components: int, shifts: list[int]) -
     model = SimpleNamespace(gain=int(own("gain", "I8", 1)[0]), layers=[])
     scale = own("scale", "U16", None)
     require(abs(model.gain) <= 64, "gain is out of range")
-    require(1 <= len(scale) <= 1024 and components <= len(scale), "the number of components is out of range")
+    require(components <= len(scale) <= 1024, "the number of components is out of range")
     require(f"basis.{len(channels)}" not in tensors, "the model is for more layers")
     for i, (c, s) in enumerate(zip(channels, shifts, strict=True)):
         first = []

@@ -60,14 +60,12 @@ class LevelDecoder:
     def __init__(self, data: bytes, counts: dict[tuple, list[int]], expected: list[int]) -> None:
         self.data, self.shifted, self.expected = data, 0, expected
         self.range, self.offset = 1 << 32, int.from_bytes((data + bytes(3))[:4], "big")
-        require(data, "a stream without a byte")
         self.counts = {context: list(own) for context, own in counts.items()}
         self.row: list[tuple[tuple, int]] = []
 
     def shift(self) -> None:
         while self.range < 1 << 24:
             self.shifted += 1
-            require(self.shifted < len(self.data), "the stream ends too early")
             behind = self.shifted + 3 >= len(self.data)
             self.offset = self.offset << 8 | (0 if behind else self.data[self.shifted + 3])
             self.range <<= 8

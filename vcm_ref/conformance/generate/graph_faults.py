@@ -71,13 +71,15 @@ def base_tensors() -> Tensors:
     }
 
 
-def small(rows: Sequence[Sequence[int]], given: Sequence[int] = INPUT, **numbers: NDArray[Any]) -> Tensors:
+def small(
+    rows: Sequence[Sequence[int]] | NDArray[Any], given: Sequence[int] = INPUT, numbers: Tensors | None = None
+) -> Tensors:
     """A graph of other operations, whose outputs are its input, twice; ``numbers`` are those of its last operation."""
     return {
         "inputs": np.array([given], np.int32),
         "graph": np.array(rows, np.int32).reshape(-1, 7),
         "outputs": np.array([[0, 2], [0, 4]], np.int32),
-    } | {f"{len(rows) - 1}.{name}": values for name, values in numbers.items()}
+    } | {f"{len(rows) - 1}.{name}": values for name, values in (numbers or {}).items()}
 
 
 def with_number(name: str, place: tuple[int, int], value: int) -> Tensors:
@@ -151,7 +153,7 @@ def _field_faults() -> Iterator[Fault]:
                 tensors = with_number("graph", (row, column), value)
                 if (kind, name, side) == (Kind.CONVOLUTION, "p", "high"):  # of a map that the stride divides
                     rows = [[Kind.UPSAMPLE, 0, 0, 0, 6, 0, 0], [kind, 2, 0, 16, value, 0, 0]]
-                    tensors = small(rows, **CONVOLUTION)
+                    tensors = small(rows, numbers=CONVOLUTION)
                 yield Fault(f"{kind.name}_{name}_{side}", words, tensors)
         yield Fault(f"{kind.name}_first", f"{kind.name} takes its own result", with_number("graph", (row, 1), row + 2))
         if "second" in FIELDS[kind]:
@@ -259,7 +261,7 @@ def _single_faults() -> Iterator[Fault]:
         yield Fault(f"single_{kind.name}", f"{kind.name} of single samples", small(rows))
     for label, words, side, p in (("side", "3x3", 3, 0), ("stride", "with a stride", 1, 1)):
         numbers = CONVOLUTION | {"weight": np.ones((8, 8, side, side), np.int8)}
-        tensors = small([mean, [Kind.CONVOLUTION, 2, 0, 16, p, 0, 0]], **numbers)
+        tensors = small([mean, [Kind.CONVOLUTION, 2, 0, 16, p, 0, 0]], numbers=numbers)
         yield Fault(f"single_{label}", f"CONVOLUTION {words} of single samples", tensors)
 
 
@@ -363,5 +365,26 @@ def graphs_over_levels() -> Iterator[Variant]:
     yield Variant("samples", partial(_over, samples, (4, 4)), ("samples",))
 
 
-def _over(graph: Graph, size: tuple[int, int]) -> bytes:
-    return coded_with(graph, [size], digest_length=0, level=1)
+def _over(graph: Graph, size: tuple[int, int], level: int = 1) -> bytes:
+    return coded_with(graph, [size], digest_length=0, level=level)
+
+
+@family("GRAPHLIMIT", "limits", "network", kind="limit", error="LimitError")
+def graphs_over_limits() -> Iterator[Variant]:
+    """A graph with more {} than a decoder need compute.
+
+    A decoder computes before it looks, or takes a conformant bitstream for a damaged one.
+    """
+    numbers: Tensors = {
+        "weight": np.ones((256, 256, 3, 3), np.int8),
+        "bias": np.zeros(256, np.int64),
+        "shift": np.zeros(256, np.uint8),
+    }
+    up = Operation(Kind.UPSAMPLE, 0, p=7)
+    # 9 * 2**16 products for each of 2**14 samples a point
+    listed = [up, Operation(Kind.CONVOLUTION, 2, bits=32, numbers=numbers)]
+    products = checked_graph([Input(256, 0, 12, 4)], listed, [Output(0, 0)])
+    yield Variant("products", partial(_over, products, (5, 6), 4), ("products, 270 * 2**30",))
+    # 2**22 samples a point for each operation
+    samples = checked_graph([Input(256, 0, 12, 4)], [up] * 8, [Output(0, 0)])
+    yield Variant("samples", partial(_over, samples, (3, 6), 4), ("samples, 144 * 2**22",))

@@ -146,7 +146,7 @@ def _blocks_of_128() -> bytes:
     layer: list[Drawn] = [(1, 64, 64, 6, 0, 0)]
     stream = with_value(coded(layer, 1, 1, digest_length=0, t2_digest=False), "klt_shift", 7)
     entries = 1 << 2 * 7
-    other = {"basis.0": np.ones((1, entries), np.int8), "mean.0": np.zeros(entries, np.int32)}
+    other: dict[str, NDArray[Any]] = {"basis.0": np.ones((1, entries), np.int8), "mean.0": np.zeros(entries, np.int32)}
     return _model_replaced(stream, write_tensors({**model_of(layer, 1).tensors(), **other}))
 
 
@@ -156,11 +156,7 @@ def unfit() -> Iterator[Variant]:
 
     A decoder reads beyond a tensor, or takes numbers for others.
     """
-    first: dict[str, NDArray[Any] | None] = {
-        "first.basis.0": np.ones((2, 8), np.int8),
-        "first.scale.0": np.ones(2, np.uint16),
-        "first.mean.0": np.zeros(8, np.int32),
-    }
+    first = _first_step(2, 8)
     joint: dict[str, NDArray[Any] | None] = {"basis.0": np.ones((6, 2), np.int8), "mean.0": np.zeros(2, np.int32)}
     changes: list[tuple[str, str, Mapping[str, NDArray[Any] | None]]] = [
         ("nogain", "no gain", {"gain": None}),
@@ -181,7 +177,17 @@ def unfit() -> Iterator[Variant]:
         ("mean", "a mean of other entries", {"mean.0": np.zeros(7, np.int32)}),
         ("first", "a first step, and a basis that has none", first),
         ("firstscale", "a first step without scales", {**first, **joint, "first.scale.0": None}),
-        ("firstentries", "a first step of other entries", {**first, "first.basis.0": np.ones((2, 7), np.int8)}),
+        ("firstentries", "a first step of other entries", {**first, **joint, **_first_step(2, 7)}),
+        (
+            "firstnone",
+            "a first step of no components",
+            {"basis.0": np.ones((6, 0), np.int8), "mean.0": _zeros(0), **_first_step(0, 8)},
+        ),
+        (
+            "firstmany",
+            "a first step of 1025 components",
+            {"basis.0": np.ones((6, 1025), np.int8), "mean.0": _zeros(1025), **_first_step(1025, 8)},
+        ),
     ]
     for label, words, change in changes:
         tensors = {**model_of(TWO, 6).tensors(), **change}
@@ -196,6 +202,18 @@ def unfit() -> Iterator[Variant]:
         ("longer", "a byte more", partial(with_model, good + b"\0")),
     ]:
         yield Variant(label, make, (words,), clauses=("7.18",), base="BASEKLT_PLAIN")
+
+
+def _zeros(count: int) -> NDArray[Any]:
+    return np.zeros(count, np.int32)
+
+
+def _first_step(components: int, entries: int) -> dict[str, NDArray[Any] | None]:
+    return {
+        "first.basis.0": np.ones((components, entries), np.int8),
+        "first.scale.0": np.ones(components, np.uint16),
+        "first.mean.0": _zeros(entries),
+    }
 
 
 def _cut(components: int) -> dict[str, NDArray[Any] | None]:

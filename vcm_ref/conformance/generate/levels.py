@@ -188,6 +188,7 @@ def broken() -> Iterator[Variant]:
         ("bands", _too_many_bands, "More bands than there are"),
         ("lastband", _useless_band, "The last band that is coded has no level"),
         ("level", _too_large, "A level of 65536"),
+        ("number", _outside, "A number of 14 bits that is 2**14"),
     ]
     for label, stream, words in streams:
         yield Variant(label, partial(_replaced, stream), (words,), clauses=("8.10",))
@@ -195,6 +196,10 @@ def broken() -> Iterator[Variant]:
     yield Variant("depth", partial(with_value, _base(), "bit_depth_minus1", 14), (words,), clauses=("7.9",))
     words = "Tables of a model, and no stage has one"
     yield Variant("tables", partial(with_value, _base(), "model_tables_flag", 1), (words,), clauses=("6.22", "7.22"))
+    words = "Tables of a model, and the last stage has none"
+    stream = build(_plan(stages=[Resize([1])], digest_length=0))
+    make = partial(with_value, stream, "model_tables_flag", 1)
+    yield Variant("tables_stage", make, (words,), clauses=("6.22", "7.22"))
 
 
 @family("COEFTABLES", "coefficients", "models")
@@ -308,6 +313,29 @@ class _OneBandMore(RangeEncoder):
     def bits(self, count: int, value: int = 0) -> int:
         first, self._first = self._first, False
         return super().bits(count, value + first)
+
+
+def _outside() -> bytes:
+    """Its level is the last one, so that nothing else tells.
+
+    Those before it make the probability of its length no power of two: else no rest is left.
+    """
+    coder, levels = _Outside(), np.zeros((5, 4, 6), np.int32)
+    levels[4, 1:3] = levels[4, 3, 5] = 2 + (1 << 14)
+    LevelCoder(coder, default_tables(), 5).picture(levels)
+    return coder.finish()
+
+
+class _Outside(RangeEncoder):
+    """Writes a number of 14 bits that is what 14 bits do not hold: it lies in the rest that division leaves."""
+
+    _before = 12
+
+    def bits(self, count: int, value: int = 0) -> int:
+        if count == 14:
+            self._before -= 1
+        super().bits(count, 1 << 14 if self._before < 0 else value)
+        return value
 
 
 class _OneLarger(RangeEncoder):

@@ -174,7 +174,7 @@ def _bad_texts() -> Labelled:
         ("nobreak", "with a no-break space after its header", "", "\u00a0"),
     ]:
         yield label, words, around(before, after)
-    for label, words, old, new in [
+    changes: list[tuple[str, str, str, str | bytes]] = [
         ("utf8", "whose header is not UTF-8", '"b"', b'"\xff"'),
         ("surrogates", "whose header has a surrogate in UTF-8", '"b"', b'"\xed\xa0\x80"'),
         ("overlong", "whose header has a character in more bytes than it takes", '"b"', b'"\xc1\xa2"'),
@@ -194,7 +194,8 @@ def _bad_texts() -> Labelled:
         ("metadata_null", "whose metadata are null", '{"a": "b"}', "null"),
         ("metadata_number", "whose metadata have a number", '"b"', "1"),
         ("metadata_object", "whose metadata have an object", '"b"', "{}"),
-    ]:
+    ]
+    for label, words, old, new in changes:
         yield label, words, replaced(old, new)
     header, body = model_parts()
     yield "array", "whose header is an array", packed(json.dumps([header]), body)
