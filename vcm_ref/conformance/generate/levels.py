@@ -197,8 +197,8 @@ def broken() -> Iterator[Variant]:
     words = "Tables of a model, and no stage has one"
     yield Variant("tables", partial(with_value, _base(), "model_tables_flag", 1), (words,), clauses=("6.22", "7.22"))
     words = "Tables of a model, and the last stage has none"
-    stream = build(_plan(stages=[Resize([1])], digest_length=0))
-    make = partial(with_value, stream, "model_tables_flag", 1)
+    base = build(_plan(stages=[Resize([1])], digest_length=0))
+    make = partial(with_value, base, "model_tables_flag", 1)
     yield Variant("tables_stage", make, (words,), clauses=("6.22", "7.22"))
 
 
