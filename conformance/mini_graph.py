@@ -232,7 +232,7 @@ RESULTS = {
 def evaluate(graph: SimpleNamespace, inputs: list[np.ndarray], condition: int) -> list[np.ndarray]:
     """Clause 8.11: the outputs, of 64 bits."""
     s, (_, h, w) = graph.inputs[0][1], inputs[0].shape
-    tensors = [*inputs, np.full((1, h >> s, w >> s), condition, np.int64)]
+    tensors = [one.astype(np.int64) for one in (*inputs, np.full((1, h >> s, w >> s), condition))]
     for op in graph.operations:
         tensors.append(RESULTS[op.name](op, tensors[op.first], tensors[op.second]))
     return [tensors[number] for number, _ in graph.outputs]
