@@ -274,7 +274,7 @@ def measure(vectors: Sequence[Vector]) -> Measured:
     decoder = Instrumented()
     measured = Measured(decoder.checks, {}, [])
     for vector in vectors:
-        if vector.kind == "positive":
+        if vector.kind != "negative":  # what a decoder need not compute is not computed here
             continue
         data = read_stored(SUITE, vector.bitstream)
         decoder.off = None
