@@ -39,6 +39,7 @@ SMALL = [
     "training.steps=4",
     "training.batch=2",
     "training.evaluate_every=2",
+    "training.average=0",
     "training.device=cpu",
 ]
 

@@ -197,13 +197,15 @@ _STEPS = {
 class Training:
     """The network of `reduction.method: network`, and its training by vcm_train. Coding does not read it."""
 
-    architecture: Literal["msfc", "klt_restored"] = option(
-        "msfc", "`msfc`: fusion and reconstruction; `klt_restored`: a KLT, which stays, and a restoration after it"
+    architecture: Literal["msfc", "klt_restored", "learned"] = option(
+        "msfc",
+        "`msfc`: fusion and reconstruction; `klt_restored`: a KLT, which stays, and a restoration after it; `learned`: "
+        "these, and what a trained encoder adds to the KLT's components",
     )
     klt: str | None = option(
         None,
         "the model of the KLT; without it the one that is shipped for the network",
-        only_with=("training.architecture", ("klt_restored",)),
+        only_with=("training.architecture", ("klt_restored", "learned")),
     )
     direction: Literal["top_down", "bottom_up"] = option(
         "top_down",
@@ -229,15 +231,17 @@ class Training:
     )
     noise_steps: Sequence[float] | None = option(None, "quantisation steps to train for, drawn likewise", schema=_STEPS)
     noise_qps: Sequence[int] | None = option(
-        None, "QPs to train for, drawn likewise; values become levels as `codec` says", schema=_QPS
+        None,
+        "QPs to train for, drawn likewise, one that is named twice twice as often; levels are chosen as `codec` says",
+        schema=_QPS,
     )
     rate_weight: float = option(
         0.0,
-        "with `noise_steps`: the weight of a bit for each place of the coded maps, times the square of the step",
+        "with `noise_steps` or `noise_qps`: the weight of a bit for each place of the coded maps, times the square of the step",
         minimum=0,
         maximum=10**6,
     )
-    weight_bits: Literal[8, 16] = option(16, "bits of the weights that the decoder's graph has in the model")
+    weight_bits: Literal[8, 16] = option(16, "bits of the weights that both graphs have in the model")
     steps: int = option(2000, "training steps", minimum=1, maximum=10**9)
     batch: int = option(4, "pictures of a step", minimum=1, maximum=1024)
     learning_rate: float = option(1e-3, "the highest learning rate", exclusiveMinimum=0, maximum=1)
@@ -247,13 +251,25 @@ class Training:
         0.2, "the share of the pictures that select, and do not train", exclusiveMinimum=0, maximum=0.9
     )
     mirror: bool = option(True, "whether pictures are trained with from right to left as well")
+    crops: int = option(
+        0, "parts of each picture that are trained with as well, of other brightness and contrast", minimum=0, maximum=1000
+    )
+    clear_outside: bool = option(
+        False, "whether coded maps are 0 where a picture covers nothing of the network's input, in coding as well"
+    )
+    average: float = option(
+        0.0,
+        "the share that a mean of the weights keeps from step to step, whose values the model has; 0: there is no mean",
+        minimum=0,
+        exclusiveMaximum=1,
+    )
     start: str | None = option(
         None, "a file of weights of a network of these sizes to start from, which vcm_train wrote beside a model"
     )
     seed: int = option(0, "the seed of the first weights and of every draw", minimum=0, maximum=2**31)
     threads: int = option(1, "torch's threads; another number rounds sums otherwise", minimum=1, maximum=1024)
     device: Literal["auto", "cpu", "cuda"] = option("auto", "where training runs")
-    mixed_precision: bool = option(True, "on a GPU: bfloat16 where torch deems it safe")
+    mixed_precision: bool = option(True, "bfloat16 where torch deems it safe and the machine computes with it")
 
 
 @dataclass(frozen=True)

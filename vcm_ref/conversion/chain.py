@@ -21,7 +21,6 @@ from ..bitstream.values import (
     ReorderCoding,
     Samples,
     Shape,
-    StageId,
     ValueRange,
     coded_size,
 )
@@ -133,7 +132,7 @@ class Chain:
         tensors = list(layers.values())
         for transform in self._transforms:
             tensors = transform.forward(tensors)
-        if covered != WHOLE and self.header.stages and self.header.stages[-1].idc == StageId.KLT:
+        if covered != WHOLE and self._transforms and self._transforms[-1].clears_outside:
             clear_outside(tensors, covered)
         return tensors
 
