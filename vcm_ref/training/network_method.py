@@ -81,6 +81,8 @@ def train_network(
     need_matplotlib()
     settings = configuration.coding.training or Training()
     from_files = are_features(inputs)
+    if settings.crops and settings.loss == "task":
+        raise ConfigError("training.crops: parts of pictures have no labels; set training.loss to distillation")
     if from_files and settings.loss == "task":
         raise ConfigError("training.loss: feature files have no labels; set it to distillation or features")
     network = None if from_files and settings.loss == "features" else _network(configuration)

@@ -89,7 +89,7 @@ def test_an_exported_network_is_distilled(yolox: Any) -> None:
     image, example = scene_example()
     original = layers_of(yolox, image)
     part2: Any = part2_of(yolox)
-    ours = part2._output(original).numpy()
+    ours = part2._output(original).detach().numpy()
     session_inputs = dict(zip(["input.471", "input.531", "input.591"], [x.numpy() for x in original], strict=True))
     (expected,) = yolox._part2.run(None, session_inputs)
     np.testing.assert_allclose(ours, expected, atol=1e-4)
@@ -98,6 +98,20 @@ def test_an_exported_network_is_distilled(yolox: Any) -> None:
     check_gradients(part2.distillation(noisy, original, [example]), noisy)
     with pytest.raises(ConfigError, match="an ONNX network has no training loss"):
         part2.task(original, example)
+
+
+def test_an_exported_network_takes_several_pictures_at_once(yolox: Any) -> None:
+    """The mean of what each gives by itself."""
+    scenes = [layers_of(yolox, render_scene(seed, 128, 96).image) for seed in (7, 8, 9)]
+    original = [torch.cat(layers) for layers in zip(*scenes, strict=True)]
+    noisy = [layer + 0.1 * torch.randn_like(layer) for layer in original]
+    examples = [Example(f"{number}", 96, 128) for number in range(3)]
+    together: Any = part2_of(yolox)
+    found = together.distillation(noisy, original, examples)
+    assert together._together
+    singly: Any = part2_of(yolox)
+    singly._together = False
+    assert found.item() == pytest.approx(singly.distillation(noisy, original, examples).item(), rel=1e-4)
 
 
 def test_a_network_without_gradients_says_so(tmp_path: Path) -> None:
