@@ -23,7 +23,7 @@ _BEFORE = 24
 #: The weights of the magnitudes around: those above, and that to the left.
 _AROUND = ((1.0, 2.0, 1.0), (2.0, 0.0, 0.0), (0.0, 0.0, 0.0))
 #: The rounding from which magnitudes become known.
-_ROUNDING = 0.4
+_ROUNDING = 0.3
 _LEAST_SCALE = 0.02
 
 
