@@ -68,6 +68,6 @@ def check_trained_for(configuration: Configuration) -> None:
     if trained and own and trained not in own:
         raise configuration.error(
             "reduction.model",
-            f"was trained for the network {record.get('network', '')[:100]} whose weights are {trained[:16]}…, and these "
-            f"layers are those of {name} with other weights; train one with vcm_train",
+            f"was trained for the network {record.get('network', '')[:100]} whose weights are {trained[:16]}…, and "
+            f"these layers are those of {name} with other weights; train one with vcm_train",
         )

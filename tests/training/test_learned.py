@@ -108,7 +108,9 @@ def test_positions_outside_of_the_picture_are_cleared(files: list[Path], basis: 
     """As the model says, which was trained so; in one that was not, they stay."""
     features = replace(correlated(100, size=(8, 12)), covered=(0.5, 1.0))
     for clear in (True, False):
-        model, _ = trained("learned", files, tmp_path / str(clear), basis, f"training.clear_outside={str(clear).lower()}")
+        model, _ = trained(
+            "learned", files, tmp_path / str(clear), basis, f"training.clear_outside={str(clear).lower()}"
+        )
         encoder, _ = coded(features, model, 20)
         (levels,) = encoder.convert(features).frames
         assert levels[:, :2].any()

@@ -237,7 +237,8 @@ class Training:
     )
     rate_weight: float = option(
         0.0,
-        "with `noise_steps` or `noise_qps`: the weight of a bit for each place of the coded maps, times the square of the step",
+        "with `noise_steps` or `noise_qps`: the weight of a bit for each place of the coded maps, times the "
+        "square of the step",
         minimum=0,
         maximum=10**6,
     )
@@ -252,7 +253,10 @@ class Training:
     )
     mirror: bool = option(True, "whether pictures are trained with from right to left as well")
     crops: int = option(
-        0, "parts of each picture that are trained with as well, of other brightness and contrast", minimum=0, maximum=1000
+        0,
+        "parts of each picture that are trained with as well, of other brightness and contrast",
+        minimum=0,
+        maximum=1000,
     )
     clear_outside: bool = option(
         False, "whether coded maps are 0 where a picture covers nothing of the network's input, in coding as well"

@@ -65,6 +65,6 @@ def shipped_model(method: str, network: str, network_sha256: str, architecture: 
             return model.sha256
     networks = ", ".join(model.network for model in known) or "no network"
     raise ModelError(
-        f"no {architecture or method} model is shipped for the network {network} with these weights; there are some for {networks}; "
-        "train one with vcm_train, and name it with reduction.model"
+        f"no {architecture or method} model is shipped for the network {network} with these weights; there are some "
+        f"for {networks}; train one with vcm_train, and name it with reduction.model"
     )

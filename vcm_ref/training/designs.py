@@ -29,8 +29,8 @@ class Design(NamedTuple):
     """A network that can be built, and what else its model holds: the tables that its levels are coded with.
 
     ``origin`` identifies what it is built from, besides the settings. ``rate`` builds the module that gives the rate of
-    its levels in training, without which it is a Laplace distribution a map. With ``own_levels``, the levels are not the
-    KLT's, whose tables do not suit them.
+    its levels in training, without which it is a Laplace distribution a map. With ``own_levels``, the levels are not
+    the KLT's, whose tables do not suit them.
     """
 
     build: Callable[[], ReductionNetwork]

@@ -92,7 +92,14 @@ def train_network(
         assert network is not None
         upright = configuration.get("apply_exif_orientation", True)
         examples = store_pictures(
-            part / "features", inputs, network, dataset, mirror=settings.mirror, crops=settings.crops, upright=upright, begin=begin
+            part / "features",
+            inputs,
+            network,
+            dataset,
+            mirror=settings.mirror,
+            crops=settings.crops,
+            upright=upright,
+            begin=begin,
         )
     described = network.describe() if network is not None else {}
     klt = _klt(configuration, settings)

@@ -11,9 +11,8 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from math import cos, pi
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,45 +20,22 @@ from torch import Tensor
 
 from vcm_ref.configuration.sections import Training
 from vcm_ref.conversion.covered import covered_positions
-from vcm_ref.conversion.levels import step_size
 from vcm_ref.errors import ConfigError, DatasetError
 
 from .checkpoint import load_checkpoint, save_checkpoint
 from .designs import Design, design_for
+from .draws import Noise, draw, learning_rate, noises_of
 from .examples import Example, Examples, split
 from .losses.features import feature_error
 from .losses.rate import LaplaceRate
-from .networks.noise import Levels, quantised, stepped
+from .networks.noise import Levels
 from .networks.reduction_network import ReductionNetwork
 from .part2 import Part2
 
-_WARM_UP = 0.05  # the share of the steps in which the learning rate rises
 _LARGEST_GRADIENT = 1.0
 _PACE_OF_RATE = 10.0  # the learning rate of what gives the rate, in the network's
 _NEAREST = Levels(0.5, (0.0, 0.0))
 _STATISTICS = 64  # pictures from which the layers' means and deviations are taken
-
-
-class Noise(NamedTuple):
-    """One kind of quantisation: levels of ``bits`` bits, multiples of ``step``, those of ``qp``, or none."""
-
-    bits: int | None = None
-    step: float | None = None
-    qp: int | None = None
-
-    def paid_step(self, settings: Training) -> float | None:
-        """The step size whose bits are paid for; `None` where none are."""
-        if self.qp is not None:
-            return step_size(self.qp) if settings.rate_weight else None
-        return self.step
-
-    def __call__(self, coded: Tensor, levels: Levels) -> Tensor:
-        """Quantise; the gradient passes through. For ``qp``, ``levels`` says how."""
-        if self.qp is not None:
-            return levels.coded(coded, self.qp)
-        if self.bits is not None:
-            return quantised(coded, self.bits)
-        return coded if self.step is None else stepped(coded, self.step)
 
 
 @dataclass
@@ -205,10 +181,10 @@ class _Run:
     def step(self, number: int, training: Sequence[int]) -> dict[str, float]:
         """Take step ``number``; give its losses."""
         settings = self._settings
-        chosen, noise = _draw(settings, number, training)
+        chosen, noise = draw(settings, number, training)
         torch.manual_seed(int(np.random.default_rng([settings.seed, 2, number]).integers(1 << 62)))
         for group in self._optimiser.param_groups:
-            group["lr"] = _learning_rate(settings, number) * group["pace"]
+            group["lr"] = learning_rate(settings, number) * group["pace"]
         self.model.train()
         self._optimiser.zero_grad(set_to_none=True)
         losses = self._losses(chosen, noise)
@@ -241,12 +217,9 @@ class _Run:
         self.model.load_state_dict(course.average or latest)
         batch = self._settings.batch
         together = [selection[first : first + batch] for first in range(0, len(selection), batch)]
-        found = [
-            self._losses(some, noise)["loss"].item() * len(some)
-            for noise in dict.fromkeys(_noises(self._settings))
-            for some in together
-        ]
-        loss = sum(found) / len(selection) / len(dict.fromkeys(_noises(self._settings)))
+        noises = dict.fromkeys(noises_of(self._settings))
+        found = [self._losses(some, noise)["loss"].item() * len(some) for noise in noises for some in together]
+        loss = sum(found) / len(selection) / len(noises)
         course.history.append({"step": course.step, **losses, "selection": loss})
         if loss < course.best_loss:
             course.best_loss, course.best_step = loss, course.step
@@ -335,34 +308,6 @@ def _digest(weights: Mapping[str, Tensor]) -> str:
     for name, values in sorted(weights.items()):
         whole.update(f"{name} {tuple(values.shape)}\n".encode() + values.cpu().numpy().tobytes())
     return whole.hexdigest()
-
-
-def _draw(settings: Training, number: int, training: Sequence[int]) -> tuple[list[int], Noise]:
-    """The pictures and the noise of step ``number``: every picture once an epoch, in an order of its own."""
-    places = range(number * settings.batch, (number + 1) * settings.batch)
-    orders = {
-        epoch: np.random.default_rng([settings.seed, 0, epoch]).permutation(len(training))
-        for epoch in {place // len(training) for place in places}
-    }
-    chosen = [training[orders[place // len(training)][place % len(training)]] for place in places]
-    noises = _noises(settings)
-    return chosen, noises[np.random.default_rng([settings.seed, 1, number]).integers(len(noises))]
-
-
-def _noises(settings: Training) -> list[Noise]:
-    """No noise first, unless a rate is to be paid, or there are QPs; then each bit depth, each step, each QP."""
-    depths = [Noise(bits=bits) for bits in settings.noise_bits or ()]
-    steps = [Noise(step=step) for step in settings.noise_steps or ()]
-    qps = [Noise(qp=qp) for qp in settings.noise_qps or ()]
-    return [*([] if qps or (settings.rate_weight and steps) else [Noise()]), *depths, *steps, *qps]
-
-
-def _learning_rate(settings: Training, number: int) -> float:
-    """A linear rise, then half a cosine down to nothing."""
-    rise = max(1, round(_WARM_UP * settings.steps))
-    if number < rise:
-        return settings.learning_rate * (number + 1) / rise
-    return settings.learning_rate * 0.5 * (1 + cos(pi * (number - rise) / max(1, settings.steps - rise)))
 
 
 def _statistics(examples: Examples, training: Sequence[int]) -> tuple[list[Tensor], list[Tensor], list[float]]:

@@ -54,7 +54,9 @@ class DetectorPart2:
         are compared one by one, and averaged.
         """
         found = [
-            self._distance([layer[index : index + 1] for layer in restored], [x[index : index + 1] for x in original], own)
+            self._distance(
+                [layer[index : index + 1] for layer in restored], [x[index : index + 1] for x in original], own
+            )
             for index, own in enumerate(examples)
         ]
         return torch.stack(found).mean()
