@@ -209,8 +209,8 @@ class Training:
 
     architecture: Literal["msfc", "klt_restored", "learned"] = option(
         "msfc",
-        "`msfc`: fusion and reconstruction; `klt_restored`: a fixed KLT and a restoration after it; `learned`: the same "
-        "with a trained encoder",
+        "`msfc`: fusion and reconstruction; `klt_restored`: a fixed KLT and a restoration after it; `learned`: the "
+        "same with a trained encoder",
     )
     klt: str | None = option(
         None,
