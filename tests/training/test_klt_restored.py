@@ -158,7 +158,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_weights(files: list[Path], b
         assert torch.equal(values, again.model.state_dict()[name]), name
     other = bytearray(basis.read_bytes())
     other[-1] ^= 1
-    with pytest.raises(ConfigError, match="other origin"):
+    with pytest.raises(ConfigError, match="other values of origin"):
         train(settings, maps, None, tmp_path / "parts", klt=bytes(other), checkpoint_every=1)
 
 
