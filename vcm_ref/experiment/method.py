@@ -20,7 +20,7 @@ from ..configuration import Configuration
 from ..decoder import Backend
 from ..errors import DatasetError, reason
 from ..inner_encoders import describe_codec
-from ..model_choice import with_model
+from ..model_choice import check_trained_for, with_model
 from ..provenance import file_digest
 from ..settings import PACKINGS, RANGE_SCOPES, check_group
 from ..task.dataset import ImageId, Item
@@ -292,6 +292,7 @@ def method_of(
         raise configuration.error("group", "codes pictures together: that is for vcm_enc")
     check_group(configuration)
     tree = with_model(configuration).tree
+    check_trained_for(configuration)
     if "picture" not in tree:
         return FeatureMethod(name, tree, tuple(qps), backend, threads)
     codec = tree["codec"]
