@@ -15,7 +15,8 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 from vcm_ref.configuration import Configuration
 from vcm_ref.encoder import Encoder
 from vcm_ref.errors import ConfigError, DatasetError
-from vcm_ref.experiment.method import FeatureMethod, Method, PictureMethod, Subject, Uncompressed, method_of
+from vcm_ref.experiment.method import FeatureMethod, Method, PictureMethod, Subject, Uncompressed
+from vcm_ref.experiment.method_choice import method_of
 from vcm_ref.experiment.store import Store
 from vcm_ref.experiment.sweep import network_spec
 from vcm_ref.experiment.tasks import Task, Value

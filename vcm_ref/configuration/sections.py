@@ -376,6 +376,11 @@ class Codec:
         maximum=0.5,
         only_with=("codec.name", ("coefficients",)),
     )
+    picture_before: bool | None = option(
+        None,
+        "whether levels are coded with those of the picture before in the group; by default where there are groups",
+        only_with=("codec.name", ("coefficients",)),
+    )
     time_limit: float | None = option(
         None, "seconds that one run of the inner codec may take", exclusiveMinimum=0, maximum=10**8, shapes=False
     )
