@@ -113,7 +113,7 @@ def test_only_a_sequence_is_coded_in_groups(folder: Path, store: Store) -> None:
 
 def test_an_evaluation_of_a_sequence(folder: Path, store: Store) -> None:
     sweep = street(folder)
-    evaluation = Evaluation(sweep.dataset, "onnx", sweep.network_options, method(folder, "m", group=3))
+    evaluation = Evaluation(sweep.dataset, "onnx", sweep.network_options, method(folder, "pictures, coded", group=3))
     document, _ = evaluate(evaluation, folder / "results.json", store, Here())
     assert document["metrics"]["agreement"] == pytest.approx(1.0)
     assert document["rate"]["kbit_per_s"] == pytest.approx(8 * document["rate"]["bytes"] / 0.5 / 1000)
