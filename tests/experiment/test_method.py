@@ -147,11 +147,6 @@ def test_a_qp_that_an_offset_takes_out_of_range(folder: Path, store: Store) -> N
     assert "codec.qp" in finished.result.message
 
 
-def test_groups_are_for_the_encoder_alone() -> None:
-    with pytest.raises(ConfigError, match="group: codes pictures together: that is for vcm_enc"):
-        method_of("grouped", Configuration({**TREE, "group": 4}), (40,))
-
-
 def test_a_layer_that_the_network_lacks(folder: Path) -> None:
     for key, value in {
         "packing__grid": {"p2": "2x2"},

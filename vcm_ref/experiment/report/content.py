@@ -15,6 +15,7 @@ from .cost import cost
 from .method import Method
 from .notes import footnotes
 from .numbers import NOTHING, counted, fixed, interval_text, percent, signed
+from .over_time import found_over_time
 from .provenance import provenance
 from .spending import Spending, ordered_parts, spendings, target
 from .standing import Standing, sentence
@@ -57,6 +58,11 @@ def report_document(title: str, standings: Sequence[Standing], methods: Sequence
         blocks.append(Picture("upper", caption))
     blocks += _spending([standing.method for standing in standings])
     blocks += cost([standing.method for standing in standings])
+    if found_over_time(methods):
+        caption = (
+            "kbit/s over time, at the point in the middle of each method's QPs; of a group, the mean of its pictures."
+        )
+        blocks += [Heading("Over time"), Picture("over_time", caption)]
     blocks.append(Heading("Points"))
     for standing in standings:
         blocks += _points(standing.method)
