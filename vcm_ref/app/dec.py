@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--keep-going",
         action="store_true",
-        help="name a damaged group and decode the others; the exit code stays that of the damage",
+        help="name each damaged group, and decode the other groups; the exit code still tells of the damage",
     )
     parser.add_argument(
         "--planes",
