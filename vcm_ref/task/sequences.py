@@ -19,7 +19,7 @@ from vcm_ref.errors import DatasetError
 from vcm_ref.picture_file import picture_size
 from vcm_ref.process.scratch import scratch_folder
 from vcm_ref.task.coco import box_results, evaluate
-from vcm_ref.task.coco_check import Image, Instances
+from vcm_ref.task.coco_check import Document, Image, Instances
 from vcm_ref.task.dataset import ImageId, Item, Result, Sizes, check_size, content_digest, need_detections
 from vcm_ref.task.tally import Tally
 from vcm_ref.video_file import RAW_SUFFIX, VIDEO_SUFFIXES, Video, open_video, raw_video
@@ -105,7 +105,7 @@ class Agreement:
     @classmethod
     def of(cls, of: SequenceDataset, classes: Mapping[int, str], results: Mapping[ImageId, Result]) -> Agreement:
         """As :meth:`SequenceDataset.agreeing`."""
-        annotations = []
+        annotations: list[Document] = []
         images = {}
         for item in of.items:
             if item.id not in results:
@@ -142,7 +142,7 @@ class Agreement:
     def tallied(self, results: Mapping[ImageId, Result], sizes: Sizes) -> tuple[dict[str, float], Tally]:
         """The metrics of :meth:`evaluate`, and the tally from which they come."""
         items = {item.id: item for item in self.items}
-        entries = []
+        entries: list[Document] = []
         for image_id, result in results.items():
             if image_id in sizes:
                 check_size(items[image_id], *sizes[image_id])

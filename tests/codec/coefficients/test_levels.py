@@ -94,9 +94,10 @@ def test_what_is_like_the_picture_before_costs_less() -> None:
 
 def test_the_same_picture_again_costs_a_byte_at_most() -> None:
     one = np.rint(np.random.default_rng(3).laplace(0, 1, (40, 13, 13))).astype(np.int32)
-    assert len(LevelCodec(40, picture_before=True).encode(np.concatenate([one, one]))) <= len(
-        LevelCodec(40).encode(one)
-    ) + 1
+    assert (
+        len(LevelCodec(40, picture_before=True).encode(np.concatenate([one, one])))
+        <= len(LevelCodec(40).encode(one)) + 1
+    )
 
 
 def test_behind_a_cut_nothing_is_lost() -> None:
