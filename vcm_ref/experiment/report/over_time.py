@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from ...report import kilobits_a_second
-from .drawing import curve_look, house_style, new_figure, saved
+from .drawing import curve_look, house_style, new_figure, plain_numbers, saved
 from .method import Method
 
 _WIDTH, _HEIGHT = 7.6, 3.6  # inches
@@ -52,6 +52,7 @@ def drawn_over_time(found: Sequence[OverTime]) -> dict[str, bytes]:
             handles += axes.step([*one.starts, one.end], [*one.rates, one.rates[-1]], where="post", **look)
             labels.append(f"{one.method.name}" + ("" if one.qp is None else f", QP {one.qp}"))
         axes.set_yscale("log")
+        plain_numbers(axes.yaxis)
         axes.set_xlabel("seconds")
         axes.set_ylabel("kbit/s (logarithmic)")
         figure.legend(handles, labels, loc="outside right upper")
