@@ -42,6 +42,8 @@ class RecoveringReader(BitstreamReader):
     neither tells, the groups that follow would have no numbers; they count as lost, too.
     """
 
+    _lost: VcmError | None = None
+
     def _locate(self, trace: Trace | None = None) -> Iterator[UnitLocation]:
         """The units up to the fault behind which no unit can be found; END stands there."""
         offset = 0
@@ -56,7 +58,7 @@ class RecoveringReader(BitstreamReader):
             yield UnitLocation(UnitType.END, offset, offset, 0)
 
     def _survey(self) -> None:
-        self._lost: VcmError | None = None
+        self._lost = None
         self._places: list[_Place] = []
         before: int = UnitType.STREAM_HEADER
         for unit in self._locate():

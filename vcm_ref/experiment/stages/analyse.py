@@ -163,7 +163,8 @@ def analyse_decoded_picture(
         "bits": {} if place else {"coded data": 8 * len(coded.bitstream)},
         "t1": {"picture": hashlib.sha256(image.tobytes()).hexdigest()},
     }
-    return _stored(*image.shape[:2], result, record, took)
+    height, width = image.shape[:2]
+    return _stored(height, width, result, record, took)
 
 
 def _of_group(coded: Coded, place: int) -> Record:
