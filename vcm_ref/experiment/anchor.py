@@ -28,6 +28,7 @@ from .bootstrap import Bootstrap
 from .method import Method, Subject
 from .naming import environment
 from .records import Record
+from .stage_cost import mean_cost
 from .store import Store
 from .sweep import Measured, Outcome
 from .trained import training_record
@@ -194,11 +195,13 @@ def _point(
         seconds.update(record["seconds"])
     kept = ("bytes", "sha256", "bits", "rhee2022_bits", "t1", "result_sha256")
     pictures = [{"id": image_id, **{key: record[key] for key in kept}} for image_id, record in point.records.items()]
+    cost = mean_cost(point.records.values())
     return {
         "qp": qp,
         **rate(point.records.values(), frame_rate=frame_rate),
         "metrics": point.metrics,
         "seconds": dict(seconds),
+        **({"cost": cost} if cost else {}),
         "pictures": pictures,
         "failed": _failed(point),
     }

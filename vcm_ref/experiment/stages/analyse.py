@@ -23,6 +23,7 @@ from ...feature_set import FeatureSet
 from ...provenance import file_digest
 from ..records import Record, Stored
 from ..result_record import to_record
+from ..stage_cost import stage_record
 from .networks import network_of
 from .values import Coded, Decoded, Extracted, NetworkSpec, Picture, Place, stage
 
@@ -47,7 +48,7 @@ def decode_group(coded: Coded, backend: Backend) -> list[Decoded]:
     """The features of each picture of a bitstream of one group; its seconds are those of the first."""
     start = time.perf_counter()
     found = [_decoded(picture, start) for picture in Decoder(io.BytesIO(coded.bitstream), backend=backend).pictures()]
-    seconds = time.perf_counter() - start
+    seconds = time.perf_counter() - start - sum(one.restoration_s for one in found)
     return [one._replace(seconds=0.0 if place else seconds) for place, one in enumerate(found)]
 
 
@@ -105,7 +106,9 @@ def _picture_at(place: Place, backend: Backend) -> DecodedPicture:
 def _decoded(picture: DecodedPicture, start: float) -> Decoded:
     t1 = {name: tensor_digest(name, quantised).hex() for name, quantised in picture.quantised.items()}
     bits = {part.value: count for part, count in picture.report.part_bits.items()}
-    return Decoded(picture.features, t1, bits, time.perf_counter() - start)
+    report = picture.report
+    seconds = time.perf_counter() - start - report.stage_seconds
+    return Decoded(picture.features, t1, bits, seconds, report.stage_seconds, report.stage_cost)
 
 
 @stage
@@ -120,29 +123,32 @@ def analyse(spec: NetworkSpec, coded: Sequence[Coded], decoded: Sequence[Decoded
         "t1": {name: digest for part in decoded for name, digest in part.t1.items()},
     }
     seconds = {"encode": sum(part.seconds for part in coded), "decode": sum(part.seconds for part in decoded)}
+    reduction_s = sum(part.reduction_s for part in coded)
+    seconds |= {"reduce": reduction_s} if reduction_s else {}
     features = FeatureSet(
         decoded[0].features.height,
         decoded[0].features.width,
         {name: layer for part in decoded for name, layer in part.features.layers.items()},
     )
-    return _analysed(spec, features, record, seconds)
+    return _analysed(spec, features, record | _stages(decoded), seconds | _restored(decoded))
 
 
 @stage
 def analyse_place(spec: NetworkSpec, place: Place, decoded: Decoded) -> Stored:
     """Part 2 of the network on one picture of a bitstream of several, whose bytes cannot be told apart by picture."""
-    record = {**_NO_BITS, "sha256": place.sha256, "bits": decoded.bits, "t1": decoded.t1}
-    return _analysed(spec, decoded.features, record, {"decode": decoded.seconds})
+    record = {**_NO_BITS, "sha256": place.sha256, "bits": decoded.bits, "t1": decoded.t1, **_stages([decoded])}
+    return _analysed(spec, decoded.features, record, {"decode": decoded.seconds, **_restored([decoded])})
 
 
 @stage
 def analyse_in_group(spec: NetworkSpec, coded: Coded, decoded: Sequence[Decoded], place: int) -> Stored:
     """Part 2 of the network on one picture of a group, the first of which has the bytes of all."""
     own = decoded[place]
-    record = {**_of_group(coded, place), "bits": own.bits, "t1": own.t1}
+    record = {**_of_group(coded, place), "bits": own.bits, "t1": own.t1, **_stages([own])}
     if not place:
         record["bits"] = join([coded])[1]
-    seconds = {"encode": 0.0 if place else coded.seconds, "decode": own.seconds}
+    seconds = {"encode": 0.0 if place else coded.seconds, "decode": own.seconds, **_restored([own])}
+    seconds |= {"reduce": coded.reduction_s} if coded.reduction_s and not place else {}
     return _analysed(spec, own.features, record, seconds)
 
 
@@ -225,6 +231,15 @@ def join(coded: Sequence[Coded]) -> tuple[bytes, dict[str, int]]:
     file = io.BytesIO()
     parts = join_layers(file, [part.bitstream for part in coded])
     return file.getvalue(), {part.value: bits for part, bits in parts.items()}
+
+
+def _stages(decoded: Sequence[Decoded]) -> Record:
+    """The cost of reduction and restoration, where there are such stages: they are of all layers together."""
+    return {"cost": stage_record(decoded[0].cost)} if decoded[0].cost is not None else {}
+
+
+def _restored(decoded: Sequence[Decoded]) -> Record:
+    return {"restore": decoded[0].restoration_s} if decoded[0].cost is not None else {}
 
 
 def _analysed(spec: NetworkSpec, features: FeatureSet, record: Record, seconds: Record) -> Stored:
