@@ -23,7 +23,6 @@ from ..bitstream.values import (
     ReorderCoding,
     Samples,
     Shape,
-    StageId,
     ValueRange,
     coded_size,
 )
@@ -156,7 +155,7 @@ class Chain:
         for transform in self._transforms:
             tensors = transform.forward(tensors)
         self.reduction_s += time.perf_counter() - start if self._transforms else 0.0
-        if covered != WHOLE and self.header.stages and self.header.stages[-1].idc == StageId.KLT:
+        if covered != WHOLE and self._transforms and self._transforms[-1].clears_outside:
             clear_outside(tensors, covered)
         return tensors
 

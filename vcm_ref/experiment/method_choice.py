@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ..codec.picture import PictureCoder
 from ..configuration import Configuration
 from ..decoder import Backend
-from ..model_choice import with_model
+from ..model_choice import check_trained_for, with_model
 from ..settings import check_group
 from .group_method import FeatureGroupMethod, PictureGroupMethod
 from .method import FeatureMethod, Method, PictureMethod
@@ -20,6 +20,7 @@ def method_of(
     check_group(configuration)
     group = configuration.get("group") or 1
     tree = with_model(configuration).tree
+    check_trained_for(configuration)
     if "picture" not in tree:
         kind = FeatureMethod if group == 1 else FeatureGroupMethod
         return kind(name, tree, tuple(qps), backend, threads)

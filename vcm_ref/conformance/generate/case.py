@@ -105,6 +105,7 @@ def all_cases() -> list[Case]:
         inner,
         klt,
         levels,
+        model_header,
         negative,
         pairs,
         payload,

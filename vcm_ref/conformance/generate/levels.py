@@ -15,7 +15,7 @@ from ...bitstream.values import GraphOperation as Kind
 from ...bitstream.values import Grid, InnerCodecId, Shape, UnitType
 from ...codec.coefficients import default_tables
 from ...codec.coefficients.contexts import CONTEXTS, FLAGS
-from ...codec.coefficients.levels import MAX_LEVEL, LevelCoder
+from ...codec.coefficients.levels import LENGTHS, MAX_LEVEL, LevelCoder
 from ...codec.coefficients.range_coder import RangeEncoder
 from ...codec.coefficients.tables import CONTEXT_COUNTS, SCALES
 from ...conversion.reduction import Resize
@@ -226,6 +226,7 @@ def broken() -> Iterator[Variant]:
         ("bands", _too_many_bands, "More bands than there are"),
         ("lastband", _useless_band, "The last band that is coded has no level"),
         ("level", _too_large, "A level of 65536"),
+        ("number", _outside, "A number of 14 bits that is 2**14"),
     ]
     for label, stream, words in streams:
         yield Variant(label, partial(_replaced, stream), (words,), clauses=("8.10",))
@@ -235,6 +236,10 @@ def broken() -> Iterator[Variant]:
     yield Variant("depth", partial(with_value, _base(), "bit_depth_minus1", 14), (words,), clauses=("7.9",))
     words = "Tables of a model, and no stage has one"
     yield Variant("tables", partial(with_value, _base(), "model_tables_flag", 1), (words,), clauses=("6.22", "7.22"))
+    words = "Tables of a model, and the last stage has none"
+    base = build(_plan(stages=[Resize([1])], digest_length=0))
+    make = partial(with_value, base, "model_tables_flag", 1)
+    yield Variant("tables_stage", make, (words,), clauses=("6.22", "7.22"))
 
 
 @family("COEFTABLES", "coefficients", "models")
@@ -259,10 +264,10 @@ def bad_tables() -> Iterator[Variant]:
     """
     cases: list[tuple[str, Numbers, str]] = [
         ("scales", {SCALES: _SCALES[:5]}, "Scales of fewer components than are coded"),
-        ("scaletype", {SCALES: _SCALES.astype(np.int8)}, "Scales of another type"),
+        ("scaletype", {SCALES: _SCALES.astype(np.int16)}, "Scales of another type"),
         ("contexts", {CONTEXT_COUNTS: _COUNTS[:-1]}, "Counts of fewer contexts than there are"),
         ("contexttype", {CONTEXT_COUNTS: _COUNTS.astype(np.uint16)}, "Counts of another type"),
-        ("zeros", {CONTEXT_COUNTS: _COUNTS[:, ::-1]}, "Counts of more zeros than decisions"),
+        ("zeros", {CONTEXT_COUNTS: _MORE_ZEROS}, "Counts of more zeros than decisions"),
     ]
     for label, change, words in cases:
         yield Variant(label, partial(_broken_tables, change), (words,), clauses=("8.10.5",))
@@ -273,6 +278,8 @@ Numbers = Mapping[str, NDArray[Any]]
 _SCALES = np.array([140, 131, 128, 120, 116, 255, 0, 126, 128, 99, 150, 133], np.uint8)
 _ALL = np.arange(FLAGS * CONTEXTS) % 61
 _COUNTS = np.stack([_ALL * (np.arange(FLAGS * CONTEXTS) % 7) // 7, _ALL], axis=1).astype(np.uint8)
+_MORE_ZEROS = _COUNTS.copy()
+_MORE_ZEROS[0] = 1, 0  # of a context that these levels do not use
 _TABLES: Numbers = {SCALES: _SCALES, CONTEXT_COUNTS: _COUNTS}
 
 
@@ -323,11 +330,19 @@ def _too_many_bands() -> bytes:
 
 def _useless_band() -> bytes:
     """Two bands, of which the second has zeros only."""
-    return _refused(_OneBandMore(), 1)
+    coder, levels = _OneBandMore(), np.zeros((5, 4, 6), np.int32)
+    levels[0, 0, 0] = 1
+    with suppress(CodecError):
+        LevelCoder(coder, default_tables(), 5).picture(levels)
+        raise AssertionError("these levels are to be refused")
+    return coder.finish()
 
 
 def _too_large() -> bytes:
-    return _refused(RangeEncoder(), MAX_LEVEL + 1)
+    coder, levels = _OneLarger(), np.zeros((5, 4, 6), np.int32)
+    levels[0, 0, 0] = MAX_LEVEL
+    LevelCoder(coder, default_tables(), 5).picture(levels)
+    return coder.finish()
 
 
 def _too_large_a_sum() -> bytes:
@@ -344,16 +359,6 @@ def _too_large_a_sum() -> bytes:
     return with_payload(build(plan), lambda payload: coder.finish())
 
 
-def _refused(coder: RangeEncoder, first: int) -> bytes:
-    """The stream of levels that no encoder writes, up to where it notices; all are 0 but the first."""
-    levels = np.zeros((5, 4, 6), np.int32)
-    levels[0, 0, 0] = first
-    with suppress(CodecError):
-        LevelCoder(coder, default_tables(), 5).picture(levels)
-        raise AssertionError("these levels are to be refused")
-    return coder.finish()
-
-
 class _OneBandMore(RangeEncoder):
     """Writes a first number that is one too large."""
 
@@ -362,3 +367,34 @@ class _OneBandMore(RangeEncoder):
     def bits(self, count: int, value: int = 0) -> int:
         first, self._first = self._first, False
         return super().bits(count, value + first)
+
+
+def _outside() -> bytes:
+    """Its level is the last one, so that nothing else tells.
+
+    Those before it make the probability of its length no power of two: else no rest is left.
+    """
+    coder, levels = _Outside(), np.zeros((5, 4, 6), np.int32)
+    levels[4, 1:3] = levels[4, 3, 5] = 2 + (1 << 14)
+    LevelCoder(coder, default_tables(), 5).picture(levels)
+    return coder.finish()
+
+
+class _Outside(RangeEncoder):
+    """Writes a number of 14 bits that is what 14 bits do not hold: it lies in the rest that division leaves."""
+
+    _before = 12
+
+    def bits(self, count: int, value: int = 0) -> int:
+        if count == 14:
+            self._before -= 1
+        super().bits(count, 1 << 14 if self._before < 0 else value)
+        return value
+
+
+class _OneLarger(RangeEncoder):
+    """Writes a level that is one larger: the bits after the longest length."""
+
+    def bits(self, count: int, value: int = 0) -> int:
+        super().bits(count, value + (count == LENGTHS))
+        return value
