@@ -47,7 +47,11 @@ def decode(
     """Clause 8.10: the levels of all pictures of a substream."""
     decoder, v, before = LevelDecoder(data, *(own or default_tables())), np.zeros(size, "<i4"), None
     for picture in v.reshape(-1, components, *size[1:]):
-        decoder.picture(picture, before)
+        dependent = before is not None and decoder.bits(1)
+        decoder.picture(picture, before if dependent else None)
+        if dependent:
+            picture += before
+            require(np.abs(picture).max() < 65536, "a level of 65536 or more")
         before = picture if picture_before else None
     ends = decoder.offset < 1 << 24 and len(decoder.data) == 1 + decoder.shifted
     require(ends, "the stream does not end where they do")

@@ -415,6 +415,11 @@ class Codec:
         maximum=0.5,
         only_with=("codec.name", ("coefficients",)),
     )
+    picture_before: bool | None = option(
+        None,
+        "whether pictures may be differences from the previous picture of the group (default: with `group` 2 or more)",
+        only_with=("codec.name", ("coefficients",)),
+    )
     time_limit: float | None = option(
         None,
         "the time limit of one run of the inner codec, in seconds (default: the codec's own)",
@@ -450,7 +455,7 @@ class Coding:
     codec: Codec = section(Codec, "inner codec")
     group: int | None = option(
         None,
-        "vcm_enc: the number of pictures in a group (default: 1)",
+        "the number of pictures in a group (default: 1)",
         minimum=1,
         maximum=MAX_GROUP,
     )

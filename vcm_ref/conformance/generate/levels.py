@@ -144,13 +144,51 @@ def _positive(shape: Shape, seed: int) -> Levels:
 def groups() -> Iterator[Variant]:
     """Levels of {} pictures in a group, {} the levels of the picture before.
 
-    Counts go on from picture to picture, and contexts use the picture before where the header says so.
+    Counts go on from picture to picture, and pictures may be differences where the header says so.
     """
     for before, words in ((False, "without"), (True, "with")):
         plan = _plan((9, 3, 5), LevelFormat(picture_before=before), group=3)
         yield Variant("before" if before else "plain", partial(build, plan), (3, words))
     plan = _plan((2, 2, 2), LevelFormat(picture_before=True))
     yield Variant("one", partial(build, plan), (1, "with"))
+
+
+@family("COEFTIME", "coefficients", "groups", "levels over time")
+def over_time() -> Iterator[Variant]:
+    """Pictures of a group: {}.
+
+    A decoder does not add the picture before, or takes the contexts of a picture alone.
+    """
+    form = LevelFormat(picture_before=True)
+    cases: list[tuple[str, Shape, Callable[[Shape, int], Levels], str]] = [
+        ("alike", (19, 4, 5), _alike, "each is coded as differences"),
+        ("same", (9, 3, 4), _dense, "all are the same, so no band is coded"),
+        ("cut", (19, 4, 5), _cut, "one is not like the one before, and is coded by itself"),
+        ("large", (2, 2, 3), _nearly_largest, "differences of levels that are as large as can be"),
+    ]
+    for label, shape, values, words in cases:
+        plan = _plan(shape, form, values=values, group=4)
+        yield Variant(label, partial(build, plan), (words,), clauses=("8.10.2",))
+    tables = LevelFormat(qp=38, model_tables=True, picture_before=True)
+    make = partial(_with_tables, 1, tables, group=3, values=_alike)
+    yield Variant("tables", make, ("differences with the tables of a model",), clauses=("8.10.2", "8.10.5"))
+
+
+def _alike(shape: Shape, seed: int) -> Levels:
+    """Of each picture, a level in eleven is one more than in the picture before."""
+    c, y, x = np.ogrid[: shape[0], : shape[1], : shape[2]]
+    more = sum((5 * c + 3 * y + x + picture) % 11 == 0 for picture in range(seed // 3))
+    return _dense(shape, 0) + np.asarray(more, np.int32)
+
+
+def _cut(shape: Shape, seed: int) -> Levels:
+    return _alike(shape, seed) if seed < 6 else -_alike(shape, seed)
+
+
+def _nearly_largest(shape: Shape, seed: int) -> Levels:
+    levels = np.full(shape, MAX_LEVEL - seed // 3, np.int32)
+    levels[1] *= -1
+    return levels
 
 
 @family("COEFMIX", "coefficients", "coded tensors")
@@ -192,6 +230,8 @@ def broken() -> Iterator[Variant]:
     ]
     for label, stream, words in streams:
         yield Variant(label, partial(_replaced, stream), (words,), clauses=("8.10",))
+    words = "A difference that makes a level of 65536"
+    yield Variant("sum", _too_large_a_sum, (words,), clauses=("8.10.2",))
     words = "Levels with a bit depth of 15"
     yield Variant("depth", partial(with_value, _base(), "bit_depth_minus1", 14), (words,), clauses=("7.9",))
     words = "Tables of a model, and no stage has one"
@@ -303,6 +343,20 @@ def _too_large() -> bytes:
     levels[0, 0, 0] = MAX_LEVEL
     LevelCoder(coder, default_tables(), 5).picture(levels)
     return coder.finish()
+
+
+def _too_large_a_sum() -> bytes:
+    """The second picture of a group is one more than the first, which has the largest level."""
+    plan = _plan(levels=LevelFormat(picture_before=True), group=2, digest_length=0)
+    first, more = np.zeros((2, 5, 4, 6), np.int32)
+    first[0, 0, 0], more[0, 0, 0] = MAX_LEVEL, 1
+    coder = RangeEncoder()
+    levels = LevelCoder(coder, default_tables(), 5)
+    levels.picture(first)
+    with suppress(CodecError):
+        levels.picture(first + more, first, dependent=True)
+        raise AssertionError("these levels are to be refused")
+    return with_payload(build(plan), lambda payload: coder.finish())
 
 
 class _OneBandMore(RangeEncoder):

@@ -108,6 +108,8 @@ def _interval(interval: Interval | None, made: Resampled | Certainty | None) -> 
 
 def _quantities(point: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
     yield "bpp", point["bpp"], "bit/pixel"
+    if "kbit_per_s" in point:
+        yield "kbit_per_s", point["kbit_per_s"], "kbit/s"
     if point.get("rhee2022_bpp") is not None:
         yield "rhee2022_bpp", point["rhee2022_bpp"], "bit/pixel"
     for name, unit in (("bytes", "byte"), ("pixels", "pixel")):
