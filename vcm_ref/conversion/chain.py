@@ -6,8 +6,10 @@ Forward: reduction, quantisation, channel order, packing, depth. Inverse: the sa
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,10 +23,10 @@ from ..bitstream.values import (
     ReorderCoding,
     Samples,
     Shape,
-    StageId,
     ValueRange,
     coded_size,
 )
+from ..models.cost import StageCost
 from .covered import WHOLE, Covered, clear_outside
 from .depth import lower_depth, raise_depth
 from .levels import in_steps, level_samples, quantise_levels
@@ -34,8 +36,10 @@ from .quantisation import Rounding, dequantise, highest_value, measure_ranges, q
 if TYPE_CHECKING:
     from .order import OrderMethod
 
-#: Chooses int32 levels for float64 values in steps, both ``(C, H, W)``; is also told the tensor's number.
-LevelChoice = Callable[[NDArray[np.float64], int], NDArray[np.int32]]
+Levels = NDArray[np.int32]
+#: Chooses int32 levels for float64 values in steps, both ``(C, H, W)``; is also told the tensor's number, and its
+#: levels in the picture before in the group, or None.
+LevelChoice = Callable[[NDArray[np.float64], int, Levels | None], Levels]
 
 
 class Choices(NamedTuple):
@@ -67,11 +71,14 @@ class ConvertedPicture:
 class Chain:
     """The stages as a stream header sets them, with the models in force by their numbers.
 
+    ``reduction_s`` and ``restoration_s`` are the seconds that reduction and restoration have taken so far.
+
     Raises :class:`~vcm_ref.errors.ModelError` where a model is damaged or does not fit its stage's tensors.
     """
 
     def __init__(self, header: StreamHeader, models: Mapping[int, Model] = MappingProxyType({})) -> None:
         self.header = header
+        self.reduction_s = self.restoration_s = 0.0
         self._transforms = [
             stage.ready(header.before_stage(i), b"" if stage.model_id is None else models[stage.model_id].data)
             for i, stage in enumerate(header.stages)
@@ -86,11 +93,13 @@ class Chain:
         ranges: list[ValueRange] | None = None,
         common_orders: Sequence[NDArray[np.intp]] | None = None,
         covered: Covered = WHOLE,
+        before: Mapping[int, Levels] = MappingProxyType({}),
     ) -> ConvertedPicture:
         """Turn float32 layers ``(C, H, W)`` into frames.
 
         Each tensor has its own range and channel order, unless they are given. ``covered`` is that of
-        :class:`~vcm_ref.feature_set.FeatureSet`.
+        :class:`~vcm_ref.feature_set.FeatureSet`. ``before`` has the levels of the picture before in the group, by the
+        tensor's number.
         """
         from .order import channel_order  # a decoder does not need it
 
@@ -100,7 +109,7 @@ class Chain:
         orders: list[NDArray[np.intp]] = []
         for number, (tensor, value_range, form) in enumerate(zip(tensors, ranges, self._formats, strict=True)):
             if form.levels is not None:
-                quantised.append(self._levels(tensor, number, choices))
+                quantised.append(self._levels(tensor, number, choices, before.get(number)))
                 orders.append(np.arange(len(tensor)))
                 continue
             q, sums = quantise(tensor, value_range, form.bit_depth, choices.rounding)
@@ -123,17 +132,30 @@ class Chain:
             ValueRange(np.minimum.reduce([one.lo for one in own]), np.maximum.reduce([one.hi for one in own]))
             for own in zip(*measured, strict=True)
         ]
-        first = self.forward(pictures[0], choices, ranges, covered=covered)
-        return [first, *(self.forward(layers, choices, ranges, first.side.orders, covered) for layers in pictures[1:])]
+        made = [self.forward(pictures[0], choices, ranges, covered=covered)]
+        orders = made[0].side.orders
+        for layers in pictures[1:]:
+            made.append(self.forward(layers, choices, ranges, orders, covered, self.levels_of(made[-1])))
+        return made
+
+    def levels_of(self, picture: ConvertedPicture) -> dict[int, Levels]:
+        """The levels of each tensor that has them, by its number."""
+        return {
+            members[0]: frames.astype(np.int32, copy=False)
+            for members, frames in zip(self._members, picture.frames, strict=True)
+            if self._formats[members[0]].levels is not None
+        }
 
     def _reduced(self, layers: Mapping[str, NDArray[np.float32]], covered: Covered) -> list[NDArray[np.float32]]:
         """The coded tensors, before quantisation."""
         if self.header.stages:
             measure_ranges(layers, RangeScope.PICTURE)  # for what it refuses
         tensors = list(layers.values())
+        start = time.perf_counter()
         for transform in self._transforms:
             tensors = transform.forward(tensors)
-        if covered != WHOLE and self.header.stages and self.header.stages[-1].idc == StageId.KLT:
+        self.reduction_s += time.perf_counter() - start if self._transforms else 0.0
+        if covered != WHOLE and self._transforms and self._transforms[-1].clears_outside:
             clear_outside(tensors, covered)
         return tensors
 
@@ -179,15 +201,25 @@ class Chain:
         for stage in self.header.stages:
             before.append(current)
             current = stage.shapes(current)
+        start = time.perf_counter()
         for transform, wanted in zip(reversed(self._transforms), reversed(before), strict=True):
             samples = transform.inverse(samples, wanted)
+        self.restoration_s += time.perf_counter() - start if self._transforms else 0.0
         return {layer.name: dequantise(tensor) for layer, tensor in zip(self.header.layers, samples, strict=True)}
 
-    def _levels(self, tensor: NDArray[np.float32], number: int, choices: Choices) -> NDArray[np.int32]:
+    def cost(self, shapes: Sequence[Shape]) -> StageCost | None:
+        """The cost of reduction and restoration for a picture with layers of ``shapes``; None without such stages."""
+        costs, current = [], list(shapes)
+        for stage, transform in zip(self.header.stages, self._transforms, strict=True):
+            costs.append(transform.cost(current))
+            current = stage.shapes(current)
+        return reduce(StageCost.plus, costs) if costs else None
+
+    def _levels(self, tensor: NDArray[np.float32], number: int, choices: Choices, before: Levels | None) -> Levels:
         levels = self._formats[number].levels
         assert levels is not None
         values = in_steps(tensor, levels.qp)
-        return quantise_levels(values, 0.5) if choices.levels is None else choices.levels(values, number)
+        return quantise_levels(values, 0.5) if choices.levels is None else choices.levels(values, number, before)
 
     def _ranges(self, tensors: Sequence[NDArray[np.float32]]) -> list[ValueRange]:
         """The range of each tensor; those of scope ``PICTURE`` have one together."""

@@ -14,7 +14,8 @@ from ..errors import ConfigError
 from ..files.document import load
 from ..files.schema import packaged
 from ..task.dataset import dataset_files, load_dataset
-from .method import FeatureMethod, Method, method_of
+from .method import FeatureMethod, Method
+from .method_choice import method_of
 from .results import LABELS
 from .sweep import UNCOMPRESSED, Sweep
 from .usable import usable_pictures
@@ -36,6 +37,13 @@ class Overrides(NamedTuple):
     allow_missing: bool = False
 
 
+class Screening(NamedTuple):
+    """How many of the first pictures all combinations are measured on, and how many of the best on all pictures."""
+
+    pictures: int
+    best: int
+
+
 class Combinations(NamedTuple):
     """All combinations of grids over layers (Rhee et al.'s Equation 1): a method each."""
 
@@ -43,6 +51,7 @@ class Combinations(NamedTuple):
     grids: tuple[str, ...]
     of: dict[str, tuple[str, ...]]
     """The grids of each method, by its name."""
+    screening: Screening | None = None
 
 
 class SweepFile(NamedTuple):
@@ -148,7 +157,8 @@ class _Configurations:
             tree = {**configuration.tree, "packing": packing}
             methods.append(FeatureMethod(name, tree, tuple(self._qps(entry)), self._over.backend))
         every = tuple(dict.fromkeys(grid for grids in entry["grids"].values() for grid in grids))
-        return Combinations(layers, every, of), methods
+        screening = Screening(**entry["screening"]) if "screening" in entry else None
+        return Combinations(layers, every, of, screening), methods
 
     def _load(self, name: str, entry: Mapping[str, Any]) -> Configuration:
         try:

@@ -10,10 +10,19 @@ from numpy.typing import NDArray
 
 from ...bitstream.coder import Coder
 from ...bitstream.values import Layer, Samples, Shape
+from ...models.cost import StageCost
 
 
 class Transform(Protocol):
-    """What a stage does to tensors, ready with its model."""
+    """What a stage does to tensors, ready with its model.
+
+    ``clears_outside`` says whether an encoder sets its tensors to 0 where the picture covers nothing of a position.
+    """
+
+    @property
+    def clears_outside(self) -> bool:
+        """See above."""
+        ...
 
     def forward(self, tensors: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         """Reduce float32 tensors ``(C, H, W)``. Not normative, and the same on every machine."""
@@ -21,6 +30,10 @@ class Transform(Protocol):
 
     def inverse(self, tensors: Sequence[Samples], shapes: Sequence[Shape]) -> list[Samples]:
         """Restore integer tensors of ``shapes``. Normative, in exact integer arithmetic."""
+        ...
+
+    def cost(self, shapes: Sequence[Shape]) -> StageCost:
+        """The cost of both directions for one picture, whose tensors before the stage have ``shapes``."""
         ...
 
 

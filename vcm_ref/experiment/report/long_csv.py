@@ -108,6 +108,8 @@ def _interval(interval: Interval | None, made: Resampled | Certainty | None) -> 
 
 def _quantities(point: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
     yield "bpp", point["bpp"], "bit/pixel"
+    if "kbit_per_s" in point:
+        yield "kbit_per_s", point["kbit_per_s"], "kbit/s"
     if point.get("rhee2022_bpp") is not None:
         yield "rhee2022_bpp", point["rhee2022_bpp"], "bit/pixel"
     for name, unit in (("bytes", "byte"), ("pixels", "pixel")):
@@ -119,6 +121,10 @@ def _quantities(point: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
         yield name, value, "1"
     for step, seconds in (point.get("seconds") or {}).items():
         yield f"seconds: {step}", seconds, "s"
+    for part, cost in (point.get("cost") or {}).items():
+        yield f"MAC: {part}", cost["macs"], "1"
+        yield f"MAC a pixel: {part}", cost["macs_per_pixel"], "1/pixel"
+        yield f"parameters: {part}", cost["parameters"], "1"
     if "failed" in point:
         yield "failed", len(point["failed"]), "picture"
 

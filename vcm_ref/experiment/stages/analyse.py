@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...bitstream.digest import tensor_digest
 from ...bitstream.join import join_layers
 from ...codec.picture import PictureCoder
@@ -20,9 +23,11 @@ from ...feature_set import FeatureSet
 from ...provenance import file_digest
 from ..records import Record, Stored
 from ..result_record import to_record
+from ..stage_cost import stage_record
 from .networks import network_of
 from .values import Coded, Decoded, Extracted, NetworkSpec, Picture, Place, stage
 
+Image = NDArray[np.uint8]
 _SIZE_REMEDY = "save its layers as .safetensors or .npz with picture_height and picture_width"
 #: The coded form of a result without a bitstream.
 _NO_BITS: Record = {"bytes": 0, "sha256": "", "bits": {}, "rhee2022_bits": 0, "t1": {}}
@@ -36,6 +41,23 @@ def decode(coded: Coded, backend: Backend) -> Decoded:
     if decoder.reader.picture_count != 1:
         raise DatasetError(f"the bitstream has {decoder.reader.picture_count} pictures; one of one picture is wanted")
     return _decoded(next(decoder.pictures()), start)
+
+
+@stage
+def decode_group(coded: Coded, backend: Backend) -> list[Decoded]:
+    """The features of each picture of a bitstream of one group; its seconds are those of the first."""
+    start = time.perf_counter()
+    found = [_decoded(picture, start) for picture in Decoder(io.BytesIO(coded.bitstream), backend=backend).pictures()]
+    seconds = time.perf_counter() - start - sum(one.restoration_s for one in found)
+    return [one._replace(seconds=0.0 if place else seconds) for place, one in enumerate(found)]
+
+
+@stage
+def decode_pictures(coder: PictureCoder, coded: Coded, count: int, picture: Picture) -> tuple[list[Image], float]:
+    """The pictures of a group that were coded themselves, each of the size of ``picture``; and the seconds."""
+    height, width = picture.samples().shape[:2]
+    start = time.perf_counter()
+    return coder.decode_sequence(coded.bitstream, count, height, width), time.perf_counter() - start
 
 
 @stage
@@ -84,7 +106,9 @@ def _picture_at(place: Place, backend: Backend) -> DecodedPicture:
 def _decoded(picture: DecodedPicture, start: float) -> Decoded:
     t1 = {name: tensor_digest(name, quantised).hex() for name, quantised in picture.quantised.items()}
     bits = {part.value: count for part, count in picture.report.part_bits.items()}
-    return Decoded(picture.features, t1, bits, time.perf_counter() - start)
+    report = picture.report
+    seconds = time.perf_counter() - start - report.stage_seconds
+    return Decoded(picture.features, t1, bits, seconds, report.stage_seconds, report.stage_cost)
 
 
 @stage
@@ -99,19 +123,63 @@ def analyse(spec: NetworkSpec, coded: Sequence[Coded], decoded: Sequence[Decoded
         "t1": {name: digest for part in decoded for name, digest in part.t1.items()},
     }
     seconds = {"encode": sum(part.seconds for part in coded), "decode": sum(part.seconds for part in decoded)}
+    reduction_s = sum(part.reduction_s for part in coded)
+    seconds |= {"reduce": reduction_s} if reduction_s else {}
     features = FeatureSet(
         decoded[0].features.height,
         decoded[0].features.width,
         {name: layer for part in decoded for name, layer in part.features.layers.items()},
     )
-    return _analysed(spec, features, record, seconds)
+    return _analysed(spec, features, record | _stages(decoded), seconds | _restored(decoded))
 
 
 @stage
 def analyse_place(spec: NetworkSpec, place: Place, decoded: Decoded) -> Stored:
     """Part 2 of the network on one picture of a bitstream of several, whose bytes cannot be told apart by picture."""
-    record = {**_NO_BITS, "sha256": place.sha256, "bits": decoded.bits, "t1": decoded.t1}
-    return _analysed(spec, decoded.features, record, {"decode": decoded.seconds})
+    record = {**_NO_BITS, "sha256": place.sha256, "bits": decoded.bits, "t1": decoded.t1, **_stages([decoded])}
+    return _analysed(spec, decoded.features, record, {"decode": decoded.seconds, **_restored([decoded])})
+
+
+@stage
+def analyse_in_group(spec: NetworkSpec, coded: Coded, decoded: Sequence[Decoded], place: int) -> Stored:
+    """Part 2 of the network on one picture of a group, the first of which has the bytes of all."""
+    own = decoded[place]
+    record = {**_of_group(coded, place), "bits": own.bits, "t1": own.t1, **_stages([own])}
+    if not place:
+        record["bits"] = join([coded])[1]
+    seconds = {"encode": 0.0 if place else coded.seconds, "decode": own.seconds, **_restored([own])}
+    seconds |= {"reduce": coded.reduction_s} if coded.reduction_s and not place else {}
+    return _analysed(spec, own.features, record, seconds)
+
+
+@stage
+def analyse_decoded_picture(
+    spec: NetworkSpec, coded: Coded, decoded: tuple[Sequence[Image], float], place: int
+) -> Stored:
+    """The whole network on one picture of a group whose pictures were coded themselves."""
+    images, seconds = decoded
+    image = images[place]
+    network = network_of(spec)
+    start = time.perf_counter()
+    result = network(image)
+    took = {"encode": 0.0 if place else coded.seconds, "decode": 0.0 if place else seconds}
+    took["analyse"] = time.perf_counter() - start
+    record = {
+        **_of_group(coded, place),
+        "bits": {} if place else {"coded data": 8 * len(coded.bitstream)},
+        "t1": {"picture": hashlib.sha256(image.tobytes()).hexdigest()},
+    }
+    height, width = image.shape[:2]
+    return _stored(height, width, result, record, took)
+
+
+def _of_group(coded: Coded, place: int) -> Record:
+    """What the record of a picture in a group says of the bitstream."""
+    return {
+        "bytes": 0 if place else len(coded.bitstream),
+        "sha256": hashlib.sha256(coded.bitstream).hexdigest(),
+        "rhee2022_bits": 0 if place else coded.rhee2022_bits,
+    }
 
 
 @stage
@@ -163,6 +231,15 @@ def join(coded: Sequence[Coded]) -> tuple[bytes, dict[str, int]]:
     file = io.BytesIO()
     parts = join_layers(file, [part.bitstream for part in coded])
     return file.getvalue(), {part.value: bits for part, bits in parts.items()}
+
+
+def _stages(decoded: Sequence[Decoded]) -> Record:
+    """The cost of reduction and restoration, where there are such stages: they are of all layers together."""
+    return {"cost": stage_record(decoded[0].cost)} if decoded[0].cost is not None else {}
+
+
+def _restored(decoded: Sequence[Decoded]) -> Record:
+    return {"restore": decoded[0].restoration_s} if decoded[0].cost is not None else {}
 
 
 def _analysed(spec: NetworkSpec, features: FeatureSet, record: Record, seconds: Record) -> Stored:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...errors import LimitError, VcmError
 from ...feature_set import FeatureSet
+from ...models.cost import StageCost
 from ...picture_file import read_picture
 from ..records import Record, Stored
 from ..tasks import TaskError, internal_error
@@ -60,29 +61,39 @@ class Extracted(NamedTuple):
 
 
 class Coded(NamedTuple):
-    """A bitstream, the bits it has in Rhee et al.'s own accounting, and the seconds it took."""
+    """A bitstream, the bits it has in Rhee et al.'s own accounting, and the seconds it took without reduction.
+
+    ``reduction_s`` are those of reduction.
+    """
 
     bitstream: bytes
     rhee2022_bits: int
     seconds: float
+    reduction_s: float = 0.0
 
     def stored(self) -> Stored:
         """The form in which the store keeps it."""
-        return Stored({"rhee2022_bits": self.rhee2022_bits, "seconds": self.seconds}, self.bitstream)
+        record: Record = {"rhee2022_bits": self.rhee2022_bits, "seconds": self.seconds}
+        return Stored(record | ({"reduction_s": self.reduction_s} if self.reduction_s else {}), self.bitstream)
 
     @classmethod
     def from_store(cls, record: Record, data: bytes) -> Coded:
         """The inverse of :meth:`stored`."""
-        return cls(data, record["rhee2022_bits"], record["seconds"])
+        return cls(data, record["rhee2022_bits"], record["seconds"], record.get("reduction_s", 0.0))
 
 
 class Decoded(NamedTuple):
-    """A bitstream's features (T2), each layer's T1 digest, its bits by part of the rate, and the seconds it took."""
+    """A bitstream's features (T2), each layer's T1 digest, its bits by part of the rate, and the seconds it took.
+
+    These are without restoration, which took ``restoration_s``. ``cost`` is that of reduction and restoration.
+    """
 
     features: FeatureSet
     t1: dict[str, str]
     bits: dict[str, int]
     seconds: float
+    restoration_s: float = 0.0
+    cost: StageCost | None = None
 
 
 def stage(function: F) -> F:

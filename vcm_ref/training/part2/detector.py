@@ -44,12 +44,24 @@ class DetectorPart2:
         self._rpn.to(device)
         self._heads.to(device)
 
-    def distillation(self, restored: Sequence[Tensor], original: Sequence[Tensor], example: Example) -> Tensor:
+    def distillation(
+        self, restored: Sequence[Tensor], original: Sequence[Tensor], examples: Sequence[Example]
+    ) -> Tensor:
         """The distance of the proposal network's outputs, and of the heads' at what the teacher found.
 
         Objectness and classes count by their Kullback–Leibler divergence; boxes by their absolute error, as much as
-        the teacher sees an object. Each part is divided by the number of objects or boxes that it is about.
+        the teacher sees an object. Each part is divided by the number of objects or boxes that it is about. Examples
+        are compared one by one, and averaged.
         """
+        found = [
+            self._distance(
+                [layer[index : index + 1] for layer in restored], [x[index : index + 1] for x in original], own
+            )
+            for index, own in enumerate(examples)
+        ]
+        return torch.stack(found).mean()
+
+    def _distance(self, restored: Sequence[Tensor], original: Sequence[Tensor], example: Example) -> Tensor:
         ours, theirs = self._pyramid(restored), self._pyramid(original)
         pictures = self._pictures(original, example)
         with torch.no_grad():
