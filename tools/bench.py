@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from vcm_ref import encoder as encoder_module
 from vcm_ref.bitstream.values import Shape
-from vcm_ref.configuration import load_configuration
+from vcm_ref.configuration import Configuration, load_configuration
 from vcm_ref.conversion.chain import Chain, ConvertedPicture
 from vcm_ref.decoder import DecodedPicture, Decoder
 from vcm_ref.encoder import Encoder
@@ -302,11 +302,17 @@ def large_features() -> FeatureSet:
     return network().extract(render_scene(SCENE_SEED, width=1088, height=800).image)
 
 
+@cache
+def shipped(name: str) -> Configuration:
+    """Return the shipped configuration ``name`` with one thread; a run loads it, and finds its model, once."""
+    settings = ["codec.threads=1"] if name == "feature_anchor" else []
+    return with_model(load_configuration([ROOT / "cfg" / f"{name}.yaml"], settings))
+
+
 def coded_as(name: str, features: FeatureSet) -> bytes:
     """Code one picture's features with the shipped configuration ``name``, in this process, with one thread."""
     file = io.BytesIO()
-    settings = ["codec.threads=1"] if name == "feature_anchor" else []
-    own = Encoder(with_model(load_configuration([ROOT / "cfg" / f"{name}.yaml"], settings)), file)
+    own = Encoder(shipped(name), file)
     own.encode(features)
     own.close()
     return file.getvalue()

@@ -2,6 +2,7 @@
 
     python tools/fuzz.py parse --seconds 3600 --processes 2 --folder fuzz
     python tools/fuzz.py decode --runs 20000 --folder fuzz
+    python tools/fuzz.py decode --plain --only 'COEF*' 'levels-*' --folder fuzz
     python tools/fuzz.py decode-video --runs 5000 --folder fuzz
     python tools/fuzz.py summary --folder fuzz
 
@@ -56,6 +57,9 @@ def main() -> int:
     parser.add_argument("what", choices=(*TARGETS, "summary"))
     parser.add_argument("--folder", type=Path, default=Path("fuzz"))
     parser.add_argument("--vectors", type=Path, default=VECTORS, help="bitstreams to start from")
+    parser.add_argument(
+        "--only", nargs="+", default=["*"], metavar="PATTERN", help="bitstreams to start from, by the names they have"
+    )
     parser.add_argument("--seconds", type=int, default=0, help="stop after so long (0: at --runs, or never)")
     parser.add_argument("--runs", type=int, default=0, help="executions of all processes together (0: no limit)")
     parser.add_argument("--processes", type=int, default=1)
@@ -138,6 +142,7 @@ def start(
     command = [sys.executable, __file__, arguments.what, "--folder", str(arguments.folder), "--session", session]
     command += ["--vectors", str(arguments.vectors), "--seconds", str(seconds), "--runs", str(runs)]
     command += ["--slow", str(arguments.slow), "--memory", str(arguments.memory)]
+    command += ["--only", *arguments.only]
     command += ["--plain"] * arguments.plain
     with (folder / "sessions" / f"{session}.log").open("wb") as log:
         return subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
@@ -155,7 +160,7 @@ def fuzz(arguments: argparse.Namespace) -> None:
 
     folder: Path = (arguments.folder / arguments.what).absolute()
     place = int(arguments.session.rpartition("-")[2])
-    seeds = dict(fuzz_targets.seeds(arguments.what, arguments.vectors))
+    seeds = dict(fuzz_targets.seeds(arguments.what, arguments.vectors, arguments.only))
     streams = [data for data in seeds.values() if fuzz_targets.is_read(data)]
     for name, data in seeds.items():
         (folder / "corpus" / name).write_bytes(data)
@@ -204,7 +209,8 @@ def plain(arguments: argparse.Namespace) -> None:
 
     folder: Path = (arguments.folder / arguments.what).absolute()
     rng = Random(f"{arguments.session} {time.time_ns()}")
-    streams = [data for _, data in fuzz_targets.seeds(arguments.what, arguments.vectors) if fuzz_targets.is_read(data)]
+    seeds = fuzz_targets.seeds(arguments.what, arguments.vectors, arguments.only)
+    streams = [data for _, data in seeds if fuzz_targets.is_read(data)]
     if arguments.what != "decode-video":
         os.environ["VCM_FFMPEG"] = "/nonexistent"
     adopt_orphans()

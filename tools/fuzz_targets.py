@@ -12,8 +12,9 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from vcm_ref.bitstream.units import locate_units
 from vcm_ref.bitstream.values import FIRST_ANCILLARY, UnitType
 from vcm_ref.codec import ffmpeg
 from vcm_ref.configuration import load_configuration
-from vcm_ref.conformance.generate import graph
+from vcm_ref.conformance.generate import graph, klt
 from vcm_ref.decoder import Decoder
 from vcm_ref.encoder import Encoder
 from vcm_ref.errors import BitstreamError, CodecError, LimitError, UnsupportedError
@@ -206,8 +207,17 @@ def _descriptors() -> int:
     return len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0
 
 
-def seeds(target: str, vectors: Path) -> Iterator[tuple[str, bytes]]:
-    """Named streams to start from: the vectors there are that ``target`` is for, and a few made here."""
+def seeds(target: str, vectors: Path, only: Sequence[str] = ("*",)) -> Iterator[tuple[str, bytes]]:
+    """Named streams to start from: the vectors there are that ``target`` is for, and a few made here.
+
+    Their names match one of the patterns ``only``.
+    """
+    for name, data in _all_seeds(target, vectors):
+        if any(fnmatchcase(name, pattern) for pattern in only):
+            yield name, data
+
+
+def _all_seeds(target: str, vectors: Path) -> Iterator[tuple[str, bytes]]:
     for path in sorted(vectors.rglob("*.bin")):
         data = path.read_bytes()
         if len(data) <= LARGEST_VECTOR and (target == "parse" or _is_video(data) == (target == "decode-video")):
@@ -271,6 +281,8 @@ def _made(target: str) -> Iterator[tuple[str, bytes]]:
     if target != "decode-video":
         for label, data in graphs():
             yield f"graph-{label}", data
+        for label, data in klts():
+            yield f"klt-{label}", data
     levels = [["codec.qp=20"], ["codec.qp=40", "digest_length=0"], ["codec.qp=0", "codec.rdoq=0", "digest_length=0"]]
     for index, settings in enumerate(levels if target != "decode-video" else []):
         yield f"levels-{index}", _coded(["codec.name=coefficients", *settings], 1 + index % 2, 1 + index % 2)
@@ -285,6 +297,16 @@ def graphs() -> Iterator[tuple[str, bytes]]:
         if isinstance(make, partial) and make.func in (graph.coded, graph.coded_with):
             data = make(digest_length=0)
             if len(data) <= 2 * LARGEST_VECTOR:
+                yield variant.label, data
+
+
+def klts() -> Iterator[tuple[str, bytes]]:
+    """Small bitstreams of the stage KLT, without digests."""
+    for variant in klt.restored():
+        make = variant.make
+        if isinstance(make, partial) and make.func is klt.coded:
+            data = make(digest_length=0, t2_digest=False)
+            if len(data) <= LARGEST_VECTOR:
                 yield variant.label, data
 
 

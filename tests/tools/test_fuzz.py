@@ -197,3 +197,13 @@ def test_plain_runs(tmp_path: Path) -> None:
     assert summary["sessions"] == 2
     assert summary["executions"] == 500
     assert summary["accepted"] > 10
+
+
+def test_the_first_bitstreams_can_be_chosen(targets: ModuleType, tmp_path: Path) -> None:
+    """By their names; those of the KLT are decoded without digests, which would hide the rest."""
+    (tmp_path / "other.bin").write_bytes(STREAMS[0])
+    names = [name for name, _ in targets.seeds("decode", tmp_path, ["klt-*", "levels-1"])]
+    assert "klt-two" in names and "levels-1" in names
+    assert all(name.startswith(("klt-", "levels-1")) for name in names)
+    for _, data in targets.klts():
+        targets.decode(data)

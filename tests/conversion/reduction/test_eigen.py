@@ -24,6 +24,25 @@ def test_a_diagonal_matrix_is_sorted() -> None:
     assert np.abs(vectors).tolist() == [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
 
 
+def test_second_differences_by_formula() -> None:
+    """The matrix of 2 with -1 beside it has the values 2 - 2 cos(k pi / (n + 1))."""
+    size = 90
+    matrix = 2 * np.eye(size) - np.eye(size, k=1) - np.eye(size, k=-1)
+    values, vectors = eigenvectors(matrix)
+    expected = 2 - 2 * np.cos(np.arange(size, 0, -1) * np.pi / (size + 1))
+    np.testing.assert_allclose(values, expected, atol=1e-13)
+    np.testing.assert_allclose(matrix @ vectors, vectors * expected, atol=1e-13)
+
+
+def test_equal_values_have_orthogonal_vectors() -> None:
+    """Four blocks of (2 1 / 1 2) have 3 and 1 four times each."""
+    mixed = [5, 2, 7, 0, 3, 1, 6, 4]
+    matrix = np.kron(np.eye(4), [[2.0, 1.0], [1.0, 2.0]])[np.ix_(mixed, mixed)]
+    values, vectors = eigenvectors(matrix)
+    np.testing.assert_allclose(values, [3] * 4 + [1] * 4, atol=1e-14)
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(8), atol=1e-14)
+
+
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_nothing_has_no_energy(size: int) -> None:
     values, vectors = eigenvectors(np.zeros((size, size)))

@@ -25,7 +25,11 @@ FLAGS = 3
 SETS = (64, 20 * LEFT * 10, 32 * 4)
 CONTEXTS = sum(SETS)
 SIGNS = 9
+#: The least mean of each class but the first.
 THRESHOLDS = np.array([(4 + i % 4) << (i // 4 + 2) for i in range(63)], np.int64)
+# A binary64 number less its last 50 bits is its exponent and two bits of it: its class but for an addend. 16 is in 1.
+_CLASS_BITS = 50
+_CLASS_ADDEND = 1 - int(np.array([THRESHOLDS[0]], np.float64).view(np.int64)[0] >> _CLASS_BITS)
 _EXPECTED_WEIGHT = 40
 _LEAST = 16
 _LEFTS = np.arange(LEFT)[:, None, None]
@@ -42,7 +46,8 @@ def bands(components: int) -> list[tuple[int, int]]:
 
 def classes(means: Ints) -> Ints:
     """The class of each mean magnitude, 0 to 63: four to an octave, from 1/64 of a level on."""
-    return np.searchsorted(THRESHOLDS, means, "right")
+    found: Ints = (means.astype(np.float64).view(np.int64) >> _CLASS_BITS) + _CLASS_ADDEND
+    return np.minimum(np.maximum(found, 0, out=found), len(THRESHOLDS), out=found)
 
 
 class BandContexts:
@@ -64,7 +69,7 @@ class BandContexts:
         around[:, 1:] += energy[:, :-1]
         around[:, :-1] += energy[:, 1:]
         self._density = around * (UNIT // 8) // divisor
-        self._density_class = np.minimum(classes(self._density) // 4, 9)
+        self._second_set = _SECOND + 10 * _LEFTS + np.minimum(classes(self._density) // 4, 9)
         mean = int(energy.sum()) * UNIT // (divisor * height * width)
         self._mean = mean + _LEAST
         self._before = None if before is None else before[first:end]
@@ -86,26 +91,28 @@ class BandContexts:
             np.abs(self._own[:, y - 1], out=self._above[:, 1:-1])
             self._sum += self._above.sum(1)
         north = self._above[:, 1:-1]
-        around = self._above[:, :-2] + self._above[:, 2:] + self._second[:, 1:-1]
-        rate = (_EXPECTED_WEIGHT * self._expected + UNIT * self._sum) // (_EXPECTED_WEIGHT + y * width)
-        likely = (rate[:, None] + _LEAST) * self._density[y] // self._mean
-        mean = 20 * rate[:, None] + UNIT * (36 * north + 9 * around) + 100 * likely
-        middle = self._density_class[y]
+        around = self._above[:, :-2] + self._above[:, 2:]
+        around += self._second[:, 1:-1]
+        rate = ((_EXPECTED_WEIGHT * self._expected + UNIT * self._sum) // (_EXPECTED_WEIGHT + y * width))[:, None]
+        likely = (rate + _LEAST) * self._density[y] // self._mean
+        mean = 9 * UNIT * (4 * north + around)
+        mean += 20 * rate
+        mean += 100 * likely
+        second = self._second_set[:, y, None]
         if self._before is not None:
             before = np.abs(self._before[:, y]).astype(np.int64)
             mean = (mean >> 1) + 96 * UNIT * before
-            middle = np.minimum(before, 9)
-        rate_class = np.minimum(classes(rate) // 2, 19)[:, None]
+            second = _SECOND + 10 * _LEFTS + np.minimum(before, 9)
         found = np.empty((len(SETS), LEFT, *north.shape), np.int64)
         found[0] = classes((mean >> 8) + 160 * _LEFTS)
-        found[1] = _SECOND + 30 * rate_class + 10 * _LEFTS + middle
-        found[2] = _THIRD + classes(likely) // 2 * 4 + np.minimum(north + _LEFTS, 3)
+        found[1] = second + 30 * np.minimum(classes(rate) >> 1, 19)
+        found[2] = np.minimum(north + _LEFTS, 3) + (_THIRD + (classes(likely) >> 1 << 2))
         return found
 
     def signs(self, y: int) -> Ints:
-        """The context ``(3, c, W)`` of a sign, by the sign to the left -1, 0 or 1.
+        """The context ``(c, W)`` of a sign where there is no sign to the left: 3 more where it is +, 3 less for -.
 
-        There is one for each sign of the level above, or of the level in the picture before.
+        It is that of the sign of the level above, or of the level in the picture before.
         """
         other = self._before[:, y] if self._before is not None else self._own[:, y - 1] if y else 0 * self._own[:, 0]
-        return 3 * _LEFTS + np.sign(other) + 1
+        return np.sign(other) + 4

@@ -70,14 +70,14 @@ class LevelCoder:
         sets = contexts.row(y)
         places = flag_places(sets)
         above = self._flags.zero(places)
-        zero = above[0].tolist()  # the others are needed rarely
-        groups = (sets[0] // 4).reshape(LEFT, -1)
-        common = contexts.signs(y)
-        sign_places = np.stack([common, common + SIGNS * (1 + first + np.arange(count)[:, None])])
-        sign_places = sign_places.reshape(2, 3, -1)
-        signs = self._signs.zero(sign_places)
+        zero, one, two = above[0].tolist(), above[1].data, above[2].data  # the latter are needed rarely
+        groups = (sets[0] >> 2).reshape(LEFT, -1).data
+        sign_of = (contexts.signs(y) + SIGNS * np.arange(count)[:, None]).ravel()
+        common = np.arange(SIGNS * count)
+        sign_places = np.stack([common % SIGNS, common + SIGNS * (1 + first)])
+        signs, alone = self._signs.zero(sign_places).tolist(), sign_of.tolist()
         values = row.ravel().tolist()
-        lengths: list[tuple[int, int]] = []
+        lengths: list[int] = []
         bit = self._coder.bit
         for start in range(0, count * width, width):
             left = sign = 0
@@ -87,26 +87,29 @@ class LevelCoder:
                     left = sign = 0
                     continue
                 level = abs(value)
-                if not bit(int(above[1, left, i]), level > 1):
+                if not bit(one[left, i], level > 1):
                     level = 1
-                elif not bit(int(above[2, left, i]), level > 2):
+                elif not bit(two[left, i], level > 2):
                     level = 2
                 else:
-                    level = 3 + self._rest(int(groups[left, i]), level - 3, lengths)
-                sign = -1 if bit(int(signs[sign + 1, i]), value < 0) else 1
+                    level = 3 + self._rest(groups[left, i], level - 3, lengths)
+                sign = -1 if bit(signs[alone[i] + 3 * sign], value < 0) else 1
                 left = min(level, 2)
                 values[i] = sign * level
-        row[...] = np.array(values).reshape(count, width)
-        self._learn(row, places, sign_places, lengths)
+        row[...] = np.array(values, np.int32).reshape(count, width)
+        self._learn(row, places, sign_places, sign_of, lengths)
 
-    def _rest(self, group: int, value: int, lengths: list[tuple[int, int]]) -> int:
-        """Code the part of a magnitude above 3: the length of this plus 1, and its bits."""
+    def _rest(self, group: int, value: int, lengths: list[int]) -> int:
+        """Code the part of a magnitude above 3: the length of this plus 1, and its bits.
+
+        ``lengths`` gets each decision as twice its context plus its value.
+        """
         wanted = (value + 1).bit_length() - 1
         length = 0
         while length < LENGTHS:
             place = LENGTHS * group + length
             more = self._coder.bit(self._length_zero[place], length < wanted)
-            lengths.append((place, more))
+            lengths.append(2 * place + more)
             if not more:
                 break
             length += 1
@@ -115,18 +118,18 @@ class LevelCoder:
             raise CodecError(f"coefficients: a level of {value + 3}")
         return value
 
-    def _learn(self, row: Levels, places: Ints, sign_places: Ints, lengths: list[tuple[int, int]]) -> None:
+    def _learn(self, row: Levels, places: Ints, sign_places: Ints, sign_of: Ints, lengths: list[int]) -> None:
         """Count the decisions of a row."""
         self._flags.learn(*flag_decisions(row, places))
         there = np.flatnonzero(row)
         if len(there):
-            sign_lefts = np.ones_like(row)
-            sign_lefts[:, 1:] += np.sign(row[:, :-1])
-            own_signs = sign_places[:, sign_lefts.ravel()[there], there]
-            self._signs.learn(own_signs, row.ravel()[there] < 0)
+            lefts = np.zeros_like(row)
+            np.sign(row[:, :-1], out=lefts[:, 1:])
+            own_signs = sign_places.take((sign_of + 3 * lefts.ravel()).take(there), axis=1)
+            self._signs.learn(own_signs, row.ravel().take(there) < 0)
         if lengths:
             found = np.array(lengths)
-            self._lengths.learn(found[None, :, 0], found[:, 1] > 0)
+            self._lengths.learn(found[None] >> 1, found & 1 > 0)
             self._length_zero = self._lengths.zero(np.arange(GROUPS * LENGTHS)[None]).tolist()
 
 
@@ -147,10 +150,11 @@ def flag_places(sets: Ints) -> Ints:
 def flag_decisions(row: Levels, places: Ints) -> tuple[Ints, NDArray[np.bool_]]:
     """The flags that a row ``(c, W)`` has: the contexts ``(sets, N)`` of each, and its value."""
     magnitudes = np.abs(row)
-    own = places[:, :, lefts_of(magnitudes).ravel(), np.arange(row.size)]
+    own = lefts_of(magnitudes).ravel() * row.size + np.arange(row.size)
     flags, magnitudes = np.arange(FLAGS)[:, None], magnitudes.ravel()
     reached = np.flatnonzero(magnitudes >= flags)
-    return own.reshape(len(places), -1)[:, reached], (magnitudes > flags).ravel()[reached]
+    own = (own + LEFT * row.size * flags).take(reached)
+    return places.reshape(len(places), -1).take(own, axis=1), (magnitudes > flags).take(reached)
 
 
 def lefts_of(magnitudes: Levels) -> Levels:

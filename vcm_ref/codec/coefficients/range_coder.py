@@ -42,13 +42,15 @@ class RangeEncoder:
 
     def bit(self, zero: int, value: int = 0) -> int:
         """Write one bit; see :class:`BinaryCoder`."""
-        bound = (self._range >> PROBABILITY_BITS) * zero
+        span = self._range
+        bound = (span >> PROBABILITY_BITS) * zero
         if value:
             self._low += bound
-            self._range -= bound
+            span -= bound
         else:
-            self._range = bound
-        while self._range < _LEAST:
+            span = bound
+        self._range = span
+        if span < _LEAST:
             self._shift()
         return value
 
@@ -56,17 +58,23 @@ class RangeEncoder:
         """Write an unsigned number; see :class:`BinaryCoder`."""
         self._range >>= count
         self._low += self._range * value
-        while self._range < _LEAST:
+        if self._range < _LEAST:
             self._shift()
         return value
 
     def finish(self) -> bytes:
         """The stream: its last byte is the least that lies in the final range."""
         self._low += _LEAST - 1
-        self._shift()
+        self._byte()
         return bytes(self._bytes)
 
     def _shift(self) -> None:
+        """Write bytes until the range is large enough."""
+        while self._range < _LEAST:
+            self._byte()
+            self._range <<= 8
+
+    def _byte(self) -> None:
         if self._low >= _WHOLE:  # the carry
             place = len(self._bytes) - 1
             while self._bytes[place] == 0xFF:
@@ -75,7 +83,6 @@ class RangeEncoder:
             self._bytes[place] += 1
         self._bytes.append(self._low >> 24 & 0xFF)
         self._low = (self._low & _LEAST - 1) << 8
-        self._range <<= 8
 
 
 class RangeDecoder:
@@ -93,15 +100,16 @@ class RangeDecoder:
 
     def bit(self, zero: int, value: int = 0) -> int:
         """Read one bit; see :class:`BinaryCoder`."""
-        bound = (self._range >> PROBABILITY_BITS) * zero
+        span = self._range
+        bound = (span >> PROBABILITY_BITS) * zero
         if self._offset < bound:
-            self._range = bound
+            self._range = span = bound
             bit = 0
         else:
             self._offset -= bound
-            self._range -= bound
+            self._range = span = span - bound
             bit = 1
-        while self._range < _LEAST:
+        if span < _LEAST:
             self._shift()
         return bit
 
@@ -112,7 +120,7 @@ class RangeDecoder:
         if number >> count:
             raise CodecError("coefficients: a number lies outside its range")
         self._offset -= self._range * number
-        while self._range < _LEAST:
+        if self._range < _LEAST:
             self._shift()
         return number
 
@@ -122,8 +130,10 @@ class RangeDecoder:
             raise CodecError("coefficients: the stream does not end where its levels end")
 
     def _shift(self) -> None:
-        if self._place == len(self._stream):
-            raise CodecError("coefficients: the stream ends too early")
-        self._offset = (self._offset << 8 | self._stream[self._place]) & _WHOLE - 1
-        self._place += 1
-        self._range <<= 8
+        """Read bytes until the range is large enough."""
+        while self._range < _LEAST:
+            if self._place == len(self._stream):
+                raise CodecError("coefficients: the stream ends too early")
+            self._offset = (self._offset << 8 | self._stream[self._place]) & _WHOLE - 1
+            self._place += 1
+            self._range <<= 8

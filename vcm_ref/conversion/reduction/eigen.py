@@ -1,24 +1,31 @@
 """Eigenvectors of a symmetric matrix, the same to the last bit on every machine and with any number of threads.
 
-LAPACK's sums have an order that depends on the machine. Jacobi's method needs none: each of its rotations is made of
-single binary64 operations, each rounded once. Rotations of disjoint pairs go together, as in Brent and Luk, "The
-solution of singular-value and symmetric eigenvalue problems on multiprocessor arrays", SIAM J. Sci. Stat. Comput. 6
-(1985).
+LAPACK's sums have an order that depends on the machine. Here all is made of single binary64 operations, each rounded
+once, and sums are of halves. Reflections make the matrix tridiagonal, and rotations make that diagonal (QL with
+implicit shifts): Martin, Reinsch and Wilkinson, "Householder's tridiagonalization of a symmetric matrix", Numer. Math.
+11 (1968); Dubrulle, Martin and Wilkinson, "The implicit QL algorithm", Numer. Math. 12 (1968).
 """
 
 from __future__ import annotations
 
-from functools import cache
+from math import copysign, sqrt
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
 
-#: Entries beside the diagonal that are smaller than this, relative to the greatest on it, count as zero.
-TOLERANCE = 2.0**-24
-#: Sweeps converge quadratically: ten are more than matrices of thousands of rows take.
-MOST_SWEEPS = 16
+#: Entries beside the diagonal that are smaller than this, relative to the greatest of all, count as zero.
+TOLERANCE = 2.0**-50
+
+
+class _Reflection(NamedTuple):
+    """Of the rows from ``first`` on: the identity less ``factor`` times the outer product of ``vector`` with itself."""
+
+    first: int
+    vector: Matrix
+    factor: float
 
 
 def eigenvectors(matrix: Matrix) -> tuple[Matrix, Matrix]:
@@ -26,64 +33,92 @@ def eigenvectors(matrix: Matrix) -> tuple[Matrix, Matrix]:
 
     Vectors have length 1 up to rounding; equal values keep the order in which they are found.
     """
-    size = len(matrix)
-    even = size + size % 2
-    work = np.zeros((even, even))
-    work[:size, :size] = matrix
-    vectors = np.eye(even)
-    places = np.arange(even)
-    for _ in range(MOST_SWEEPS):
-        beside = np.abs(work)
-        np.fill_diagonal(beside, 0)
-        if beside.max() <= TOLERANCE * np.abs(work.diagonal()).max():
-            break
-        for _ in range(max(even - 1, 1)):
-            work, vectors, places = _round(work, vectors, places)
-    values = work.diagonal()
-    kept = np.flatnonzero(places < size)  # an odd matrix got a row of zeros, which no rotation touches
-    found = kept[np.argsort(-values[kept], kind="stable")]
-    return values[found], vectors[found, :size].T
+    diagonal, beside, reflections = _tridiagonal(matrix)
+    values, rows = _diagonalised(diagonal, beside)
+    vectors = np.ascontiguousarray(rows.T)
+    for first, vector, factor in reversed(reflections):
+        own = vectors[first:]
+        own -= (factor * vector)[:, None] * _sum(vector[:, None] * own)
+    order = np.argsort(-values, kind="stable")
+    return values[order], vectors[:, order]
 
 
-def _round(work: Matrix, vectors: Matrix, places: NDArray[np.intp]) -> tuple[Matrix, Matrix, NDArray[np.intp]]:
-    """Rotate row k against row k + n/2, for all k; then move the rows so that others meet."""
-    half = len(work) // 2
-    first, second = work.diagonal()[:half], work.diagonal()[half:]
-    cosine, sine = _angles(first, second, work.diagonal(half))
-    order = _next_order(half)
-    once = _rotated(work, cosine, sine)
-    twice = _rotated(np.ascontiguousarray(once.T), cosine, sine)  # symmetric again
-    rows = np.arange(half)
-    twice[rows, rows + half] = 0
-    twice[rows + half, rows] = 0
-    return twice.take(order, 0).take(order, 1), _rotated(vectors, cosine, sine).take(order, 0), places[order]
+def _tridiagonal(matrix: Matrix) -> tuple[Matrix, Matrix, list[_Reflection]]:
+    """The diagonal ``(n,)`` and the entries beside it ``(n - 1,)`` of what the reflections, one by one, make of it."""
+    rest = matrix.astype(np.float64)
+    size = len(rest)
+    diagonal, beside = np.zeros(size), np.zeros(max(size - 1, 0))
+    reflections = []
+    for place in range(size):
+        diagonal[place] = rest[0, 0]
+        vector, rest = rest[1:, 0].copy(), rest[1:, 1:]
+        if not vector[1:].any():
+            beside[place : place + 1] = vector[:1]
+            continue
+        scale = float(np.abs(vector).max())  # so that no square is too small or too large
+        vector /= scale
+        length = copysign(sqrt(_sum(vector * vector)), -vector[0])
+        vector[0] -= length
+        factor = 2 / float(_sum(vector * vector))
+        beside[place] = scale * length
+        reflections.append(_Reflection(place + 1, vector, factor))
+        turned = factor * _sum(vector[:, None] * rest)
+        turned -= factor / 2 * float(_sum(vector * turned)) * vector
+        once = vector[:, None] * turned
+        rest = rest - (once + once.T)
+    return diagonal, beside, reflections
 
 
-@cache
-def _next_order(half: int) -> NDArray[np.intp]:
-    """The row that each place takes next: the first stays, and all others go round one place."""
-    round_table = [*range(half), *range(2 * half - 1, half - 1, -1)]
-    round_table = [round_table[0], *round_table[-1:], *round_table[1:-1]]
-    return np.array([*round_table[:half], *round_table[: half - 1 : -1]])
+def _diagonalised(diagonal: Matrix, beside: Matrix) -> tuple[Matrix, Matrix]:
+    """Eigenvalues ``(n,)`` and eigenvectors ``(n, n)``, one a row, of a tridiagonal matrix."""
+    d, e = diagonal.tolist(), [*beside.tolist(), 0.0]
+    size = len(d)
+    rows = np.eye(size)
+    least = TOLERANCE * max(map(abs, d + e))
+    for first in range(size):
+        while (last := next(k for k in range(first, size) if abs(e[k]) <= least)) > first:
+            _sweep(d, e, first, last, rows)
+        e[first] = 0.0
+    return np.array(d), rows
 
 
-def _angles(first: Matrix, second: Matrix, beside: Matrix) -> tuple[Matrix, Matrix]:
-    """Cosine and sine of the rotations that make the entries ``beside`` zero."""
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        ratio = (second - first) / (2 * beside)
-        tangent = np.copysign(1 / (np.abs(ratio) + np.sqrt(1 + ratio * ratio)), ratio)
-    tangent = np.where(beside == 0, 0, tangent)
-    cosine = 1 / np.sqrt(1 + tangent * tangent)
-    return cosine, tangent * cosine
+def _sweep(d: list[float], e: list[float], first: int, last: int, rows: Matrix) -> None:
+    """One step of QL on the rows ``first`` to ``last`` of a tridiagonal matrix; ``rows`` are rotated along."""
+    ratio = (d[first + 1] - d[first]) / (2 * e[first])
+    g = d[last] - d[first] + e[first] / (ratio + copysign(sqrt(ratio * ratio + 1), ratio))
+    sine = cosine = 1.0
+    p = 0.0
+    crossed = np.empty((2, 1))
+    for i in range(last - 1, first - 1, -1):
+        f, b = sine * e[i], cosine * e[i]
+        r = sqrt(f * f + g * g)
+        e[i + 1] = r
+        if r == 0:
+            d[i + 1] -= p
+            e[last] = 0.0
+            return
+        sine, cosine = f / r, g / r
+        g = d[i + 1] - p
+        r = (d[i] - g) * sine + 2 * cosine * b
+        p = sine * r
+        d[i + 1] = g + p
+        g = cosine * r - b
+        pair = rows[i : i + 2]
+        crossed[0], crossed[1] = -sine, sine
+        other = pair[::-1] * crossed
+        pair *= cosine
+        pair += other
+    d[first] -= p
+    e[first] = g
+    e[last] = 0.0
 
 
-def _rotated(matrix: Matrix, cosine: Matrix, sine: Matrix) -> Matrix:
-    """The upper half of the rows rotated against the lower one."""
-    half = len(matrix) // 2
-    upper, lower = matrix[:half], matrix[half:]
-    turned = np.empty_like(matrix)
-    np.multiply(upper, cosine[:, None], out=turned[:half])
-    turned[:half] -= lower * sine[:, None]
-    np.multiply(lower, cosine[:, None], out=turned[half:])
-    turned[half:] += upper * sine[:, None]
-    return turned
+def _sum(values: Matrix) -> Matrix:
+    """The sum over the first axis: the second half is added to the first until one is left."""
+    while len(values) > 1:
+        half = (len(values) + 1) // 2
+        added = values[:half].copy()
+        added[: len(values) - half] += values[half:]
+        values = added
+    total: Matrix = values[0]
+    return total

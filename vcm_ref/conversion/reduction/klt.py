@@ -18,6 +18,7 @@ from ...bitstream.table import fill, table
 from ...bitstream.values import Layer, Samples, Shape, StageId
 from ...errors import DatasetError, ModelError
 from ...models.cost import PartCost, StageCost
+from ..parallel import map_blocks
 from ..quantisation import fixed_point_range, to_fixed_point
 from .klt_model import KltModel, LayerModel, LinearMap
 
@@ -30,7 +31,7 @@ SCALE_FRACTION = 20
 LAYER_FRACTION = 14
 #: Bits and fraction bits of layers in the encoder.
 _GIVEN_BITS, _GIVEN_FRACTION = 24, 10
-_BLOCK = 1 << 20
+_BLOCK = 1 << 18
 _ROWS = 1 << 12
 
 Numbers = NDArray[np.float64]
@@ -160,13 +161,14 @@ def _expanded(
 ) -> NDArray[np.int32]:
     """The entries that components ``(K, h, w)`` stand for, as a tensor of ``shape``: clause 8.9, one step.
 
-    A sum has at most 1024 products of an int8, a uint16 and a number of 20 bits: it is at most 2**52.
+    A sum has at most 1024 products of an int8, a uint16 and a number of 20 bits: it is at most 2**52, in units of
+    2**-down. The mean is at most 2**51 of these, so that the sum with it is exact.
     """
     channels, height, width = shape
     count, rows, columns = components.shape
     made = np.empty(shape, np.int32)
-    scale = linear.scale[:count, None].astype(np.float64)
     down = FRACTION + SCALE_FRACTION - fraction
+    scale = linear.scale[:count, None].astype(np.float64) * 2.0**-down
     low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
     side = 1 << shift
     for strip in _strips(rows, columns):
@@ -176,10 +178,8 @@ def _expanded(
         for block in _channel_blocks(channels, side * side * scaled.shape[1]):
             entries = slice(block.start << 2 * shift, block.stop << 2 * shift)
             sums = linear.basis[:count, entries].T.astype(np.float64) @ scaled
-            sums += 2.0 ** (down - 1)
-            sums *= 2.0**-down
+            sums += linear.mean[entries, None] + 0.5
             np.floor(sums, out=sums)
-            sums += linear.mean[entries, None]
             np.clip(sums, low, high, out=sums)
             split = sums.reshape(-1, side, side, part.shape[1], columns).transpose(0, 3, 1, 4, 2)
             if not shift and part.shape[1] == places.stop - places.start:
@@ -205,13 +205,12 @@ def _add_products(
             part = numbers[block, strip.start << shift : strip.stop << shift]
             split = part.reshape(len(part), -1, side, columns, side).transpose(0, 2, 4, 1, 3)
             given = split.reshape(len(part) * side * side, -1) - mean[entries, None]
-            given *= up
-            sums[:, positions] += linear.basis[:count, entries].astype(np.float64) @ given
+            sums[:, positions] += (linear.basis[:count, entries].astype(np.float64) * up) @ given
 
 
 def _check_size(values: NDArray[Any], limit: float) -> None:
     """:class:`DatasetError` where values would be clipped, which decoded layers would not tell."""
-    if np.abs(values).max() >= limit:
+    if max(values.max(), -values.min()) >= limit:
         raise DatasetError("the features are many times larger than those that the model was trained on")
 
 
@@ -232,16 +231,19 @@ def given_numbers(tensor: NDArray[np.float32], gain: int, size: tuple[int, int])
     """A float32 layer as integers of the encoder, of ``size``: beyond its edges it is repeated."""
     channels, height, width = tensor.shape
     made = np.empty((channels, *size), np.int32)
-    for channel, values in zip(made, tensor, strict=True):  # one by one, to save memory
-        channel[:height, :width] = _clipped(values * 2.0 ** (_GIVEN_FRACTION + gain), _GIVEN_BITS)
+    for block in map_blocks(tensor.shape):  # to save memory
+        made[block, :height, :width] = _clipped(tensor[block] * 2.0 ** (_GIVEN_FRACTION + gain), _GIVEN_BITS)
     made[:, height:, :width] = made[:, height - 1 : height, :width]
     made[:, :, width:] = made[:, :, width - 1 : width]
     return made
 
 
-def _clipped(values: Numbers, bits: int) -> NDArray[np.int32]:
+def _clipped(values: NDArray[np.floating[Any]], bits: int) -> NDArray[np.int32]:
     """The nearest integers of ``bits`` bits."""
-    return np.clip(np.floor(values + 0.5), -(1 << (bits - 1)), (1 << (bits - 1)) - 1).astype(np.int32)
+    found: NDArray[np.int32] = np.clip(np.floor(values + 0.5), -(1 << (bits - 1)), (1 << (bits - 1)) - 1).astype(
+        np.int32
+    )
+    return found
 
 
 def _rounded(values: Numbers, down: int) -> Numbers:
