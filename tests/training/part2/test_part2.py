@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,24 @@ def test_a_detector_is_distilled_and_trained(name: str, refnet: Any) -> None:
     after = network.analyse(network.extract(image))
     np.testing.assert_array_equal(before.boxes, after.boxes)
     assert not any(module.training for module in (network.model.rpn, network.model.roi_heads))
+
+
+@pytest.mark.parametrize("room", [1 << 30, 0])
+def test_the_teacher_is_the_same_whether_it_is_kept(refnet: Any, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    monkeypatch.setattr("vcm_ref.training.part2.detector._KEPT_BYTES", room)
+    image, example = scene_example()
+    original = layers_of(refnet, image)
+    restored = [layer + 0.3 for layer in original]
+    part2: Any = part2_of(refnet)
+    first = part2.distillation(restored, original, example)
+    assert len(part2._teachers) == (room > 0)
+    mirrored = dataclasses.replace(example, mirrored=True)
+    other = part2.distillation(restored, [layer.flip(3) for layer in original], mirrored)
+    assert other.item() != first.item()
+    nothing = [torch.full_like(layer, torch.nan) for layer in original] if room else original
+    assert part2.distillation(restored, nothing, example).item() == first.item()
+    part2.to("cpu")
+    assert not part2._teachers
 
 
 def test_the_task_needs_labels(refnet: Any) -> None:

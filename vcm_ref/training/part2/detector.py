@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -26,11 +26,37 @@ _PROPOSALS = 100
 _STRIDE = 4
 """Samples of the network's input from one sample of the finest layer to the next."""
 
+_KEPT_BYTES = 1 << 30
+"""The most memory that the teacher's outputs may take; those of further pictures are computed each time."""
+
 _Pyramid = OrderedDict[str, Tensor]
 
 
+class _Teacher(NamedTuple):
+    """Part 2's outputs for the original layers of one picture.
+
+    ``objectness`` and ``deltas`` are the proposal network's, a tensor a level; ``proposals`` are its best boxes, (N, 4);
+    ``classes`` (N, K) and ``boxes`` (N, 4K) are the box head's logits and deltas there.
+    """
+
+    objectness: list[Tensor]
+    deltas: list[Tensor]
+    proposals: Tensor
+    classes: Tensor
+    boxes: Tensor
+
+    @property
+    def size(self) -> int:
+        """Bytes of all tensors."""
+        tensors = [*self.objectness, *self.deltas, self.proposals, self.classes, self.boxes]
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
 class DetectorPart2:
-    """Part 2 of a network whose ``model`` has torchvision's ``rpn`` and ``roi_heads``."""
+    """Part 2 of a network whose ``model`` has torchvision's ``rpn`` and ``roi_heads``.
+
+    The outputs for the original layers are the same in every epoch, so they are kept.
+    """
 
     def __init__(self, network: Any) -> None:
         """``network`` is a ``RefNet`` or a ``TorchvisionDetector``."""
@@ -38,11 +64,15 @@ class DetectorPart2:
         self._rpn: Any = network.model.rpn
         self._heads: Any = network.model.roi_heads
         self._names = list(self._heads.box_roi_pool.featmap_names)
+        self._teachers: dict[tuple[str, bool], _Teacher] = {}
+        self._kept_bytes = 0
 
     def to(self, device: Any) -> None:
         """Move to a device."""
         self._rpn.to(device)
         self._heads.to(device)
+        self._teachers.clear()
+        self._kept_bytes = 0
 
     def distillation(self, restored: Sequence[Tensor], original: Sequence[Tensor], example: Example) -> Tensor:
         """The distance of the proposal network's outputs, and of the heads' at what the teacher found.
@@ -50,11 +80,10 @@ class DetectorPart2:
         Objectness and classes count by their Kullback–Leibler divergence; boxes by their absolute error, as much as
         the teacher sees an object. Each part is divided by the number of objects or boxes that it is about.
         """
-        ours, theirs = self._pyramid(restored), self._pyramid(original)
         pictures = self._pictures(original, example)
-        with torch.no_grad():
-            proposals = [boxes[:_PROPOSALS] for boxes in self._rpn(pictures, theirs)[0]]
-        return self._proposal_distance(ours, theirs) + self._box_distance(ours, theirs, proposals, pictures)
+        teacher = self._teacher(original, example, pictures)
+        pyramid = self._pyramid(restored)
+        return self._proposal_distance(pyramid, teacher) + self._box_distance(pyramid, teacher, pictures)
 
     def task(self, restored: Sequence[Tensor], example: Example) -> Tensor:
         """The sum of the losses that the detector was trained with, but for that of masks.
@@ -78,33 +107,44 @@ class DetectorPart2:
             _, more = self._heads(pyramid, proposals, pictures.image_sizes, targets)
         return torch.stack([*losses.values(), *more.values()]).sum()
 
-    def _proposal_distance(self, ours: _Pyramid, theirs: _Pyramid) -> Tensor:
-        objectness, deltas = self._rpn.head(list(ours.values()))
-        with torch.no_grad():
-            teacher, wanted = self._rpn.head(list(theirs.values()))
-        seen = [torch.sigmoid(logits) for logits in teacher]
+    @torch.no_grad()
+    def _teacher(self, original: Sequence[Tensor], example: Example, pictures: ImageList) -> _Teacher:
+        """The outputs for the original layers: those that are kept, or new ones, which are kept while there is room."""
+        key = example.name, example.mirrored
+        if key in self._teachers:
+            return self._teachers[key]
+        pyramid = self._pyramid(original)
+        objectness, deltas = self._rpn.head(list(pyramid.values()))
+        proposals = self._rpn(pictures, pyramid)[0][0][:_PROPOSALS]
+        teacher = _Teacher(objectness, deltas, proposals, *self._boxes(pyramid, proposals, pictures))
+        if self._kept_bytes + teacher.size <= _KEPT_BYTES:
+            self._teachers[key] = teacher
+            self._kept_bytes += teacher.size
+        return teacher
+
+    def _proposal_distance(self, pyramid: _Pyramid, teacher: _Teacher) -> Tensor:
+        objectness, deltas = self._rpn.head(list(pyramid.values()))
+        seen = [torch.sigmoid(logits) for logits in teacher.objectness]
         total = sum(torch.sum(own) for own in seen) + 1
         errors = [
             binary_divergence(torch.sigmoid(logits), own).sum()
             + ((found - target).abs() * own.repeat_interleave(4, 1)).sum()
-            for logits, found, target, own in zip(objectness, deltas, wanted, seen, strict=True)
+            for logits, found, target, own in zip(objectness, deltas, teacher.deltas, seen, strict=True)
         ]
         return torch.stack(errors).sum() / total
 
-    def _box_distance(self, ours: _Pyramid, theirs: _Pyramid, proposals: list[Tensor], pictures: ImageList) -> Tensor:
-        if not len(proposals[0]):
-            return torch.zeros((), device=proposals[0].device)
-        logits, boxes = self._boxes(ours, proposals, pictures)
-        with torch.no_grad():
-            teacher, wanted = self._boxes(theirs, proposals, pictures)
-        classes = F.kl_div(logits.log_softmax(1), teacher.log_softmax(1), log_target=True, reduction="sum")
-        seen = teacher.softmax(1)[:, 1:]
-        errors = ((boxes - wanted).abs()[:, 4:] * seen.repeat_interleave(4, 1)).sum()
+    def _box_distance(self, pyramid: _Pyramid, teacher: _Teacher, pictures: ImageList) -> Tensor:
+        if not len(teacher.proposals):
+            return torch.zeros((), device=teacher.proposals.device)
+        logits, boxes = self._boxes(pyramid, teacher.proposals, pictures)
+        classes = F.kl_div(logits.log_softmax(1), teacher.classes.log_softmax(1), log_target=True, reduction="sum")
+        seen = teacher.classes.softmax(1)[:, 1:]
+        errors = ((boxes - teacher.boxes).abs()[:, 4:] * seen.repeat_interleave(4, 1)).sum()
         return (classes + errors) / (seen.sum() + 1)
 
-    def _boxes(self, pyramid: _Pyramid, proposals: list[Tensor], pictures: ImageList) -> tuple[Tensor, Tensor]:
-        """Class logits (N, K) and box deltas (N, 4K) at the proposals."""
-        pooled = self._heads.box_roi_pool(pyramid, proposals, pictures.image_sizes)
+    def _boxes(self, pyramid: _Pyramid, proposals: Tensor, pictures: ImageList) -> tuple[Tensor, Tensor]:
+        """Class logits (N, K) and box deltas (N, 4K) at the ``proposals`` (N, 4)."""
+        pooled = self._heads.box_roi_pool(pyramid, [proposals], pictures.image_sizes)
         logits, deltas = self._heads.box_predictor(self._heads.box_head(pooled))
         return logits, deltas
 
