@@ -262,11 +262,11 @@ class Quantisation:
 
     bit_depth: int | Mapping[str, int] = option(
         10,
-        "bits of a sample, 2 to 10; with `lossless` up to 16",
+        "bits of a sample, 1 to 10; with `lossless` up to 16",
         by_layer=True,
-        minimum=2,
+        minimum=1,
         maximum=16,
-        description="an integer, 2 to 16",
+        description="an integer, 1 to 16",
         only_with=_OF_FRAMES,
     )
     range: Literal["fixed", "picture", "layer", "channel"] = option(
