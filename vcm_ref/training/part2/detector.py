@@ -35,7 +35,7 @@ _Pyramid = OrderedDict[str, Tensor]
 class _Teacher(NamedTuple):
     """Part 2's outputs for the original layers of one picture.
 
-    ``objectness`` and ``deltas`` are the proposal network's, a tensor a level; ``proposals`` are its best boxes, (N, 4);
+    ``objectness`` and ``deltas`` are the proposal network's, a tensor a level, and ``proposals`` (N, 4) its best boxes.
     ``classes`` (N, K) and ``boxes`` (N, 4K) are the box head's logits and deltas there.
     """
 
