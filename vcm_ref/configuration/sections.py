@@ -272,6 +272,12 @@ class Quantisation:
     range: Literal["fixed", "picture", "layer", "channel"] = option(
         "layer", "the values that one pair of minimum and maximum spans", only_with=_OF_FRAMES
     )
+    ends: Literal["extremes", "least_error"] = option(
+        "extremes",
+        "the ends of a measured range: the extremes, or those with the least squared error; the latter with `layer` or "
+        "`channel`, and for at most 8 bits",
+        only_with=_OF_FRAMES,
+    )
     profile: str | None = option(
         None,
         "with `fixed`: a published range with its own rounding",
