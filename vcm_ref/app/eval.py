@@ -281,6 +281,8 @@ def _print(document: dict[str, Any], seconds: dict[str, float], arguments: argpa
     if "rate" in document:
         rate = f"{document['rate']['bpp']:.4f} bpp {interval_text(found.get('bpp'))}".rstrip()
         print(f"{rate} ({document['rate']['bytes']} bytes)")
+        if "han2022_bpp" in document["rate"]:
+            print(f"{document['rate']['han2022_bpp']:.4f} bpp in Han et al.'s accounting")
     number = document["pictures"]["evaluated"]
     print("seconds a picture: " + ", ".join(f"{step} {total / number:.3f}" for step, total in seconds.items()))
     if "part1" in document.get("cost", {}):

@@ -24,7 +24,7 @@ def code(extracted: Extracted, layers: tuple[str, ...], tree: Record) -> Coded:
     report = encoder.encode(some)
     encoder.close()
     assert report.rhee2022_bits is not None
-    return Coded(file.getvalue(), report.rhee2022_bits, time.perf_counter() - start)
+    return Coded(file.getvalue(), report.rhee2022_bits, time.perf_counter() - start, report.han2022_bits)
 
 
 @stage

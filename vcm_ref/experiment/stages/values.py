@@ -60,20 +60,26 @@ class Extracted(NamedTuple):
 
 
 class Coded(NamedTuple):
-    """A bitstream, the bits it has in Rhee et al.'s own accounting, and the seconds it took."""
+    """A bitstream, the bits it has in the accountings of two papers, and the seconds it took.
+
+    ``rhee2022_bits`` and ``han2022_bits`` are those of :class:`~vcm_ref.report.PictureReport`; the second is None for
+    levels, for a picture coded itself, and for a bitstream of which nothing but its bytes is known.
+    """
 
     bitstream: bytes
     rhee2022_bits: int
     seconds: float
+    han2022_bits: int | None = None
 
     def stored(self) -> Stored:
         """The form in which the store keeps it."""
-        return Stored({"rhee2022_bits": self.rhee2022_bits, "seconds": self.seconds}, self.bitstream)
+        plain = {} if self.han2022_bits is None else {"han2022_bits": self.han2022_bits}
+        return Stored({"rhee2022_bits": self.rhee2022_bits, "seconds": self.seconds, **plain}, self.bitstream)
 
     @classmethod
     def from_store(cls, record: Record, data: bytes) -> Coded:
         """The inverse of :meth:`stored`."""
-        return cls(data, record["rhee2022_bits"], record["seconds"])
+        return cls(data, record["rhee2022_bits"], record["seconds"], record.get("han2022_bits"))
 
 
 class Decoded(NamedTuple):
