@@ -1,9 +1,9 @@
 """Ends of a range by the least squared error after quantisation, instead of the least and the greatest value.
 
-A few far values make the steps of a measured range large for all others, which matters most with few bits. Here levels
-and steps are fitted in turn (Lloyd, "Least Squares Quantization in PCM", 1982); levels are evenly spaced. With the level
-of each value fixed, lowest level and step are those of a line through levels and values. With these, each value takes its
-nearest level. The choice is an encoder's; a decoder reads the ends.
+A few far values make the steps of a measured range large for all others, which matters most with few bits. Here
+levels and steps are fitted in turn (Lloyd, "Least Squares Quantization in PCM", 1982); levels are evenly spaced. With
+the level of each value fixed, lowest level and step are those of a line through levels and values. With these, each
+value takes its nearest level. The choice is an encoder's; a decoder reads the ends.
 
 Values enter by a histogram, so that all sums are of integers and exact: the same tensor gives the same ends everywhere.
 """
