@@ -16,7 +16,7 @@ from torch import Tensor
 from ..examples import Example
 from ..losses.distillation import binary_divergence
 
-_PROPOSALS = 100
+_PROPOSALS = 50
 """The teacher's best proposals, at which the box heads are compared."""
 
 _KEPT_BYTES = 1 << 30
