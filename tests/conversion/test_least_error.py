@@ -57,6 +57,13 @@ def test_never_worse_than_the_extremes(seed: int, bits: int, count: int, tail: f
     assert np.sqrt(error(values, low, high, bits)) <= allowed
 
 
+def test_ends_stay_finite_in_float32() -> None:
+    largest = np.finfo(np.float32).max
+    for bits in range(1, MAX_BITS + 1):
+        ends = fitted(np.array([-largest, -largest, 0, largest, largest, largest], np.float32), bits)
+        assert np.isfinite(np.array(ends, np.float32)).all()
+
+
 def test_what_stays() -> None:
     values = np.arange(9, dtype=np.float32)
     assert fitted(values, MAX_BITS + 1) == (0, 8)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 #: The highest bit depth whose ends are fitted; above it the extremes stay.
 MAX_BITS = 8
 
+_LARGEST = float(np.finfo(np.float32).max)
 _BINS = 1024
 _SHARES = (1.0, 0.6, 0.35, 0.15)  # of the way from the mean to each extreme, where the fit begins
 _ROUNDS = 16
@@ -52,7 +53,7 @@ def fitted_ends(values: NDArray[np.float32], low: float, high: float, bits: int)
         if found is not None and found.error < best.error:
             best = found
     start = low + (best.lowest + 0.5) * width
-    return start, start + best.step * top * width
+    return max(start, -_LARGEST), min(start + best.step * top * width, _LARGEST)
 
 
 def _fit(bins: NDArray[np.int64], counts: NDArray[np.int64], lowest: float, step: float, top: int) -> _Line | None:
