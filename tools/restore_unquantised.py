@@ -15,7 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load
 
 from vcm_ref.configuration import load_configuration
@@ -28,6 +30,8 @@ from vcm_ref.task.dataset import load_dataset
 from vcm_ref.training.designs import design_for
 from vcm_ref.training.networks.reduction_network import ReductionNetwork
 
+Layer = NDArray[np.float32]
+
 
 class Restoration:
     """The trained network beside ``model``, built when the first picture shows the layers' shapes."""
@@ -38,16 +42,26 @@ class Restoration:
         self._weights = load(model.with_name(model.name + ".weights.safetensors").read_bytes())
         self._network: ReductionNetwork | None = None
 
-    @torch.no_grad()
     def __call__(self, features: FeatureSet) -> FeatureSet:
         """The features after analysis and synthesis."""
+        restored = self.layers(self.coded(list(features.layers.values())))
+        return FeatureSet(features.height, features.width, dict(zip(features.layers, restored, strict=True)))
+
+    @torch.no_grad()
+    def coded(self, layers: Sequence[Layer]) -> Layer:
+        """The tensor that is coded, from ``layers``, each (C, H, W), finest first."""
         if self._network is None:
-            self._network = design_for(self._settings, features.layers).build().eval()
+            named = {f"layer {number}": layer for number, layer in enumerate(layers)}
+            self._network = design_for(self._settings, named).build().eval()
             self._network.load_state_dict(self._weights)
-        layers = [torch.from_numpy(layer)[None] for layer in features.layers.values()]
-        restored = self._network.restored(self._network.analysis(layers))
-        named = {name: layer[0].numpy() for name, layer in zip(features.layers, restored, strict=True)}
-        return FeatureSet(features.height, features.width, named)
+        coded: Layer = self._network.analysis([torch.from_numpy(layer)[None] for layer in layers])[0].numpy()
+        return coded
+
+    @torch.no_grad()
+    def layers(self, coded: Layer) -> list[Layer]:
+        """The restored layers."""
+        assert self._network is not None
+        return [layer[0].numpy() for layer in self._network.restored(torch.from_numpy(coded)[None])]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
