@@ -3,9 +3,9 @@
     python tools/measure_coded_tensor.py top_down_0.safetensors bottom_up_0.safetensors --data scenes/instances.json
 
 For each model: the range over the standard deviation, of the tensor and of a map (mean over maps). Then for each bit
-depth and each kind of range: the error of the tensor, and the error that it brings into the restored layers, both as root
-mean squares over the standard deviation of the values without quantisation, in percent. All is in float32; nothing is
-coded.
+depth and each kind of range: the error of the tensor, and the error that it brings into the restored layers. Both are
+root mean squares over the standard deviation of the values without quantisation, in percent. All is in float32; nothing
+is coded.
 """
 
 from __future__ import annotations
