@@ -100,11 +100,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--restored", type=Path, metavar="FOLDER", help="layers without quantisation, a folder a training"
     )
+    parser.add_argument("--images", type=Path, help="folder of the pictures (default: as the data set says)")
+    parser.add_argument("--pictures", type=int, help="only the first N pictures (default: all)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="in every configuration")
     parser.add_argument("--only", nargs="+", default=[], metavar="METHOD", help="only these methods (default: all)")
     parser.add_argument("--store", type=Path, default=Path("vcm_store"), help="as of vcm_sweep (default: vcm_store)")
     parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
     arguments = parser.parse_args(argv)
-    sweep = load_sweep(arguments.sweep, Overrides(arguments.data, methods=arguments.only)).sweep
+    overrides = Overrides(
+        arguments.data, arguments.images, arguments.pictures, methods=arguments.only, settings=arguments.set
+    )
+    sweep = load_sweep(arguments.sweep, overrides).sweep
     methods: list[Method] = list(sweep.methods)
     trainings = dict.fromkeys("_".join(parted(method.name)[:2]) for method in methods)
     if arguments.restored is not None:
@@ -128,6 +134,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             points[point][network].append(outcome.points[method.name, method.qps[0]])
         networks = list(dict.fromkeys(parted(method.name)[0] for method in methods))
         for metric, title in METRICS.items():
+            if metric not in outcome.uncompressed.metrics:
+                continue
             rows = [["uncompressed", "–", "–", str(cell([outcome.uncompressed], metric))]]
             for point, by_network in points.items():
                 cells = [cell(by_network[network], metric) if by_network[network] else None for network in networks]
