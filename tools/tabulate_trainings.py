@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tabulate import tabulate
 
-from vcm_ref.app.experiment import results_progress
+from vcm_ref.app.experiment import raise_failures, results_progress
 from vcm_ref.experiment.anchor import rate
 from vcm_ref.experiment.bootstrap import Bootstrap
 from vcm_ref.experiment.given_files import GivenFeatures
@@ -128,6 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         results_progress(always_told=True) as begin,
     ):
         outcome = run_sweep(replace(sweep, methods=methods), store, run_batches, begin)
+        raise_failures(outcome)
         points: dict[str, dict[str, list[Measured]]] = defaultdict(lambda: defaultdict(list))
         for method in methods:
             network, _, point = parted(method.name)
