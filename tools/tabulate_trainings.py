@@ -68,7 +68,7 @@ def cell(points: Iterable[Measured], metric: str) -> Cell:
     values, samples = [], []
     for point in points:
         values.append(point.metrics[metric])
-        samples.append(single_point(point.records, point.metrics, point.tally(), BOOTSTRAP).points[0][metric])
+        samples.append(single_point(point.records, [metric], point.tally(), BOOTSTRAP).points[0][metric])
     return Cell(values, np.mean(samples, 0))
 
 
