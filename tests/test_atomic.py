@@ -164,7 +164,7 @@ def test_outputs_are_checked_against_inputs_and_each_other(tmp_path: Path) -> No
     (tmp_path / "f").mkdir()
     check_outputs([tmp_path / "b", tmp_path / "b.json"], [given, tmp_path / "missing"])
     for output in (given, tmp_path / "f" / ".." / "a", tmp_path / "s", tmp_path / "h"):
-        with pytest.raises(OutputError, match="would be overwritten, and is an input"):
+        with pytest.raises(OutputError, match="is an input, and would be overwritten"):
             check_outputs([output], [given])
     with pytest.raises(OutputError, match="written twice"):
         check_outputs([tmp_path / "b", tmp_path / "f" / ".." / "b"], [])

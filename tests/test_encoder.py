@@ -165,8 +165,8 @@ def test_resized_layers_come_back_at_their_size(factor: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (["reduction.method=resize"], "reduction.factor: resizes no layer"),
-        (["reduction.method=resize", "reduction.factor=1"], "reduction.factor: resizes no layer"),
+        (["reduction.method=resize"], "reduction.factor: does not resize a layer"),
+        (["reduction.method=resize", "reduction.factor=1"], "reduction.factor: does not resize a layer"),
         (["reduction.method=none", "reduction.factor=2"], "has no effect"),
         (["reduction.method=resize", "reduction.factor=3"], "reduction.factor"),
         (["reduction.method=resize", "reduction.factor={p9: 2}"], "there is no layer p9"),

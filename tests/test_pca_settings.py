@@ -105,7 +105,7 @@ def test_the_maps_are_tiled_in_one_picture() -> None:
 @pytest.mark.parametrize(
     ("reduction", "message"),
     [
-        ({"components": 0}, "no layer keeps any component"),
+        ({"components": 0}, "no layer keeps a component"),
         ({"components": {"nowhere": 2}}, "there is no layer nowhere"),
         ({"components": 3, "energy": 0.5}, "both"),
         ({"components": 3, "most_components": 2}, "has no effect where every layer has a number"),

@@ -63,7 +63,7 @@ def test_the_executables(installed: Path, tmp_path: Path) -> None:
     told = run(installed, tmp_path, "vcm_conformance", "run", "--id", "BASE_*")
     assert "conforms" in told
     told = run(installed, tmp_path, "vcm_conformance", "verify")
-    assert "all as the manifest says" in told
+    assert "all as in the manifest" in told
 
 
 def test_the_python_door(installed: Path, tmp_path: Path) -> None:

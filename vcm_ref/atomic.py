@@ -53,7 +53,7 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
         check_output(path)
         identity = _identity(path)
         if identity in read:
-            raise OutputError(f"{path}: would be overwritten, and is an input; name another output")
+            raise OutputError(f"{path}: is an input, and would be overwritten; name another output")
         if identity in written:
             raise OutputError(f"{path}: would be written twice, as {written[identity]} too; name another output")
         written[identity] = path
@@ -146,7 +146,7 @@ def _mode(path: Path, target: Path, new: int) -> int:
     except FileNotFoundError:
         return new & ~_umask()
     if not stat.S_ISREG(found.st_mode):
-        raise OutputError(f"{path}: is not a regular file, and would be replaced; name another output")
+        raise OutputError(f"{path}: not a regular file; refusing to overwrite it; name another output")
     if not os.access(target, os.W_OK):
         raise OutputError(f"{path}: cannot be written: it is read-only")
     return stat.S_IMODE(found.st_mode) & 0o777

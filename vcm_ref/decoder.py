@@ -198,7 +198,7 @@ def _verify_t1(tensors: dict[str, IntegerTensor], expected: PictureDigests | Non
         if not digest.startswith(leading)
     ]
     if differing:
-        raise BitstreamError(f"T1 digest: what was decoded differs in tensor {', '.join(differing)}", clause="8.7")
+        raise BitstreamError(f"T1 digest: the decoded samples differ in tensor {', '.join(differing)}", clause="8.7")
     return {name: digest.hex() for name, digest in found.items()}
 
 

@@ -168,7 +168,7 @@ class Encoder:
         given = {name: len(layer) for name, layer in features.layers.items()}
         if list(coded.items()) != list(given.items()):
             raise DatasetError(
-                f"its layers and their channels are {_told(given)}; those of the first picture are {_told(coded)}; "
+                f"its layers and their channels are {_told(given)}, but the first picture's are {_told(coded)}; "
                 "code it on its own"
             )
         return self._settings

@@ -29,7 +29,7 @@ def pca_stage(configuration: Configuration, features: FeatureSet) -> Pca:
         if number is not None and share is not None:
             raise configuration.error("reduction.energy", f"layer {name} has both a number and an energy; give one")
         if number is not None and number > MAX_OWN_COMPONENTS:
-            told = f"layer {name} is to keep {number}; at most {MAX_OWN_COMPONENTS} can be coded"
+            told = f"layer {name} shall keep {number} components; at most {MAX_OWN_COMPONENTS} can be coded"
             raise configuration.error("reduction.components", told)
     if configuration.get("reduction.most_components") is not None and None not in numbers:
         raise configuration.error("reduction.most_components", "has no effect where every layer has a number")
@@ -45,7 +45,9 @@ def pca_stage(configuration: Configuration, features: FeatureSet) -> Pca:
         components = number or _enough(found, share, qp)
         parameters.append(TensorComponents.fitted(found, components))
     if not any(own.components for own in parameters):
-        raise configuration.error("reduction.components", "no layer keeps any component; give a number, or by layer")
+        raise configuration.error(
+            "reduction.components", "no layer keeps a component; give a number, or a number for each layer"
+        )
     return Pca(parameters)
 
 

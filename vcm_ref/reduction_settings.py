@@ -47,7 +47,7 @@ def chosen_model(configuration: Configuration, kind: int, number: int = 0) -> Mo
     """
     path, digest = (configuration.get(f"reduction.{key}") for key in ("model", "model_sha256"))
     if path is None and digest is None:
-        raise configuration.error("reduction.model", "a model is needed and none is named")
+        raise configuration.error("reduction.model", "the model is missing; name one")
     try:
         data = named_model(path, digest)
     except ModelError as error:
@@ -63,7 +63,7 @@ def _none(configuration: Configuration, layers: Sequence[Layer]) -> Reduction:
 def _resize(configuration: Configuration, layers: Sequence[Layer]) -> Reduction:
     factors = configuration.per_layer("reduction.factor", [layer.name for layer in layers], 1)
     if all(factor == 1 for factor in factors):
-        raise configuration.error("reduction.factor", "resizes no layer; give 2 or 4, or by layer")
+        raise configuration.error("reduction.factor", "does not resize a layer; give 2 or 4, or a value for each layer")
     return Reduction([Resize([factor.bit_length() - 1 for factor in factors])], [])
 
 

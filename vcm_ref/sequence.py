@@ -46,7 +46,7 @@ class Selection:
         if path.suffix.lower() != RAW_SUFFIX:
             if self.frame_rate is not None or self.pixel_format is not None:
                 raise ConfigError(
-                    f"{path}: states frame rate and format itself; frame_rate and pixel_format are for others"
+                    f"{path}: states its frame rate and format; frame_rate and pixel_format are only for raw video"
                 )
             return open_video(path, upright=self.upright)
         if self.size is None:

@@ -133,7 +133,7 @@ def _formats(
     ]
     for name, form in zip(names, forms, strict=True):
         if form.levels is None and form.bit_depth > form.inner_bit_depth:
-            told = f"{form.bit_depth} bits need codec.name lossless, and {name} is coded otherwise"
+            told = f"{form.bit_depth} bits need codec.name lossless, but {name} has another codec"
             raise configuration.error("quantisation.bit_depth", told)
     return [_unstacked(form, forms[0]) for form in forms]
 

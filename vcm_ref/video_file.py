@@ -158,7 +158,7 @@ def _check_y4m(path: Path) -> None:
         while file.readline(_HEADER_BYTES).startswith(b"FRAME"):
             file.seek(picture, os.SEEK_CUR)
         if file.tell() != length:
-            raise DatasetError(f"{path}: ends within a picture, or holds something else behind one")
+            raise DatasetError(f"{path}: ends within a picture, or has other data after a picture")
 
 
 def raw_video(path: Path, size: tuple[int, int], pixel_format: str, frame_rate: Fraction) -> Video:

@@ -12,7 +12,7 @@ import pytest
 from vcm_ref.app.arguments import Parser, real_number, whole_number
 from vcm_ref.app.examples import EXAMPLES
 
-OURS = ("anchor", "conformance", "crosscheck", "dec", "enc", "eval", "render", "report", "sizes", "sweep")
+OURS = ("anchor", "conformance", "crosscheck", "dec", "enc", "eval", "render", "report", "sizes", "sweep", "train")
 
 
 def parser_of(name: str, monkeypatch: pytest.MonkeyPatch) -> argparse.ArgumentParser:
@@ -38,7 +38,8 @@ def actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
 def test_every_argument_is_described_with_its_default(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for action in actions(parser_of(name, monkeypatch)):
         assert action.help, action
-        if action.default not in (None, False, [], argparse.SUPPRESS):
+        takes_one_value = action.option_strings and action.nargs != 0 and action.default != []
+        if (takes_one_value and not action.required) or action.default not in (None, False, [], argparse.SUPPRESS):
             assert "(default: " in action.help, action
 
 

@@ -88,7 +88,7 @@ def test_a_part_of_the_suite(place: SmallSuite, capsys: pytest.CaptureFixture[st
         "2",
     ]
     assert vcm_conformance(["run", "adaptor.yaml", *options, "-o", "r.json"]) == 0
-    assert "right: all that was run has passed (mode B); whether it conforms, only the whole" in capsys.readouterr().out
+    assert "right: every vector that was run has passed (mode B); only the whole suite" in capsys.readouterr().out
     found = json.loads(Path("r.json").read_text())
     assert [result["id"] for result in found["results"]] == ["GOOD_A_1"]
     assert found["selection"] == {"features": ["good"], "profiles": ["Core"], "levels": [1], "ids": ["*_A_1"]}
@@ -125,12 +125,12 @@ def test_list(place: SmallSuite, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_verify(place: SmallSuite, capsys: pytest.CaptureFixture[str]) -> None:
     assert vcm_conformance(["verify"]) == 0
-    assert capsys.readouterr().out == "small suite 1.0: 5 vectors, 7 files, all as the manifest says\n"
+    assert capsys.readouterr().out == "small suite 1.0: 5 vectors, 7 files, all as in the manifest\n"
     (place.folder / "vectors/BAD_A_1.bin").write_text("another")
     assert vcm_conformance(["verify", "--suite", "conformance"]) == 1
     printed = capsys.readouterr()
     assert printed.out.startswith("conformance/vectors/BAD_A_1.bin: its SHA-256 is ")
-    assert printed.err == "vcm_conformance: conformance: 1 of its files are not what the manifest says\n"
+    assert printed.err == "vcm_conformance: conformance: 1 of its files differ from the manifest\n"
 
 
 def test_compare(place: SmallSuite, capsys: pytest.CaptureFixture[str]) -> None:
@@ -224,9 +224,13 @@ def test_validate(
         (
             ["run", "adaptor.yaml", "--feature", "god"],
             2,
-            "--feature god: the suite has none of it; it has bad, good, la",
+            "--feature god: the suite does not have it; it has bad, good, la",
         ),
-        (["run", "adaptor.yaml", "--profile", "core"], 2, "--profile core: the suite has none of it; it has Core, VVC"),
+        (
+            ["run", "adaptor.yaml", "--profile", "core"],
+            2,
+            "--profile core: the suite does not have it; it has Core, VVC",
+        ),
         (
             ["run", "adaptor.yaml", "--id", "GRID*"],
             2,
@@ -239,7 +243,7 @@ def test_validate(
         (
             ["compare", "x.raw", "x.raw", "--vector", "NONE_A_1"],
             2,
-            "--vector NONE_A_1: the suite in conformance has no",
+            "--vector NONE_A_1: the suite in conformance does not have",
         ),
         (["fluster", "adaptor.yaml", "-o", "none/x"], 2, "none/x: there is no folder none"),
         (["fluster", "adaptor.yaml", "-o", "conformance"], 2, "conformance: exists already"),

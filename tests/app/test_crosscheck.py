@@ -126,8 +126,8 @@ def test_one_changed_weight(place: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert vcm_crosscheck(COMMAND) == 1
     told = capsys.readouterr().err
     assert "anchor lossless differs (1 difference): inputs only, " in told
-    assert "the network is another: its weights_sha256 is " in told
-    assert record()["encode"]["bitstreams"]["note"] == "the network is another"
+    assert "the network differs: its weights_sha256 is " in told
+    assert record()["encode"]["bitstreams"]["note"] == "the network differs"
 
 
 def test_many_differences_are_counted_and_the_first_listed(place: Path) -> None:
@@ -147,22 +147,22 @@ def test_many_differences_are_counted_and_the_first_listed(place: Path) -> None:
         (["none.json", "--data", "data.json"], "none.json: "),
         (["data.json", "--data", "data.json"], "data.json: "),
         ([*COMMAND[:2], "none.json", *COMMAND[3:]], "none.json"),
-        (["lossless.json", "--data", "data.json"], "the weights small.onnx: say with --weights where that file is"),
+        (["lossless.json", "--data", "data.json"], "the weights small.onnx: name this file with --weights"),
         ([*COMMAND[:3], "--weights", "none.onnx"], "--weights none.onnx: there is no such file"),
         ([*COMMAND, "--images", "lossless"], "picture 1: lossless/picture1.png: is missing; picture 2: "),
         ([*COMMAND, "--bitstreams", "none"], "none: there is no such folder of bitstreams"),
         ([*COMMAND, "--bitstreams", "lossless/qp22"], "lossless/qp22: has no folder qp22 of bitstreams"),
-        ([*COMMAND, "--qp", "22", "37"], "--qp 37: the anchor has no such point; it has 22 32"),
-        ([*COMMAND, "--workers", "1", "--scheduler", "tcp://x:1"], "give one of them"),
-        ([*COMMAND, "--set", "codec.preset=slow"], "all else is the anchor's to say"),
+        ([*COMMAND, "--qp", "22", "37"], "--qp 37: the anchor does not have this point; it has 22 32"),
+        ([*COMMAND, "--workers", "1", "--scheduler", "tcp://x:1"], "give one of the two"),
+        ([*COMMAND, "--set", "codec.preset=slow"], "the anchor states everything else"),
         ([*COMMAND, "--set", "codec.time_limit=soon"], "codec.time_limit: is 'soon'"),
-        ([*COMMAND, "--labels", "ids"], "--labels ids: the anchor's are names"),
+        ([*COMMAND, "--labels", "ids"], "--labels ids: the anchor was made with labels names"),
         ([*COMMAND, "-o", "."], ".: is not a file name"),
         ([*COMMAND, "-o", "none/record.json"], "there is no folder none"),
-        ([*COMMAND, "-o", "record.md"], "is where the Markdown goes"),
-        ([*COMMAND, "-o", "lossless.json"], "lossless.json: would be overwritten, and is an input"),
-        ([*COMMAND, "-o", "data.json"], "data.json: would be overwritten, and is an input"),
-        ([*COMMAND, "-o", "lossless/qp22/picture1.bin"], "picture1.bin: would be overwritten, and is an input"),
+        ([*COMMAND, "-o", "record.md"], "the Markdown file would have this name"),
+        ([*COMMAND, "-o", "lossless.json"], "lossless.json: is an input, and would be overwritten"),
+        ([*COMMAND, "-o", "data.json"], "data.json: is an input, and would be overwritten"),
+        ([*COMMAND, "-o", "lossless/qp22/picture1.bin"], "picture1.bin: is an input, and would be overwritten"),
     ],
 )
 def test_what_is_wrong_is_one_line(

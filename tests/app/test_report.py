@@ -34,7 +34,7 @@ def test_intervals_that_are_not_asked_for(capsys: pytest.CaptureFixture[str]) ->
     assert vcm_report(["r", "-o", "out", "--resamples", "0"]) == 0
     assert "interval" not in capsys.readouterr().out
     assert vcm_report(["r", "-o", "out", "--resamples", "10"]) == 2
-    assert "--resamples 10: an interval needs at least 100; 0 makes no intervals" in capsys.readouterr().err
+    assert "--resamples 10: an interval needs at least 100; use 0 for no intervals" in capsys.readouterr().err
 
 
 def test_files_and_folders_to_a_report(capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,7 +53,7 @@ def test_a_mask_r_cnn_of_torchvision_has_the_sizes_of_its_own_layers(capsys: pyt
         (["99999x99999"], "a picture of 99999x99999 has more than", 12),
         (["64x64", "--bits", "17"], "'17' is too large; it must be at most 16", 2),
         (["64x64", "-c", "cfg/image_anchor.yaml"], "codes the picture itself", 2),
-        (["64x64", "-c", "pca"], "pca keeps as many components as the picture is worth; give a number", 2),
+        (["64x64", "-c", "pca"], "pca chooses the number of components from the picture; give a number", 2),
         (["64x64", "-c", "cfg/resize.yaml", "-o", "cfg/resize.yaml"], "would be overwritten", 2),
     ],
 )

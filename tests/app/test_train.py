@@ -55,7 +55,7 @@ def test_an_output_that_is_a_folder_is_refused_before_any_work(
     saved(tmp_path / "features", 3)
     (tmp_path / "a").mkdir()
     assert train.main([*TRAIN, "--data", str(tmp_path / "features"), "-o", str(tmp_path / "a")]) == 2
-    assert "a: is not a regular file, and would be replaced" in capsys.readouterr().err
+    assert "a: not a regular file; refusing to overwrite it" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "features"]
 
 
@@ -74,14 +74,14 @@ def test_the_part_of_another_training_is_left_alone(tmp_path: Path, capsys: pyte
     (part / "joint.npz").write_bytes(b"")
     options = [*TRAIN, "--data", str(tmp_path / "features"), "-o", str(tmp_path / "a")]
     assert train.main(options) == 2
-    assert "is of another training; remove it" in capsys.readouterr().err
+    assert "belongs to another training; remove it" in capsys.readouterr().err
     assert sorted(os.listdir(part)) == ["joint.npz", "plan.json"]
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["-c", "fframe"], "reduction.method: none has no model; those that have: klt, network"),
+        (["-c", "fframe"], "reduction.method: none has no model; methods with a model: klt, network"),
         ([*TRAIN, "-o", "nowhere/model"], "there is no folder"),
         ([*TRAIN, "--images", "x"], "--images"),
         (["-c", "klt", "--set", "reduction.components=600"], "reduction.components is 600; these layers have 16"),

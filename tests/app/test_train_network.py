@@ -71,4 +71,4 @@ def test_an_input_is_not_written_over(scenes: Path, tmp_path: Path, capsys: pyte
     weights.write_bytes(b"x")
     start = ["--set", f"training.start={weights}"]
     assert train.main([*OPTIONS, *start, "--data", str(scenes), "-o", str(tmp_path / "m")]) == 2
-    assert "m.weights.safetensors: would be overwritten, and is an input" in capsys.readouterr().err
+    assert "m.weights.safetensors: is an input, and would be overwritten" in capsys.readouterr().err

@@ -51,4 +51,4 @@ def test_from_pictures_to_a_bitstream(tmp_path: Path, capsys: pytest.CaptureFixt
     assert list(encoder_digests(bitstream)[0]) == ["network0"]
     assert dec.main(["-q", str(bitstream)]) == 0
     assert train.main([*options, "--set", f"training.klt={model}.json", "-o", str(model)]) == 2
-    assert "model.safetensors.json: would be overwritten, and is an input" in capsys.readouterr().err
+    assert "model.safetensors.json: is an input, and would be overwritten" in capsys.readouterr().err

@@ -144,7 +144,7 @@ def test_numbered_pictures_are_a_sequence_where_their_rate_is_given(capsys: pyte
         (["-i", "x.png", "--set", "pixel_format=gray"], "pixel_format: has no effect without a video as input"),
         (["-i", "street.y4m", "--picture-size", "64x64"], "--picture-size changes nothing without"),
         (["-i", "damaged.y4m"], "damaged.y4m: ends within a picture"),
-        (["-i", "street.y4m", "--set", "frame_rate=5"], "street.y4m: states frame rate and format itself"),
+        (["-i", "street.y4m", "--set", "frame_rate=5"], "street.y4m: states its frame rate and format"),
         (["-i", "street.y4m", "--set", "group=0"], "group: is 0"),
         (["-i", "street.y4m", "--set", "group_parameters=own"], "has no effect unless group is at least 2"),
         (["-i", "street.y4m", "--set", "pixel_format=rgb"], "pixel_format: is 'rgb'"),

@@ -222,7 +222,7 @@ def test_a_code_cannot_share_more_than_the_base_has(base: int, prefix: int, suff
 @pytest.mark.parametrize("string", ["", "0", "0" * 15, "00000000000000011", "00000000101000011"])
 def test_only_parameter_sets_are_coded_as_parameter_sets(string: str) -> None:
     """Shorter than a NAL unit header; a slice; an access unit delimiter."""
-    with pytest.raises(BitstreamError, match=r"type of something else|NAL unit header"):
+    with pytest.raises(BitstreamError, match=r"coded as a parameter set has another type|NAL unit header"):
         restored(coded_by_hand(0, 0, 0, string), [bits("")])
 
 

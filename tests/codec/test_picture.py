@@ -153,9 +153,9 @@ def test_chroma_that_does_not_fit() -> None:
             encoder.encode(frames, Mode.AI, 30, np.full((1, 2, 16, 48), 512, np.uint16))
         with pytest.raises(CodecError, match="1024 does not fit into 10 bits"):
             encoder.encode(frames, Mode.AI, 30, np.full((1, 2, 16, 24), 1024, np.uint16))
-    with pytest.raises(ValueError, match="if and only if"):
+    with pytest.raises(ValueError, match="exactly if"):
         VtmEncoder(chroma_format=420).encode(frames, Mode.AI, 30)
-    with pytest.raises(ValueError, match="if and only if"):
+    with pytest.raises(ValueError, match="exactly if"):
         VtmEncoder().encode(frames, Mode.AI, 30, np.full((1, 2, 16, 24), 512, np.uint16))
 
 

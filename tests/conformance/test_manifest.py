@@ -89,7 +89,7 @@ def set_in(index: int, *path: str | int) -> Callable[[Any], Callable[[Any], None
         (set_in(0, "purpose")("a\x01"), "BAD_A_1.purpose: is 'a\\x01'; must be a text"),
         (set_in(0, "purpose")("\ud800"), "vectors.0.purpose: the text holds half of a surrogate pair"),
         (set_in(0, "kind")("other"), "BAD_A_1.kind: is 'other'; allowed are positive, negative, limit"),
-        (set_in(1, "revision")(3), "BAD_VVC_A_2: its revision is 3, and the id does not end so"),
+        (set_in(1, "revision")(3), "BAD_VVC_A_2: its revision is 3, but the id does not end with it"),
         (set_in(0, "id")("bad_A_1"), "bad_A_1.id: is 'bad_A_1'; must be <FEATURE>_<A…>_<revision>"),
         (set_in(0, "id")("BAD__A_1"), "BAD__A_1.id: is"),
         (set_in(0, "id")("BAD_A_01"), "BAD_A_01.id: is"),

@@ -202,7 +202,7 @@ def test_terminal(report: Report) -> None:
     assert terminal_report(passing(report)).endswith(
         "\nmy <decoder> conforms (mode B): profiles Core, VVC up to level 2"
     )
-    assert terminal_report(part(report)).endswith("whether it conforms, only the whole suite tells")
+    assert terminal_report(part(report)).endswith("only the whole suite shows whether it conforms")
 
 
 def test_all_count_alike(report: Report) -> None:

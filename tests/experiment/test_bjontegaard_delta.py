@@ -17,6 +17,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from vcm_ref.errors import ConfigError
+from vcm_ref.experiment.bd_note import NO_FIGURE
 from vcm_ref.experiment.bjontegaard_delta import Comparison, compare
 from vcm_ref.experiment.curve import Curve, Point, read_curve
 
@@ -101,11 +102,11 @@ def test_a_published_curve_with_a_tie() -> None:
     result = compare(anchor, test)
     assert result.rate_pchip is not None and -90 < result.rate_pchip < -60
     assert said(result)[0] == (
-        "test oiv6-det-msfc-rerun: the point at 0.26 bpp, 75.40 % left out: "
+        "test oiv6-det-msfc-rerun: the point at 0.26 bpp, 75.40 % is left out: "
         "the point at 0.11 bpp, 75.40 % is as accurate and costs less"
     )
     falls = "the cubic of test oiv6-det-msfc-rerun falls over"
-    assert any(note.startswith("BD-rate (cubic)") and falls in note for note in said(result))
+    assert any(note.startswith("BD-rate with the cubic") and falls in note for note in said(result))
 
 
 # ------------------------------------------------------------------ known answers
@@ -232,7 +233,7 @@ def test_whatever_the_points(first: list[Point], second: list[Point], rate: Lite
     result = compare(one, other, rate)
     assert 0 <= result.overlap <= 1
     for figure in figures(result):
-        assert math.isfinite(figure) if figure is not None else any(note.startswith("no ") for note in said(result))
+        assert math.isfinite(figure) if figure is not None else any(note.kind in NO_FIGURE for note in result.notes)
     assert all("\n" not in note for note in said(result))
 
 
@@ -245,10 +246,10 @@ def test_dominated_points_go_and_the_note_says_which() -> None:
     result = compare(ANCHOR, test)
     assert figures(result) == pytest.approx([0, 0, 0, 0], abs=1e-9)
     assert said(result) == (
-        "test t: QP 30 (0.5 bpp, 44.00 %) left out: QP 32 (0.4 bpp, 45.00 %) costs less and is more accurate",
-        "test t: QP 33 (0.4 bpp, 40.00 %) left out: QP 32 (0.4 bpp, 45.00 %) costs as much and is more accurate",
-        "test t: QP 40 (0.2 bpp, 30.00 %) left out: QP 37 (0.2 bpp, 30.00 %) is as accurate and costs as much",
-        "test t: QP 50 (0.3 bpp, 30.00 %) left out: QP 37 (0.2 bpp, 30.00 %) is as accurate and costs less",
+        "test t: QP 30 (0.5 bpp, 44.00 %) is left out: QP 32 (0.4 bpp, 45.00 %) costs less and is more accurate",
+        "test t: QP 33 (0.4 bpp, 40.00 %) is left out: QP 32 (0.4 bpp, 45.00 %) costs as much and is more accurate",
+        "test t: QP 40 (0.2 bpp, 30.00 %) is left out: QP 37 (0.2 bpp, 30.00 %) is as accurate and costs as much",
+        "test t: QP 50 (0.3 bpp, 30.00 %) is left out: QP 37 (0.2 bpp, 30.00 %) is as accurate and costs less",
     )
 
 
@@ -257,8 +258,8 @@ def test_a_rate_of_0_is_left_out_before_it_dominates() -> None:
     result = compare(ANCHOR, test)
     assert figures(result) == pytest.approx([0, 0, 0, 0], abs=1e-9)
     assert said(result) == (
-        "test t: QP 1 (0 bpp, 100.00 %) left out: its bpp is 0, which has no logarithm",
-        "test t: QP 2 (0.7 bpp, nan %) left out: its bpp or its accuracy is not a finite number",
+        "test t: QP 1 (0 bpp, 100.00 %) is left out: its bpp is 0, and must be above 0",
+        "test t: QP 2 (0.7 bpp, nan %) is left out: its bpp or its accuracy is not a finite number",
     )
 
 
@@ -269,14 +270,14 @@ def test_the_rate_of_rhee2022() -> None:
     result = compare(anchor, replace(ANCHOR, name="t", points=(*points, Point(5, 3.0, 0.9))), "rhee2022_bpp")
     assert result.rate == "rhee2022_bpp"
     assert figures(result)[:2] == pytest.approx([100, 100])
-    assert said(result) == ("test t: QP 5 (3 bpp, 90.00 %) left out: it has no rhee2022_bpp",)
+    assert said(result) == ("test t: QP 5 (3 bpp, 90.00 %) is left out: it does not have the rate rhee2022_bpp",)
 
 
 def test_no_point_has_the_rate_of_rhee2022() -> None:
     result = compare(ANCHOR, ANCHOR, "rhee2022_bpp")
     assert figures(result) == [None] * 4
-    assert "no cubic figure: anchor a has no point, and cubic needs 4" in said(result)
-    assert "no pchip figure: test a has no point, and pchip needs 2" in said(result)
+    assert "the cubic needs 4 points, and anchor a has none" in said(result)
+    assert "PCHIP needs 2 points, and test a has none" in said(result)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -285,8 +286,7 @@ def test_few_points(count: int) -> None:
     test = with_rates(replace(ANCHOR, points=ANCHOR.points[1 : 1 + count]), 0.5)
     result = compare(replace(ANCHOR, points=ANCHOR.points[1 : 1 + count]), test)
     assert (result.rate_cubic, result.accuracy_cubic) == (None, None)
-    points = "1 point" if count == 1 else f"{count} points"
-    assert f"no cubic figure: test t has {points}, and cubic needs 4" in said(result)
+    assert f"the cubic needs 4 points, and test t has {count}" in said(result)
     assert (result.rate_pchip is None) == (count == 1)
     if count > 1:
         assert result.rate_pchip == pytest.approx(-50)
@@ -298,7 +298,7 @@ def test_no_overlap_of_accuracy(start: float) -> None:
     test = curve("t", (0.1, start), (0.2, start + 0.1), (0.4, start + 0.2), (0.8, start + 0.25))
     result = compare(ANCHOR, test)
     assert (result.rate_cubic, result.rate_pchip, result.overlap) == (None, None, 0.0)
-    assert "no BD-rate: the curves have no range of accuracy in common" in said(result)
+    assert "BD-rate cannot be computed: the curves do not overlap in accuracy" in said(result)
     assert result.accuracy_pchip is not None and result.accuracy_pchip > 10
 
 
@@ -306,7 +306,7 @@ def test_no_overlap_of_rate() -> None:
     result = compare(ANCHOR, with_rates(ANCHOR, 100))
     assert figures(result)[:2] == pytest.approx([9900, 9900])
     assert figures(result)[2:] == [None, None]
-    assert said(result) == ("no BD-accuracy: the curves have no range of rate in common",)
+    assert said(result) == ("BD-accuracy cannot be computed: the curves do not overlap in rate",)
 
 
 @pytest.mark.parametrize(("shift", "noted"), [(0.1, False), (0.16, False), (0.17, True), (0.4, True)])
@@ -315,7 +315,7 @@ def test_little_overlap(shift: float, noted: bool) -> None:
     test = replace(ANCHOR, points=tuple(replace(point, accuracy=point.accuracy + shift) for point in ANCHOR.points))
     result = compare(ANCHOR, test)
     assert result.overlap == pytest.approx((0.5 - shift) / (0.5 + shift))
-    assert any(note.startswith("BD-rate is over") for note in said(result)) == noted
+    assert any(note.startswith("BD-rate covers only ") for note in said(result)) == noted
     assert result.rate_pchip is not None and result.rate_pchip < 0
 
 
@@ -324,7 +324,7 @@ def test_a_cubic_that_falls() -> None:
     test = curve("t", (0.1, 0.1), (0.11, 0.3), (1.0, 0.31), (1.1, 0.6))
     result = compare(ANCHOR, test)
     notes = [note for note in said(result) if "falls" in note]
-    assert any("BD-rate (cubic): the cubic of test t falls over" in note for note in notes)
+    assert any("BD-rate with the cubic: the cubic of test t falls over" in note for note in notes)
     assert not any("anchor" in note for note in notes)
     assert result.rate_cubic is not None and result.rate_pchip is not None
 
@@ -333,16 +333,16 @@ def test_points_too_close_for_a_cubic() -> None:
     close = [(0.1 * 2**i, 0.5 + i * 1e-15) for i in range(4)]
     result = compare(curve("a", *close), curve("t", *close))
     assert result.rate_cubic is None
-    assert "no BD-rate (cubic): the points lie too close together to determine it" in said(result)
+    assert "BD-rate with the cubic cannot be computed: the points are too close together" in said(result)
 
 
 def test_failed_pictures_and_accuracy_0_are_noted() -> None:
     points = (*ANCHOR.points[:-1], replace(ANCHOR.points[-1], failed=1), Point(47, 0.05, 0.0, failed=3))
     result = compare(replace(ANCHOR, points=points), with_rates(ANCHOR, 0.5))
     assert said(result) == (
-        "anchor a: QP 47 (0.05 bpp, 0.00 %) lacks 3 pictures that failed, so it is not over the same pictures",
-        "anchor a: QP 47 (0.05 bpp, 0.00 %) has accuracy 0, which any lower rate has too",
-        "anchor a: QP 42 (0.1 bpp, 10.00 %) lacks 1 picture that failed, so it is not over the same pictures",
+        "anchor a: QP 47 (0.05 bpp, 0.00 %) does not cover the same pictures: 3 pictures failed",
+        "anchor a: QP 47 (0.05 bpp, 0.00 %) has accuracy 0; lower rates would have it too",
+        "anchor a: QP 42 (0.1 bpp, 10.00 %) does not cover the same pictures: 1 picture failed",
     )
     assert result.rate_pchip is not None
 
@@ -350,7 +350,7 @@ def test_failed_pictures_and_accuracy_0_are_noted() -> None:
 def test_of_two_points_with_accuracy_0_the_cheaper_stays() -> None:
     zeros = tuple(Point(qp, bpp, 0.0) for qp, bpp in ((47, 0.05), (52, 0.02)))
     test = replace(ANCHOR, points=(*ANCHOR.points, *zeros))
-    note = "anchor a: QP 47 (0.05 bpp, 0.00 %) left out: QP 52 (0.02 bpp, 0.00 %) is as accurate and costs less"
+    note = "anchor a: QP 47 (0.05 bpp, 0.00 %) is left out: QP 52 (0.02 bpp, 0.00 %) is as accurate and costs less"
     assert note in said(compare(test, ANCHOR))
 
 
@@ -375,7 +375,9 @@ def test_what_the_package_warns_of_becomes_a_note(monkeypatch: pytest.MonkeyPatc
     original = bjontegaard.bd_rate
     monkeypatch.setattr(bjontegaard, "bd_rate", warning)
     result = compare(ANCHOR, ANCHOR)
-    expected = [f"BD-rate ({method}): the package bjontegaard warns: mind the gap" for method in ("cubic", "pchip")]
+    expected = [
+        f"BD-rate with {method}: the package bjontegaard warns: mind the gap" for method in ("the cubic", "PCHIP")
+    ]
     assert list(said(result)) == expected
 
 

@@ -129,7 +129,7 @@ def test_one_flipped_byte_of_the_digest(lossless: Path) -> None:
     flip(path, _place_of(path, "t1_digest") // 8)
     found = checked(lossless)
     (difference,) = found.differences()
-    assert "cannot be decoded: T1 digest: what was decoded differs in tensor p3" in told(found)
+    assert "cannot be decoded: T1 digest: the decoded samples differ in tensor p3" in told(found)
     assert difference.first["element"]["name"] == "t1_digest"
     assert difference.first["element"]["byte"] == 0
     assert difference.first["sample"] == {}
@@ -290,7 +290,7 @@ def test_one_changed_weight(lossless: Path) -> None:
     found = checked(lossless, here=here)
     assert not found.agrees
     (difference,) = found.differences()
-    assert difference.text.startswith("the network is another: its weights_sha256 is ")
+    assert difference.text.startswith("the network differs: its weights_sha256 is ")
     assert here.count["code"] == here.count["analyse"] == 0  # nothing is made that could not agree
     assert levels(found)["decode"]["bitstreams"] == "identical"
     assert set(levels(found)["encode"].values()) == {"not checked"}
@@ -321,7 +321,7 @@ def test_other_annotations(lossless: Path) -> None:
     data["annotations"].pop()
     (lossless.parent / "data.json").write_text(json.dumps(data))
     found = checked(lossless)
-    assert "the data set is another" in told(found)
+    assert "the data set differs" in told(found)
     assert levels(found)["encode"] | {"metrics": "identical"} == dict.fromkeys(levels(found)["encode"], "identical")
     assert levels(found)["encode"]["metrics"] == "not checked"
 

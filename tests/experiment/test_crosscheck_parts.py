@@ -33,7 +33,7 @@ def anchor(lossless: Path) -> Any:
 
 
 def test_where_the_weights_are(anchor: Record, lossless: Path) -> None:
-    with pytest.raises(ConfigError, match=r"the weights small.onnx: say with --weights where"):
+    with pytest.raises(ConfigError, match=r"the weights small.onnx: name this file with --weights"):
         rebuilt_network(anchor, machine_of([]))
     with pytest.raises(ConfigError, match=r"--weights none.onnx: there is no such file"):
         rebuilt_network(anchor, machine_of(["network.weights=none.onnx"]))
@@ -43,17 +43,17 @@ def test_where_the_weights_are(anchor: Record, lossless: Path) -> None:
 
 def test_where_the_labels_are(anchor: Record) -> None:
     assert rebuilt_labels(anchor, None) == "names"
-    with pytest.raises(ConfigError, match="--labels ids: the anchor's are names"):
+    with pytest.raises(ConfigError, match="--labels ids: the anchor was made with labels names"):
         rebuilt_labels(anchor, "ids")
     anchor["labels"] = "classes.csv"
-    with pytest.raises(ConfigError, match=r"the file classes.csv: say with --labels"):
+    with pytest.raises(ConfigError, match=r"the file classes.csv: name this file with --labels"):
         rebuilt_labels(anchor, None)
     assert rebuilt_labels(anchor, "here/classes.csv") == "here/classes.csv"
 
 
 @pytest.mark.parametrize("setting", ["codec.preset=fast", "quantisation.bit_depth=8", "codec.threads", "x=1"])
 def test_what_shapes_bitstreams_cannot_be_set(setting: str) -> None:
-    with pytest.raises(ConfigError, match="all else is the anchor's to say"):
+    with pytest.raises(ConfigError, match="the anchor states everything else"):
         machine_of([setting])
 
 

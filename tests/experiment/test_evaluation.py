@@ -417,7 +417,7 @@ def test_a_record_of_another_bitstream(data: Path, tmp_path: Path) -> None:
         if fits:
             assert method.missing(load_dataset(data).items) == {}
         else:
-            with pytest.raises(DatasetError, match="is the record of another bitstream"):
+            with pytest.raises(DatasetError, match="belongs to another bitstream"):
                 method.missing(load_dataset(data).items)
     record["pictures"].pop()
     (tmp_path / "all.bin.json").write_text(json.dumps(record))

@@ -99,8 +99,8 @@ def test_a_report_warns_of_pictures_that_the_network_has_seen(tmp_path: Path) ->
     text = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
     assert "The network refnet was trained on 1 of the 2 pictures that are measured" in text
     assert text.count("Warning.") == 2  # and one of few pictures
-    assert "What the model abababababab was trained on is not stated." in text
+    assert "The model abababababab does not state its training data." in text
     write_report(tmp_path / "other", [anchor("usual", training=[{**entry, "overlap": []}])])
     text = (tmp_path / "other" / "report.md").read_text(encoding="utf-8")
-    assert "The network refnet was trained on photographs. No test picture is among it." in text
+    assert "The network refnet was trained on photographs. It was not trained on a test picture." in text
     assert text.count("Warning.") == 1

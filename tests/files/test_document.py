@@ -55,10 +55,10 @@ def test_an_alias_is_a_copy() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: 1\nb:\n  c: 1\n  c: 2", "f, line 4: b.c: is there twice"),
-        ("a: 1\n'a': 2", "f, line 2: a: is there twice"),
-        ("a: &x [*x]", "f, line 1: a.0: an alias stands inside of what it names"),
-        ("a: &x\n  b: {c: *x}", "a.b.c: an alias stands inside"),
+        ("a: 1\nb:\n  c: 1\n  c: 2", "f, line 4: b.c: occurs twice"),
+        ("a: 1\n'a': 2", "f, line 2: a: occurs twice"),
+        ("a: &x [*x]", "f, line 1: a.0: an alias is inside the value that it names"),
+        ("a: &x\n  b: {c: *x}", "a.b.c: an alias is inside"),
         ("a:\n\t- b", "f, line 2: is not YAML: found character '\\t'"),
         ("a: [1,", "f, line 1: is not YAML: "),
         ("a: 1\n---\nb: 1", "f, line 2: is not YAML: expected a single document in the stream but found another"),

@@ -385,7 +385,7 @@ def test_outputs_of_exported_detectors(change: dict[str, bool]) -> None:
         ((BOXES, SCORES, LABELS), "scores range from 3 to 7; they must be probabilities"),
         ((BOXES[:1], LABELS, SCORES), r"got \(1, 4\), \(2,\) and \(2,\)"),
         ((np.stack([BOXES, BOXES]), LABELS, SCORES), "must be boxes"),
-        ((BOXES / 64, LABELS, SCORES), "no box reaches further than 1 or so; they seem to be fractions"),
+        ((BOXES / 64, LABELS, SCORES), "all boxes end at about 1; they seem to be fractions"),
         ((BOXES / 50, LABELS, SCORES), "they seem to be fractions"),  # one reaches to 1.2
         ((np.float32([[0.5, 0.5, 0.2, 0.2], [0.7, 0.4, 0.1, 0.1]]), LABELS, SCORES), "they seem to be fractions"),
         ((BOXES + np.float32([100, 0, 100, 0]), LABELS, SCORES), "2 of 2 boxes lie outside the input of 64x64"),

@@ -209,7 +209,7 @@ REFUSED: list[tuple[Change, str]] = [
         lambda content: content["images"].append({**content["images"][0], "id": "b", "file_name": "x.png"}),
         "some ids of images are numbers and some are texts",
     ),
-    (in_image(not_exhaustive_category_ids=[]), "its images have 'not_exhaustive_category_ids': it is of LVIS"),
+    (in_image(not_exhaustive_category_ids=[]), "its images have 'not_exhaustive_category_ids': it is a file of LVIS"),
     # categories
     (in_category(id="1"), 'category "1": id is "1", not an integer'),
     (in_category(id=2), "category 2: another category has the same id"),

@@ -100,7 +100,7 @@ def test_the_digest_is_of_paths_and_classes(tmp_path: Path) -> None:
         ),
         ("a,0\na\t1\n", 'line 2: "a" is listed twice'),
         ("a 0\n./a 1\n", 'line 2: "./a" is listed twice'),
-        ("a.png 0 1\n", "line 1: .*which can be parted in several ways"),
+        ("a.png 0 1\n", "line 1: .*which can be split in several ways"),
         ("a 1.0\n", "line 1"),
         ("a +1\n", "line 1"),
         ("a \u0663\n", "line 1"),  # a digit, but not one of ours

@@ -536,7 +536,7 @@ def test_what_cannot_be_read_is_an_error(tmp_path: Path) -> None:
         OpenImagesDataset("case", tmp_path, boxes, labels)
     labels.write_text(labels.read_text().replace("cat,", "cat,1"))
     boxes.write_text(good + "i,xclick\n")
-    with pytest.raises(DatasetError, match="line 3: has not as many fields"):
+    with pytest.raises(DatasetError, match="line 3: does not have as many fields"):
         OpenImagesDataset("case", tmp_path, boxes, labels)
     boxes.write_text(good)
     data = OpenImagesDataset("case", tmp_path, boxes, labels)
@@ -575,8 +575,8 @@ MASKS = "ImageID,LabelName,BoxXMin,BoxXMax,BoxYMin,BoxYMax,ImageWidth,ImageHeigh
         ({"boxes": BOXES + "i,cat,0,1,0,1,0.5\n"}, r"IsGroupOf is 0\.5; it must be"),
         ({"boxes": BOXES + "i,,0,1,0,1,0\n"}, "line 2: LabelName is empty"),
         ({"boxes": BOXES + " ,cat,0,1,0,1,0\n"}, "line 2: ImageID is empty"),
-        ({"boxes": BOXES + "i,cat ,0,1,0,1,0\n"}, 'line 2: LabelName is "cat ", with a space before or behind it'),
-        ({"labels": LABELS + " i,cat,1\n"}, 'line 2: ImageID is " i", with a space before or behind it'),
+        ({"boxes": BOXES + "i,cat ,0,1,0,1,0\n"}, 'line 2: LabelName is "cat ", with a space before or after it'),
+        ({"labels": LABELS + " i,cat,1\n"}, 'line 2: ImageID is " i", with a space before or after it'),
         (
             {"boxes": "ImageID,LabelName,XMin,XMax,YMin,YMax\n"},
             'no column IsGroupOf; the heading is "ImageID,LabelName',

@@ -66,7 +66,7 @@ def test_a_file_of_tallies_comes_back(tmp_path: Path) -> None:
     with (tmp_path / "a.zip").open("wb") as file:
         digest = write_tallies(file, tallied)
     assert read_tallies(tmp_path / "a.zip", digest) == tallied
-    with pytest.raises(DatasetError, match="its digest is another"):
+    with pytest.raises(DatasetError, match="its digest differs"):
         read_tallies(tmp_path / "a.zip", "00" * 32)
 
 

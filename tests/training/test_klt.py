@@ -187,5 +187,5 @@ def test_damaged_sums_are_told(tmp_path: Path) -> None:
     folder = tmp_path / "part"
     folder.mkdir()
     (folder / "count.npz").write_bytes(b"PK\3\4 damaged")
-    with pytest.raises(ConfigError, match=r"count\.npz: is damaged; remove .*part to start anew"):
+    with pytest.raises(ConfigError, match=r"count\.npz: is damaged; remove .*part to start again"):
         summed(job(paths, folder), "count", count_layers)

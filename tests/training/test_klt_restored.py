@@ -179,7 +179,7 @@ def test_what_does_not_fit_is_refused(basis: Path) -> None:
     settings = load_configuration(["klt_restored"], SMALL).coding.training or Training()
     data = basis.read_bytes()
     layers = correlated(0, size=(8, 12)).layers
-    with pytest.raises(ConfigError, match=r"training\.klt: the model of a KLT is needed"):
+    with pytest.raises(ConfigError, match=r"training\.klt: the model of the KLT is missing"):
         design_for(settings, layers)
     with pytest.raises(ConfigError, match=r"it has 8 components, and training\.coded_channels is 9"):
         design_for(replace(settings, coded_channels=9), layers, data)

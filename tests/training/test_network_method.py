@@ -113,7 +113,7 @@ def test_feature_files_have_no_labels(tmp_path: Path) -> None:
 
 
 def test_pictures_and_feature_files_do_not_mix(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="in part pictures and in part feature files"):
+    with pytest.raises(ConfigError, match="both pictures and feature files"):
         train_network(load_configuration(["msfc"]), [Path("a.npz"), Path("b.png")], tmp_path)
 
 

@@ -121,7 +121,7 @@ def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     train(SETTINGS, Maps(), None, tmp_path)
-    with pytest.raises(ConfigError, match="is of another training, with other settings; remove"):
+    with pytest.raises(ConfigError, match="belongs to another training, with other values of settings; remove"):
         train(replace(SETTINGS, seed=5), Maps(), None, tmp_path)
     with pytest.raises(ConfigError, match="with other examples"):
         train(SETTINGS, Maps(((3, 8, 8), (5, 4, 4))), None, tmp_path)
@@ -129,7 +129,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
 
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"no checkpoint")
-    with pytest.raises(ConfigError, match=r"checkpoint\.pt: is damaged; remove .* to start anew"):
+    with pytest.raises(ConfigError, match=r"checkpoint\.pt: is damaged; remove .* to start again"):
         train(SETTINGS, Maps(), None, tmp_path)
 
 
@@ -153,7 +153,7 @@ def test_distillation_needs_a_network(tmp_path: Path) -> None:
 
 
 def test_sizes_that_are_no_powers_of_two_apart_are_refused() -> None:
-    with pytest.raises(ConfigError, match="layer p0 is 5x5, which is no power of two times the last layer's 2x2"):
+    with pytest.raises(ConfigError, match="layer p0 is 5x5, which is not a power of two times the last layer's 2x2"):
         architecture_for(SETTINGS, Maps(((3, 5, 5), (5, 2, 2))).layers(0))
 
 

@@ -38,13 +38,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--data", required=True, type=Path, metavar="DATA", help="COCO JSON, ImageNet folder or list, or YAML"
     )
-    parser.add_argument("--images", type=Path, metavar="FOLDER", help="folder of the pictures (default: as DATA says)")
+    parser.add_argument(
+        "--images", type=Path, metavar="FOLDER", help="folder of the pictures (default: as the data set states)"
+    )
     add_picture_arguments(parser, "all")
     parser.add_argument(
         "--labels",
         default="names",
         metavar="HOW",
-        help="network's labels to the data's: names, ids, from0, from1, or CSV (default: names)",
+        help="how the network's labels become classes: names, ids, from0, from1, or a CSV file (default: names)",
     )
     parser.add_argument(
         "--qp",
@@ -74,7 +76,7 @@ def _work(arguments: argparse.Namespace) -> None:
     check_output(output)
     bitstreams = output.with_suffix("")
     if arguments.bitstreams and bitstreams == output:
-        raise OutputError(f"{output}: is the place of the bitstreams; name an -o that ends in .json")
+        raise OutputError(f"{output}: the bitstreams would have this name; give -o a name that ends in .json")
     if arguments.bitstreams and bitstreams.exists():
         raise OutputError(f"{bitstreams}: exists already; remove it, or name another -o")
     configuration = load_configuration(arguments.config, arguments.set)

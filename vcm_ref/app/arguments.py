@@ -95,7 +95,7 @@ def add_layers(parser: argparse.ArgumentParser, required: bool = True, kind: str
         required=required,
         default=None if required else [],
         metavar="FILE",
-        help=f"{kind}, or the name of a shipped one, as in fframe; may be repeated, later ones win",
+        help=f"{kind}, or the name of a shipped one, as in fframe; may be repeated; later ones win",
     )
     configuration.completer = _configurations  # type: ignore[attr-defined]  # for argcomplete
     parser.add_argument(
@@ -103,7 +103,7 @@ def add_layers(parser: argparse.ArgumentParser, required: bool = True, kind: str
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="one value of the configuration, as in codec.preset=fast; may be repeated, wins over files",
+        help="one value of the configuration, as in codec.preset=fast; may be repeated; wins over files",
     )
 
 

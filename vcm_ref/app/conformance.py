@@ -65,7 +65,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--backend", choices=("auto", "ffmpeg", "vtm"), default="auto", help="the VVC decoder (default: auto)"
     )
     validate_command.add_argument(
-        "--limit", action="append", default=[], metavar="NAME=VALUE", help="a limit of the decoder, as in frames=64"
+        "--limit",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a limit of the decoder, as in frames=64; may be repeated (defaults: docs/guide.md)",
     )
 
     compare_command = commands.add_parser("compare", help="compare two decoders' outputs sample by sample")
@@ -74,7 +78,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         "first", type=Path, metavar="FIRST", help="one output: .raw, .npz, .safetensors, or a folder of them"
     )
     compare_command.add_argument("second", type=Path, metavar="SECOND", help="the other output, of the same form")
-    compare_command.add_argument("--vector", metavar="ID", help="whose outputs they are: says the shapes in .raw files")
+    compare_command.add_argument(
+        "--vector",
+        metavar="ID",
+        help="the vector of these outputs; it gives the shapes of .raw files (default: their .json files)",
+    )
 
     generate_command = commands.add_parser("generate", help="make the suite again")
     generate_command.set_defaults(work=_generate)
@@ -258,8 +266,8 @@ def _verify(arguments: argparse.Namespace) -> None:
     for line in found:
         print(line)
     if found:
-        raise NotPassedError(f"{arguments.suite}: {len(found)} of its files are not what the manifest says")
-    print(f"{suite.suite} {suite.version}: {len(suite.vectors)} vectors, {count} files, all as the manifest says")
+        raise NotPassedError(f"{arguments.suite}: {len(found)} of its files differ from the manifest")
+    print(f"{suite.suite} {suite.version}: {len(suite.vectors)} vectors, {count} files, all as in the manifest")
 
 
 def _validate(arguments: argparse.Namespace) -> None:
@@ -310,7 +318,7 @@ def _vector(arguments: argparse.Namespace) -> Vector:
     for vector in load_suite(arguments.suite).vectors:
         if vector.id == arguments.vector:
             return vector
-    raise ConfigError(f"--vector {arguments.vector}: the suite in {arguments.suite} has no such vector")
+    raise ConfigError(f"--vector {arguments.vector}: the suite in {arguments.suite} does not have this vector")
 
 
 def _generate(arguments: argparse.Namespace) -> None:

@@ -44,12 +44,14 @@ class DifferenceError(VcmError):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``vcm_crosscheck``; returns the exit code."""
-    parser = argument_parser("vcm_crosscheck", "Make an anchor again, and say what agrees.")
+    parser = argument_parser("vcm_crosscheck", "Make an anchor again, and compare every part with the anchor.")
     parser.add_argument("anchor", type=Path, metavar="ANCHOR", help="the anchor's file, as vcm_anchor writes it")
     parser.add_argument(
         "--data", required=True, type=Path, metavar="DATA", help="COCO JSON, ImageNet folder or list, or YAML"
     )
-    parser.add_argument("--images", type=Path, metavar="FOLDER", help="folder of the pictures (default: as DATA says)")
+    parser.add_argument(
+        "--images", type=Path, metavar="FOLDER", help="folder of the pictures (default: as the data set states)"
+    )
     parser.add_argument(
         "--depth",
         choices=(*DEPTHS, "both"),
@@ -73,9 +75,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="use only these of its QPs (default: all)",
     )
     parser.add_argument("--weights", type=Path, metavar="FILE", help="the network's weights (default: its own)")
-    parser.add_argument("--labels", metavar="FILE", help="the file of labels, where the anchor names one")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="codec.threads or codec.time_limit, in seconds"
+        "--labels",
+        metavar="FILE",
+        help="the file of labels, if the anchor was made with one (default: the anchor's way of matching)",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="codec.threads=N or codec.time_limit=SECONDS; may be repeated",
     )
     parser.add_argument("--backend", choices=get_args(Backend), default="auto", help="the VVC decoder (default: auto)")
     parser.add_argument(
@@ -115,7 +125,7 @@ def _output(arguments: argparse.Namespace) -> Path:
     output: Path = arguments.output or Path(f"{arguments.anchor.stem}.crosscheck.json")
     check_output(output)
     if output.suffix == ".md":
-        raise OutputError(f"{output}: is where the Markdown goes; name the JSON file")
+        raise OutputError(f"{output}: the Markdown file would have this name; give -o the name of the JSON file")
     return output
 
 
@@ -145,7 +155,7 @@ def _qps(anchor: Record, wanted: Sequence[int]) -> list[int]:
         raise ConfigError("the anchor has no points to compare with: all of them failed")
     unknown = [qp for qp in wanted if qp not in known]
     if unknown:
-        raise ConfigError(f"--qp {unknown[0]}: the anchor has no such point; it has {' '.join(map(str, known))}")
+        raise ConfigError(f"--qp {unknown[0]}: the anchor does not have this point; it has {' '.join(map(str, known))}")
     return [qp for qp in known if not wanted or qp in wanted]
 
 
@@ -156,7 +166,7 @@ def _depths(arguments: argparse.Namespace, qps: Sequence[int]) -> tuple[tuple[st
         return (arguments.depth,) if arguments.depth in DEPTHS else DEPTHS, folder
     if arguments.bitstreams is not None or arguments.depth in ("decode", "both"):
         what = f"has no folder qp{qps[0]} of bitstreams" if folder.is_dir() else "there is no such folder of bitstreams"
-        raise ConfigError(f"{folder}: {what}; name theirs with --bitstreams")
+        raise ConfigError(f"{folder}: {what}; name the folder of bitstreams with --bitstreams")
     if arguments.depth is None:
         print(f"there are no bitstreams in {folder}: coding again only (--depth encode)")
     return ("encode",), None

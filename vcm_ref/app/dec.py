@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--format",
         choices=[suffix[1:] for suffix in FEATURE_SUFFIXES],
-        help="format of feature files whose name -o does not give (default: safetensors)",
+        help="format of the feature files, if -o does not give their names (default: safetensors)",
     )
     parser.add_argument("--trace", action="store_true", help="print each syntax element, and decode nothing")
     parser.add_argument(
@@ -86,7 +86,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="pictures A to B-1 alone, from 0; groups without one of them are not decoded (default: all)",
     )
     parser.add_argument(
-        "--planes", type=Path, metavar="FILE", help="inner planes, as in t0.raw, to use in place of an inner decoder"
+        "--planes",
+        type=Path,
+        metavar="FILE",
+        help="use these inner planes, as in t0.raw (default: run the inner decoder)",
     )
     parser.add_argument(
         "--limit",
@@ -126,7 +129,9 @@ def _check_usage(arguments: argparse.Namespace) -> None:
         if arguments.tier == "all":
             needed.append(arguments.output)
         if not all(path is not None and path.name for path in needed):
-            raise ConfigError("-: standard input gives the output no name; name it with -o, or after --detect")
+            raise ConfigError(
+                "-: standard input does not give a name for the output; name it with -o, or after --detect"
+            )
 
 
 def _pictures(text: str) -> range:

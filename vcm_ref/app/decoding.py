@@ -135,7 +135,7 @@ def _outputs(arguments: argparse.Namespace, file: BinaryIO, several: bool) -> li
         default = arguments.bitstream.with_suffix(".decoded" if several else f".decoded{suffix}")
         path = arguments.output or default
         if several and path.suffix in (*FEATURE_SUFFIXES, ".raw"):
-            raise ConfigError(f"-o {path}: the bitstream has several pictures, so -o names a folder")
+            raise ConfigError(f"-o {path}: the bitstream has several pictures, so -o must name a folder")
         if not several:
             if arguments.output is not None:
                 check_useless(arguments, ("--format",), f"-o {path}, whose suffix names the format")

@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--frames",
         type=whole_number(1),
         metavar="N",
-        help="video: pictures at most (default: the configuration's, all)",
+        help="video: the largest number of pictures (default: the configuration's, all)",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="print errors only")
     return run(parser, _work, argv)
@@ -78,13 +78,13 @@ def add_configuration_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: the configuration's)",
     )
     parser.add_argument(
-        "--qp", type=whole_number(), metavar="QP", help="as --set codec.qp=QP (default: the configuration's)"
+        "--qp", type=whole_number(), metavar="QP", help="the same as --set codec.qp=QP (default: the configuration's)"
     )
     parser.add_argument(
         "--picture-size",
         metavar="WxH",
-        help="width and height of the original picture in pixels, for feature files that do not say it and raw video "
-        "(default: the file's)",
+        help="width and height of the original picture in pixels, for raw video and for feature files that do not "
+        "state it (default: the file's)",
     )
 
 

@@ -38,7 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--data", required=True, type=Path, metavar="DATA", help="COCO JSON, ImageNet folder or list, or YAML"
     )
-    parser.add_argument("--images", type=Path, metavar="FOLDER", help="folder of the pictures (default: as DATA says)")
+    parser.add_argument(
+        "--images", type=Path, metavar="FOLDER", help="folder of the pictures (default: as the data set states)"
+    )
     _add_source_arguments(parser.add_mutually_exclusive_group())
     _add_network_arguments(parser)
     parser.add_argument("--backend", choices=("auto", "ffmpeg", "vtm"), help="the VVC decoder (default: auto)")
@@ -46,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--labels",
         default="names",
         metavar="HOW",
-        help=f"network's labels to the data's: {', '.join(LABELS)}, or CSV (default: names)",
+        help=f"how the network's labels become classes: {', '.join(LABELS)}, or CSV (default: names)",
     )
     add_missing_argument(parser)
     parser.add_argument(
@@ -58,7 +60,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="the results, with all detections or classes in a file beside (default: results.json)",
     )
     parser.add_argument(
-        "--draw", type=Path, metavar="FOLDER", help="a new folder for pictures of what was detected (default: none)"
+        "--draw",
+        type=Path,
+        metavar="FOLDER",
+        help="a new folder for pictures with the detected objects (default: none)",
     )
     parser.add_argument(
         "--threshold",
@@ -85,7 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--compare-devices",
         type=whole_number(1),
         metavar="N",
-        help="measure nothing, but how far N pictures' results on network.device differ from those on the CPU",
+        help="only measure how far the results of N pictures on network.device differ from the results on the CPU "
+        "(default: measure the metrics)",
     )
     add_bootstrap_arguments(parser)
     return run(parser, _work, argv)
@@ -96,15 +102,19 @@ def _add_source_arguments(group: argparse._MutuallyExclusiveGroup) -> None:
         "--features",
         type=Path,
         metavar="FOLDER",
-        help=f"a folder of feature files ({', '.join(READ_FEATURE_SUFFIXES)}) that are named as the pictures",
+        help=f"a folder of feature files ({', '.join(READ_FEATURE_SUFFIXES)}) that are named as the pictures "
+        "(default: none)",
     )
     group.add_argument(
         "--bitstreams",
         type=Path,
         metavar="PATH",
-        help="a folder of bitstreams that are named as the pictures, or one bitstream of vcm_enc with its record",
+        help="a folder of bitstreams that are named as the pictures, or one bitstream of vcm_enc with its record "
+        "(default: none)",
     )
-    group.add_argument("--encode", action="store_true", help="code and decode the pictures' features, as -c says")
+    group.add_argument(
+        "--encode", action="store_true", help="code and decode the pictures' features with the configuration of -c"
+    )
     group.add_argument("--whole", action="store_true", help="run the network unsplit (default: in its two parts)")
 
 
@@ -114,12 +124,12 @@ def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
         "--qp",
         type=whole_number(),
         metavar="QP",
-        help="with --encode: as --set codec.qp=QP (default: the configuration's)",
+        help="with --encode: the same as --set codec.qp=QP (default: the configuration's)",
     )
     parser.add_argument(
         "--ignore-exif-orientation",
         action="store_true",
-        help="leave pictures as they are stored; as --set apply_exif_orientation=false",
+        help="leave pictures as they are stored; the same as --set apply_exif_orientation=false",
     )
     parser.add_argument("--network", metavar="NAME", help="the network (default: the configuration's, or refnet)")
     parser.add_argument("--weights", metavar="FILE", help="the network's weights (default: its own)")

@@ -132,7 +132,7 @@ def note_orientation(dataset: Dataset, items: Iterable[Item], upright: bool) -> 
         are, others = ("turned upright", "as stored") if upright else ("left as stored", "turned upright")
         print(
             f"note: {found[0].path.name}{more}: pictures with an Exif orientation are {are}, and sizes do not show "
-            f"whether the annotations are of them so; if they are of the pictures {others}, set "
+            f"whether the annotations follow it; if the annotations are for the pictures {others}, set "
             f"apply_exif_orientation to {str(not upright).lower()}",
             file=sys.stderr,
         )
@@ -141,7 +141,9 @@ def note_orientation(dataset: Dataset, items: Iterable[Item], upright: bool) -> 
 def chosen_machines(arguments: argparse.Namespace) -> AbstractContextManager[RunBatches]:
     """The machines that the arguments choose. Raises :class:`ConfigError`."""
     if arguments.workers is not None and arguments.scheduler is not None:
-        raise ConfigError("--workers are of this machine, --scheduler has its own: give one of them")
+        raise ConfigError(
+            "--workers are processes on this machine, and --scheduler has workers of its own; give one of the two"
+        )
     files = {f"--tls-{name}": getattr(arguments, f"tls_{name}") for name in ("ca", "cert", "key")}
     given = [option for option, path in files.items() if path is not None]
     if given and arguments.scheduler is None:

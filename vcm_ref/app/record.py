@@ -80,7 +80,7 @@ def read_record(bitstream: Path, file: BinaryIO) -> Record | None:
     digest = content_digest(file)
     file.seek(place)
     if noted["sha256"] != digest:
-        raise RecordError(f"{path}: is the record of another bitstream than {bitstream}")
+        raise RecordError(f"{path}: belongs to another bitstream than {bitstream}")
     return Record(path, document)
 
 

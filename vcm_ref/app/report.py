@@ -32,8 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="the report's folder; it may hold an earlier report",
     )
     parser.add_argument("--anchor", metavar="NAME", help="the method to compare with (default: the first)")
-    parser.add_argument("--metric", metavar="NAME", help="as AP50 (default: each file's main metric)")
-    parser.add_argument("--title", metavar="TEXT", help="the report's heading (default: one that names its kind)")
+    parser.add_argument(
+        "--metric", metavar="NAME", help="metric of the curves, as in AP50 (default: each file's main metric)"
+    )
+    parser.add_argument("--title", metavar="TEXT", help="the heading of the report (default: the kind of report)")
     parser.add_argument(
         "--allow-different",
         action="store_true",
@@ -85,7 +87,7 @@ def _combinations(arguments: argparse.Namespace) -> None:
     from ..experiment.report.method import read_json
 
     if arguments.anchor is not None:
-        raise ConfigError("--anchor: combinations are compared with the uniform one of the largest grid")
+        raise ConfigError("--anchor: combinations are compared with the uniform combination of the largest grid")
     (path,) = arguments.results
     bootstrap, document = chosen_bootstrap(arguments), read_json(path)
     tallies = tallies_beside(path, document)

@@ -50,10 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--maps",
         type=whole_number(1),
         metavar="N",
-        help="count a tensor of N maps of the last layer's size in place of the coded tensors (default: the "
+        help="count a tensor of N maps of the last layer's size instead of the coded tensors (default: the "
         "configuration's reduction)",
     )
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the tables as CSV as well")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="also write the tables, as CSV (default: none)"
+    )
     return run(parser, _work, argv)
 
 
@@ -95,7 +97,7 @@ def _sizes(configuration: Configuration, network: Network, picture: Picture, map
     if configuration.get("reduction.method") == "pca":
         numbers = configuration.per_layer("reduction.components", list(layers), None)
         if None in numbers:
-            told = "pca keeps as many components as the picture is worth; give a number for each layer"
+            told = "pca chooses the number of components from the picture; give a number for each layer"
             raise configuration.error("reduction.components", told)
     header = settings_for(configuration, features).header
     return list(sizes(picture, layers, coded_shapes(header, picture, layers)))

@@ -36,7 +36,7 @@ from .experiment import (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``vcm_sweep``; returns the exit code."""
-    parser = argument_parser("vcm_sweep", "Measure methods of coding over a data set, and report which is ahead.")
+    parser = argument_parser("vcm_sweep", "Measure methods of coding over a data set, and compare them in a report.")
     parser.add_argument("sweep", type=Path, metavar="SWEEP", help="YAML: data set, methods, QPs")
     parser.add_argument(
         "-o",
@@ -46,7 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="folder for the anchors and the report (default: SWEEP without .yaml)",
     )
     parser.add_argument("--data", type=Path, metavar="DATA", help="data set (default: the sweep file's)")
-    parser.add_argument("--images", type=Path, metavar="FOLDER", help="folder of the pictures (default: as DATA says)")
+    parser.add_argument(
+        "--images", type=Path, metavar="FOLDER", help="folder of the pictures (default: as the data set states)"
+    )
     add_picture_arguments(parser, "as the sweep file says")
     parser.add_argument(
         "--qp",
@@ -64,7 +66,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="measure only these methods, without combinations (default: all)",
     )
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="in every configuration; wins over files"
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a value in every configuration, as in codec.preset=fast; wins over files",
     )
     parser.add_argument("--backend", choices=get_args(Backend), default="auto", help="the VVC decoder (default: auto)")
     add_bootstrap_arguments(parser)

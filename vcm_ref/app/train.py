@@ -43,7 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="DATA",
         help="a data set (COCO JSON, ImageNet list, YAML), or a folder or quoted pattern of pictures or feature files",
     )
-    parser.add_argument("--images", type=Path, metavar="FOLDER", help="folder of the pictures (default: as DATA says)")
+    parser.add_argument(
+        "--images", type=Path, metavar="FOLDER", help="folder of the pictures (default: as the data set states)"
+    )
     add_picture_arguments(parser, "all")
     parser.add_argument(
         "-o",
@@ -51,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=Path,
         default=Path("model.safetensors"),
         metavar="FILE",
-        help="the model; FILE.part is kept where training is interrupted (default: model.safetensors)",
+        help="the model; FILE.part remains if training is interrupted (default: model.safetensors)",
     )
     parser.add_argument(
         "--workers", type=whole_number(1, MOST_WORKERS), default=1, metavar="N", help="processes (default: 1)"
@@ -63,7 +65,9 @@ def _work(arguments: argparse.Namespace) -> None:
     configuration = load_configuration(arguments.config, arguments.set)
     method = configuration.get("reduction.method", "none")
     if method not in METHODS:
-        raise configuration.error("reduction.method", f"{method} has no model; those that have: {', '.join(METHODS)}")
+        raise configuration.error(
+            "reduction.method", f"{method} has no model; methods with a model: {', '.join(METHODS)}"
+        )
     if method != "network" and "training" in configuration.tree:
         raise configuration.error("training", f"has no effect with reduction.method {method}, only with network")
     inputs, files, dataset = _inputs(arguments)
@@ -74,7 +78,7 @@ def _work(arguments: argparse.Namespace) -> None:
     check_outputs(outputs, [*read, *given])
     for path in outputs:
         if path.exists() and not path.is_file():
-            raise OutputError(f"{path}: is not a regular file, and would be replaced; name another output")
+            raise OutputError(f"{path}: not a regular file; refusing to overwrite it; name another output")
     record = record_of(configuration, inputs, {"name": dataset.name, "sha256": dataset.digest()} if dataset else {})
     with _part(arguments.output, configuration, record) as part:
         with machines(arguments.workers) as run_batches:
@@ -118,7 +122,7 @@ def _part(output: Path, configuration: Configuration, record: Record) -> Iterato
             raise OutputError(f"{folder}: another run is using it; name another -o") from error
         kept = folder / _PLAN
         if kept.exists() and kept.read_bytes() != text:
-            raise ConfigError(f"{folder}: is of another training; remove it, or name another -o")
+            raise ConfigError(f"{folder}: belongs to another training; remove it, or name another -o")
         with atomic_file(kept) as file:
             file.write(text)
         yield folder

@@ -53,7 +53,9 @@ def join_layers(file: BinaryIO, parts: Sequence[bytes]) -> Counter[Part]:
 def _stream_header(headers: Sequence[StreamHeader]) -> StreamHeader:
     first = headers[0]
     if len(headers) > 1 and not all(_joinable(header) for header in headers):
-        raise BitstreamError("coded for all layers at once, stacked, reduced or with one range: it cannot be joined")
+        raise BitstreamError(
+            "the layers are coded together (stacked, reduced, or with one range), so they cannot be joined"
+        )
     for header in headers[1:]:
         other = replace(header, layers=first.layers, tensors=first.tensors, level=first.level, profile=first.profile)
         if other != first:

@@ -48,7 +48,7 @@ def parameter_set(s: Coder, inner_codec: InnerCodecId, u: Substream, i: int, bas
     s.require(restored.length >= 16, f"a parameter set has {restored.length} bits, less than a NAL unit header")
     s.require(best_code(bases, restored) == code, "a parameter set is not coded in the one valid way")
     nal_unit = to_nal_unit(restored)
-    s.require(is_parameter_set(inner_codec, nal_unit), "a parameter set has the NAL unit type of something else")
+    s.require(is_parameter_set(inner_codec, nal_unit), "a NAL unit that is coded as a parameter set has another type")
     s.require(layer_id(inner_codec, nal_unit) == 0, "a parameter set is of a layer other than 0")
     u.parameter_sets[i] = nal_unit
     bases.append(restored)
@@ -60,7 +60,7 @@ def nal_unit_record(s: Coder, inner_codec: InnerCodecId, u: Substream, i: int) -
     nal_unit = b"" if s.reading else u.nal_units[i]
     size = s("nal_unit_size", len(nal_unit))
     nal_unit = s("nal_unit", nal_unit, bits=8 * size)
-    s.require(START_CODE_LIKE.search(nal_unit) is None, "a NAL unit holds a start code or ends in a zero byte")
+    s.require(START_CODE_LIKE.search(nal_unit) is None, "a NAL unit contains a start code or ends in a zero byte")
     s.require(not is_access_unit_delimiter(inner_codec, nal_unit), "an access unit delimiter is stored")
     s.require(i > 0 or not is_parameter_set(inner_codec, nal_unit), "a leading parameter set is stored as it is")
     s.require(layer_id(inner_codec, nal_unit) == 0, "a NAL unit is of a layer other than 0")

@@ -173,7 +173,9 @@ def tensor_header(s: Coder, h: StreamHeader, i: int) -> None:
             before.format.inner_codec,
             before.mode,
         )
-        s.require(alike, f"stacked tensor {name} has not the bit depth, inner codec and mode of the one above it")
+        s.require(
+            alike, f"stacked tensor {name} does not have the bit depth, inner codec and mode of the tensor above it"
+        )
     if form.levels is not None and form.levels.model_tables:
         has_model = bool(h.stages) and h.stages[-1].model_id is not None
         s.require(has_model, f"tensor {name} has the tables of a model, and the last stage has no model")

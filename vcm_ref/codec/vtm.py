@@ -128,7 +128,7 @@ class VtmEncoder:
         """
         check_frames(frames, self.bit_depth, "vtm", smallest=32, step=2)
         if (chroma is not None) != (self.chroma_format == 420):
-            raise ValueError("vtm takes chroma if and only if its chroma format is 420")
+            raise ValueError("vtm takes chroma exactly if its chroma format is 420")
         if chroma is not None:
             check_chroma(chroma, frames, self.bit_depth, "vtm")
         if not 0 <= qp <= self.highest_qp:

@@ -158,7 +158,8 @@ class _Layers:
                 raise ConfigError(f"{key}: is null; write keys under it, or leave it out (in {origin})")
             if value is None and key not in tree:
                 raise ConfigError(
-                    f"{printed_key(here)}: null takes nothing away here; a missing space after a colon? (in {origin})"
+                    f"{printed_key(here)}: null: there is no such key to remove; is a space missing after a colon? "
+                    f"(in {origin})"
                 )
             self._forget(here)
             if value is None:

@@ -34,23 +34,27 @@ class Network:
     """The network for pictures (docs/networks.md). A network refuses the options that it does not have."""
 
     name: str = option("refnet", "`refnet`, `refnet_mask`, `torchvision`, `detectron2` or `onnx`")
-    weights: str | None = option(None, "a weights file, `default` or `random`; without it the network's own")
+    weights: str | None = option(None, "a weights file, `default` or `random` (default: the network's own)")
     model: str | None = option(None, "a model of torchvision or of detectron2's zoo")
     layer: int | None = option(None, "the layer at which a classifier is split", minimum=1)
     split: Literal["p", "c"] | None = option(None, "detectron2: split after the pyramid or before it")
     seed: int | None = option(None, "the seed of `weights: random`", minimum=0)
-    trained_on: str | None = option(None, "what the network was trained on, as reports say it", shapes=False)
+    trained_on: str | None = option(None, "the training data of the network, as reports print it", shapes=False)
     training_pictures: str | None = option(
-        None, "a file of the SHA-256 of its training pictures, one a line, to find test pictures in", shapes=False
+        None,
+        "a file with the SHA-256 of each training picture, one a line; reports warn of test pictures in it",
+        shapes=False,
     )
     device: Literal["cpu", "cuda"] | None = option(
-        None, "`cpu`, the default and the reference, or `cuda`, whose numbers differ a little"
+        None, "`cpu` (the default, and the reference) or `cuda`, whose results differ slightly"
     )
-    shortest_side: int | None = option(None, "the size at which the network sees a picture, in pixels", minimum=1)
-    longest_side: int | None = option(None, "the largest such size, in pixels", minimum=1)
+    shortest_side: int | None = option(None, "the shorter side to which pictures are resized, in pixels", minimum=1)
+    longest_side: int | None = option(None, "the limit for the longer side after resizing, in pixels", minimum=1)
     score_threshold: float | None = option(None, "the least score of a detection", minimum=0, maximum=1)
-    nms_threshold: float | None = option(None, "the overlap at which the weaker detection goes", minimum=0, maximum=1)
-    max_detections: int | None = option(None, "detections of one picture", minimum=1)
+    nms_threshold: float | None = option(
+        None, "the overlap (IoU) above which the detection with the lower score is removed", minimum=0, maximum=1
+    )
+    max_detections: int | None = option(None, "the largest number of detections in a picture", minimum=1)
     cut: Sequence[str] | Mapping[str, str] | None = option(
         None,
         "onnx: the tensors to split at, a list or a mapping of layer names to tensors",
@@ -63,7 +67,9 @@ class Network:
     head: Literal["yolox", "yolox_decoded", "boxes", "logits"] | None = option(
         None, "onnx: the kind of the network's outputs"
     )
-    outputs: Sequence[str] | None = option(None, "onnx: the outputs that the head takes, in its order", schema=_NAMES)
+    outputs: Sequence[str] | None = option(
+        None, "onnx: the outputs of the graph that the head takes, in the head's order", schema=_NAMES
+    )
     classes: str | Mapping[str, str] | None = option(
         None,
         "onnx: `coco`, or a mapping of category ids to names",
@@ -80,7 +86,7 @@ class Network:
             "description": "coco, or a mapping of category ids to names",
         },
     )
-    size: str | None = option(None, "onnx: width x height of the input where the graph leaves it open", **SIZE)
+    size: str | None = option(None, "onnx: width x height of the input, if the graph leaves it open", **SIZE)
     fit: Literal["stretch", "letterbox", "crop", "none"] | None = option(None, "onnx: how a picture fits the input")
     fill: int | None = option(None, "onnx: the sample value around a letterboxed picture", minimum=0, maximum=255)
     channels: Literal["rgb", "bgr"] | None = option(None, "onnx: the order of the colour channels")
@@ -94,7 +100,7 @@ class Picture:
     """The picture itself is coded, not features: MPEG's image anchor, for vcm_anchor and vcm_sweep."""
 
     scale: Literal[100, 75, 50, 25] = option(
-        100, "where it is said: the picture itself is coded, not features, at this percentage of its size"
+        100, "if given: code the picture itself instead of features, at this percentage of its size"
     )
 
 
@@ -113,8 +119,9 @@ class Reduction:
 
     method: Literal["none", "resize", "klt", "pca", "network"] = option(
         "none",
-        "`resize`: layers are coded at a fraction of their size; `klt`: by a trained transform of all layers; "
-        "`pca`: each by the principal components of its own maps; `network`: by a trained network of integers",
+        "`resize` codes layers at a fraction of their size; `klt` codes components of a trained transform of all "
+        "layers; `pca` codes principal components of each layer's maps; `network` codes tensors of a trained network "
+        "of integers",
     )
     factor: int | Mapping[str, int] | None = option(
         None,
@@ -125,8 +132,8 @@ class Reduction:
     )
     components: int | Mapping[str, int] | None = option(
         None,
-        "components that are coded; by default those worth their bits at the QP. `klt`: of all layers together; "
-        "`pca`: of a layer, which stays as it is with 0",
+        "the number of coded components (default: chosen by the QP). `klt`: components of all layers together; `pca`: "
+        "components of a layer; 0 codes the layer without PCA",
         by_layer=True,
         minimum=0,
         maximum=MAX_COMPONENTS,
@@ -135,7 +142,7 @@ class Reduction:
     )
     energy: float | Mapping[str, float] | None = option(
         None,
-        "instead of a number: a layer keeps the fewest components with this part of its variance in the first picture",
+        "instead of a number: the fewest components with this share of the layer's variance in the first picture",
         by_layer=True,
         only_with=("reduction.method", ("pca",)),
         exclusiveMinimum=0,
@@ -144,14 +151,14 @@ class Reduction:
     )
     most_components: int | None = option(
         None,
-        "the most components that a layer keeps where no number is given; 64 by default",
+        "the largest number of components of a layer without a number (default: 64)",
         only_with=("reduction.method", ("pca",)),
         minimum=1,
         maximum=255,
     )
     model: str | None = option(
         None,
-        "the model's file; without it the one that is shipped for the network",
+        "the model's file (default: the model shipped for the network)",
         shapes=False,
         only_with=("reduction.method", WITH_MODEL),
     )
@@ -164,14 +171,14 @@ class Reduction:
     )
     condition: int | None = option(
         None,
-        "the number that the network is given besides the tensors; by default the QP, and 0 where there is none",
+        "the condition of the network (default: the QP, or 0 without a QP)",
         minimum=0,
         maximum=255,
         only_with=("reduction.method", ("network",)),
     )
     carry_model: bool = option(
         False,
-        "whether the bitstream carries the model; without it the bitstream names the model's SHA-256",
+        "whether the bitstream carries the model; otherwise it names the SHA-256 of the model",
         only_with=("reduction.method", WITH_MODEL),
     )
 
@@ -198,11 +205,11 @@ class Training:
     """The network of `reduction.method: network`, and its training by vcm_train. Coding does not read it."""
 
     architecture: Literal["msfc", "klt_restored"] = option(
-        "msfc", "`msfc`: fusion and reconstruction; `klt_restored`: a KLT, which stays, and a restoration after it"
+        "msfc", "`msfc`: fusion and reconstruction; `klt_restored`: a fixed KLT and a restoration after it"
     )
     klt: str | None = option(
         None,
-        "the model of the KLT; without it the one that is shipped for the network",
+        "the model of the KLT (default: the model shipped for the network)",
         only_with=("training.architecture", ("klt_restored",)),
     )
     direction: Literal["top_down", "bottom_up"] = option(
@@ -210,26 +217,31 @@ class Training:
         "the layer that is restored first: the coarsest (Han et al. 2022), or the finest",
         only_with=("training.architecture", ("msfc",)),
     )
-    coded_channels: int = option(64, "maps that are coded", minimum=1, maximum=4096)
-    width: int = option(256, "maps of the tensors inside the network", minimum=1, maximum=4096)
+    coded_channels: int = option(
+        64, "the number of coded maps, or of components with `klt_restored`", minimum=1, maximum=4096
+    )
+    width: int = option(256, "the number of maps of the tensors inside the network", minimum=1, maximum=4096)
     squeezed: int = option(
         16,
-        "channels inside squeeze and excitation; 0 leaves it out",
+        "channels inside squeeze and excitation; 0: without squeeze and excitation",
         minimum=0,
         maximum=4096,
         only_with=("training.architecture", ("msfc",)),
     )
     loss: Literal["distillation", "task", "features"] = option(
         "distillation",
-        "`distillation`: part 2's outputs, without labels; `task`: the network's own; `features`: the layers alone",
+        "`distillation` compares outputs of part 2, without labels; `task` is the network's own loss; `features` "
+        "compares layers",
     )
     feature_weight: float = option(1.0, "the weight of the layers' error beside another loss", minimum=0, maximum=10**6)
     noise_bits: Sequence[int] | None = option(
         None, "bit depths to train for; each step draws one of them, or none", schema=_BITS
     )
-    noise_steps: Sequence[float] | None = option(None, "quantisation steps to train for, drawn likewise", schema=_STEPS)
+    noise_steps: Sequence[float] | None = option(
+        None, "quantisation steps to train for; each step of training draws one of them, or none", schema=_STEPS
+    )
     noise_qps: Sequence[int] | None = option(
-        None, "QPs to train for, drawn likewise; values become levels as `codec` says", schema=_QPS
+        None, "QPs to train for; each step draws one of them, and makes levels as `codec` says", schema=_QPS
     )
     rate_weight: float = option(
         0.0,
@@ -237,23 +249,25 @@ class Training:
         minimum=0,
         maximum=10**6,
     )
-    weight_bits: Literal[8, 16] = option(16, "bits of the weights that the decoder's graph has in the model")
+    weight_bits: Literal[8, 16] = option(16, "bits of a weight of the decoder's graph in the model")
     steps: int = option(2000, "training steps", minimum=1, maximum=10**9)
-    batch: int = option(4, "pictures of a step", minimum=1, maximum=1024)
+    batch: int = option(4, "the number of pictures in a step", minimum=1, maximum=1024)
     learning_rate: float = option(1e-3, "the highest learning rate", exclusiveMinimum=0, maximum=1)
-    evaluate_every: int = option(250, "steps from one selection to the next", minimum=1)
-    patience: int = option(8, "selections without a better result after which training ends", minimum=1, maximum=10**9)
-    selection_share: float = option(
-        0.2, "the share of the pictures that select, and do not train", exclusiveMinimum=0, maximum=0.9
+    evaluate_every: int = option(250, "the number of steps between two selections", minimum=1)
+    patience: int = option(
+        8, "training ends after this number of selections without a better result", minimum=1, maximum=10**9
     )
-    mirror: bool = option(True, "whether pictures are trained with from right to left as well")
+    selection_share: float = option(
+        0.2, "the share of the pictures that select the best weights, and do not train", exclusiveMinimum=0, maximum=0.9
+    )
+    mirror: bool = option(True, "whether training also uses mirrored pictures")
     start: str | None = option(
-        None, "a file of weights of a network of these sizes to start from, which vcm_train wrote beside a model"
+        None, "the weights to start from: a file that vcm_train wrote beside a model, of a network of the same sizes"
     )
     seed: int = option(0, "the seed of the first weights and of every draw", minimum=0, maximum=2**31)
-    threads: int = option(1, "torch's threads; another number rounds sums otherwise", minimum=1, maximum=1024)
-    device: Literal["auto", "cpu", "cuda"] = option("auto", "where training runs")
-    mixed_precision: bool = option(True, "on a GPU: bfloat16 where torch deems it safe")
+    threads: int = option(1, "threads of torch; another number rounds sums in another way", minimum=1, maximum=1024)
+    device: Literal["auto", "cpu", "cuda"] = option("auto", "the device of training")
+    mixed_precision: bool = option(True, "on a GPU: bfloat16 where torch considers it safe")
 
 
 @dataclass(frozen=True)
@@ -270,7 +284,7 @@ class Quantisation:
         only_with=_OF_FRAMES,
     )
     range: Literal["fixed", "picture", "layer", "channel"] = option(
-        "layer", "the values that one pair of minimum and maximum spans", only_with=_OF_FRAMES
+        "layer", "the values that share one pair of minimum and maximum", only_with=_OF_FRAMES
     )
     ends: Literal["extremes", "least_error"] = option(
         "extremes",
@@ -297,7 +311,9 @@ class Order:
         "none", "`mean`: descending mean brightness; `mse`, `ssim`: chains from the brightest map", only_with=_OF_FRAMES
     )
     coding: Literal["exact", "fixed_length"] = option(
-        "exact", "`exact`: log2(C!) bits a layer; `fixed_length`: Ceil(log2(C)) bits an index", only_with=_OF_FRAMES
+        "exact",
+        "`exact`: Ceil(log2(C!)) bits for a layer; `fixed_length`: Ceil(log2(C)) bits for an index",
+        only_with=_OF_FRAMES,
     )
 
 
@@ -310,12 +326,12 @@ class Packing:
     )
     allocation: Literal["frame_major", "interleaved"] = option(
         "frame_major",
-        "`frame_major` fills a frame before the next, `interleaved` one position of every frame before the next",
+        "`frame_major` fills frame after frame; `interleaved` fills one position of all frames, then the next position",
         only_with=_OF_FRAMES,
     )
     grid: str | Mapping[str, str] | None = option(
         None,
-        "columns x rows of maps; without it the squarest grid of all maps, for `stacked` MPEG's stack",
+        "columns x rows of maps (default: one frame as square as possible; with `stacked`, MPEG's stack)",
         by_layer=True,
         only_with=_OF_FRAMES,
         **GRID,
@@ -349,14 +365,14 @@ class Codec:
     )
     gop: int | None = option(
         None,
-        "GOP length, and intra period, of RA; 32 by default; vvenc and vtm: 16 or 32",
+        "length of the GOP and intra period of RA (default: 32); vvenc and vtm: 16 or 32",
         minimum=1,
         maximum=1024,
         only_with=("codec.name", VIDEO),
     )
     qp: int = option(
         37,
-        "the QP; of `coefficients`, six double the step size, which is 1 for 32",
+        "the QP; with `coefficients`, the step size is 1 at QP 32, and doubles every 6 QP",
         minimum=0,
         maximum=63,
         only_with=("codec.name", WITH_QP),
@@ -370,23 +386,27 @@ class Codec:
     )
     rdoq: float | None = option(
         None,
-        "levels are chosen by squared error, in step sizes, plus this for each bit, 0.05 by default; 0: by rounding",
+        "the weight of a bit, in squared steps, to choose levels by rate and distortion (default: 0.05); 0: rounding",
         minimum=0,
         maximum=100,
         only_with=("codec.name", ("coefficients",)),
     )
     rounding_offset: float | None = option(
         None,
-        "with `rdoq` 0: how a value is rounded to a level, 0.5 to the nearest, less towards 0; 0.3 by default",
+        "with `rdoq` 0: the offset of rounding; 0.5 rounds to the nearest level, less rounds towards 0 (default: 0.3)",
         minimum=0,
         maximum=0.5,
         only_with=("codec.name", ("coefficients",)),
     )
     time_limit: float | None = option(
-        None, "seconds that one run of the inner codec may take", exclusiveMinimum=0, maximum=10**8, shapes=False
+        None,
+        "the time limit of one run of the inner codec, in seconds (default: the codec's own)",
+        exclusiveMinimum=0,
+        maximum=10**8,
+        shapes=False,
     )
     threads: int | None = option(
-        None, "threads of one run; by default the cores", minimum=1, maximum=1024, shapes=False
+        None, "threads of one run of the inner codec (default: the cores)", minimum=1, maximum=1024, shapes=False
     )
 
 
@@ -394,12 +414,12 @@ class Codec:
 class Coding:
     """Everything that shapes a result."""
 
-    apply_exif_orientation: bool = option(True, "whether pictures are turned upright as their Exif orientation says")
+    apply_exif_orientation: bool = option(True, "whether pictures are turned upright by their Exif orientation")
     network: Network = section(Network, "the network for pictures")
     picture: Picture | None = section(Picture, "the picture itself is coded", optional=True)
     level: int | None = option(
         None,
-        "the level to declare (docs/bitstream.md, clause 9); by default the lowest that the first pictures need",
+        "the level to declare (docs/bitstream.md, clause 9) (default: the lowest level that the first group needs)",
         minimum=1,
         maximum=4,
     )
@@ -413,16 +433,16 @@ class Coding:
     codec: Codec = section(Codec, "inner codec")
     group: int | None = option(
         None,
-        "pictures that are coded together as one group, for vcm_enc; 1 by default",
+        "vcm_enc: the number of pictures in a group (default: 1)",
         minimum=1,
         maximum=MAX_GROUP,
     )
     group_parameters: Literal["common", "own"] | None = option(
         None,
-        "`own`, the default: each picture of a group has its ranges and channel order; `common`: all have the same",
+        "`own` (the default): each picture of a group has its own ranges and orders; `common`: all have the same",
     )
     digest_length: int = option(
-        8, "bytes of each layer's T1 digest in the bitstream; with 0 nothing is decoded again", minimum=0, maximum=32
+        8, "bytes of each digest in the bitstream; with 0 the encoder does not decode its output", minimum=0, maximum=32
     )
 
 
@@ -434,25 +454,27 @@ class Files:
     bitstream: str = option("bitstream.bin", "the bitstream to write", shapes=False, minLength=1)
     picture_size: str | None = option(
         None,
-        "width x height of the original picture, for feature files and raw video, which do not say it",
+        "width x height of the original picture, for raw video and for feature files that do not state it",
         shapes=False,
         **SIZE,
     )
     pixel_format: str | None = option(
         None,
-        "raw video: " + ", ".join(f"`{name}`" for name in PIXEL_FORMATS) + "; `yuv420p` by default",
+        "raw video: " + ", ".join(f"`{name}`" for name in PIXEL_FORMATS) + " (default: `yuv420p`)",
         values=PIXEL_FORMATS,
         shapes=False,
     )
     frame_rate: float | None = option(
         None,
-        "pictures a second, for raw video (30 by default), and for pictures and features that are a sequence",
+        "pictures a second, for raw video (default: 30), and for pictures or features that form a sequence",
         exclusiveMinimum=0,
         maximum=1000,
         shapes=False,
     )
-    start: int | None = option(None, "video: the number of the first picture, from 0", minimum=0, shapes=False)
-    frames: int | None = option(None, "video: pictures at most; by default all", minimum=1, shapes=False)
+    start: int | None = option(
+        None, "video: the number of the first picture, from 0 (default: 0)", minimum=0, shapes=False
+    )
+    frames: int | None = option(None, "video: the largest number of pictures (default: all)", minimum=1, shapes=False)
 
 
 @dataclass(frozen=True)

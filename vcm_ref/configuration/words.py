@@ -29,7 +29,7 @@ def in_current_words(tree: Mapping[str, Any], place: str = "") -> dict[str, Any]
     """
     for old, new in _SECTIONS.items():
         if old in tree and new in tree:
-            raise ConfigError(f"{old}: is the old name of {new}, which is there too; keep {new} alone{place}")
+            raise ConfigError(f"{old}: is the old name of {new}, which the file has too; keep only {new}{place}")
     renamed = {current_section(key): value for key, value in tree.items()}
     for (section, key), words in _VALUES.items():
         options = renamed.get(section)

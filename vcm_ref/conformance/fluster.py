@@ -55,10 +55,10 @@ def export_suite(plan: Plan, suite: Suite, target: Path, progress: Callable[[flo
         for result in results:
             if result.counts_against:
                 told = f"{result.vector.id}: {result.outcome.value}: {result.judgement.reason}"
-                raise NotPassedError(f"{plan.adaptor.name} cannot say what is right: {told}")
+                raise NotPassedError(f"{plan.adaptor.name} does not decode every vector correctly: {told}")
         vectors = [result.vector for result in results if result.outcome is Outcome.PASS]
         if not vectors:
-            raise NothingRunError(f"{plan.adaptor.name} claims none of the suite's positive vectors")
+            raise NothingRunError(f"{plan.adaptor.name} does not claim a positive vector of the suite")
         _write(folder, plan.folder, suite, vectors, sums)
     return len(vectors)
 

@@ -61,7 +61,7 @@ def judge(vector: Vector, ending: Ending, output: Path, refusals: Mapping[int, f
 
 def _judge_success(vector: Vector, output: Path) -> Judgement:
     if vector.errors:
-        return Judgement(Outcome.FAIL, f"accepted it; to be refused with {' or '.join(vector.errors)}")
+        return Judgement(Outcome.FAIL, f"accepted it; the right answer is a refusal with {' or '.join(vector.errors)}")
     if output.is_symlink() or not output.is_dir():
         return Judgement(Outcome.FAIL, "left no output folder")
     reasons = differences(vector.pictures, output)

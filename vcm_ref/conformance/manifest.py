@@ -190,7 +190,7 @@ def _contradiction(suite: Suite) -> str | None:
             return f"{vector.id}: is the id of two vectors"
         seen.add(vector.id)
         if not vector.id.endswith(f"_{vector.revision}"):
-            return f"{vector.id}: its revision is {vector.revision}, and the id does not end so"
+            return f"{vector.id}: its revision is {vector.revision}, but the id does not end with it"
     return None
 
 

@@ -67,4 +67,4 @@ def _is_selected(vector: Vector, selection: Selection) -> bool:
 def _check(option: str, wanted: Iterable[str], known: set[str]) -> None:
     for name in wanted:
         if name not in known:
-            raise ConfigError(f"--{option} {name}: the suite has none of it; it has {', '.join(sorted(known))}")
+            raise ConfigError(f"--{option} {name}: the suite does not have it; it has {', '.join(sorted(known))}")

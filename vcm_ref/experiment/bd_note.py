@@ -27,6 +27,8 @@ class Kind(Enum):
     FALLS = "a cubic falls where its points rise"  # figure, method, value (percent)
 
 
+#: The interpolations as sentences name them.
+_METHODS = {"cubic": "the cubic", "pchip": "PCHIP"}
 #: Kinds that are about the points of one curve, whatever it is compared with.
 OF_POINTS = {Kind.NO_RATE, Kind.NOT_FINITE, Kind.NO_LOGARITHM, Kind.BEATEN, Kind.LACKS_PICTURES, Kind.ACCURACY_0}
 #: Kinds that say why there is no figure.
@@ -61,42 +63,42 @@ class Note:
     @property
     def sentence(self) -> str:
         """Give the sentence without the curve that its points are of."""
-        what = f"{self.figure} ({self.method})"
+        what = f"{self.figure} with {_METHODS.get(self.method, self.method)}"
         match self.kind:
             case Kind.NO_RATE:
-                return f"{_name(self.point)} left out: it has no {self.rate}"
+                return f"{_name(self.point)} is left out: it does not have the rate {self.rate}"
             case Kind.NOT_FINITE:
-                return f"{_name(self.point)} left out: its {self.rate} or its accuracy is not a finite number"
+                return f"{_name(self.point)} is left out: its {self.rate} or its accuracy is not a finite number"
             case Kind.NO_LOGARITHM:
-                return f"{_name(self.point)} left out: its {self.rate} is {self.value:g}, which has no logarithm"
+                return f"{_name(self.point)} is left out: its {self.rate} is {self.value:g}, and must be above 0"
             case Kind.BEATEN:
-                return f"{_name(self.point)} left out: {_beaten(self.point, self.other)}"
+                return f"{_name(self.point)} is left out: {_beaten(self.point, self.other)}"
             case Kind.LACKS_PICTURES:
                 pictures = "1 picture" if self.value == 1 else f"{self.value:g} pictures"
-                return f"{_name(self.point)} lacks {pictures} that failed, so it is not over the same pictures"
+                return f"{_name(self.point)} does not cover the same pictures: {pictures} failed"
             case Kind.ACCURACY_0:
-                return f"{_name(self.point)} has accuracy 0, which any lower rate has too"
+                return f"{_name(self.point)} has accuracy 0; lower rates would have it too"
             case Kind.FEW_POINTS:
-                points = {0: "no point", 1: "1 point"}.get(int(self.value), f"{self.value:g} points")
-                few = f"{self.side} {self.curve} has {points}, and {self.method} needs {self.needed}"
-                return f"no {self.method} figure: {few}"
+                points = {0: "none"}.get(int(self.value), f"{self.value:g}")
+                name = _METHODS.get(self.method, self.method)
+                return f"{name} needs {self.needed} points, and {self.side} {self.curve} has {points}"
             case Kind.NOTHING_IN_COMMON:
-                return f"no {self.figure}: the curves have no range of {self.over} in common"
+                return f"{self.figure} cannot be computed: the curves do not overlap in {self.over}"
             case Kind.LITTLE_OVERLAP:
                 return (
-                    f"{self.figure} is over {self.value:.0f} % of the range of {self.over} that the curves span "
-                    "together: measure points that bring their ends closer"
+                    f"{self.figure} covers only {self.value:.0f} % of the range of {self.over} that the two curves "
+                    "span together; measure points that bring the ends of the curves closer"
                 )
             case Kind.NOT_INTERPOLATED:
-                return f"no {what}: the points cannot be interpolated: {self.text}"
+                return f"{what} cannot be computed: the points cannot be interpolated: {self.text}"
             case Kind.NOT_DETERMINED:
-                return f"no {what}: the points lie too close together to determine it"
+                return f"{what} cannot be computed: the points are too close together"
             case Kind.WARNED:
                 return f"{what}: the package bjontegaard warns: {self.text}"
             case Kind.FALLS:
                 return (
                     f"{what}: the cubic of {self.side} {self.curve} falls over {self.value:.2g} % of the range, "
-                    "where its points rise: believe PCHIP instead"
+                    "although its points rise; trust PCHIP"
                 )
 
 

@@ -141,7 +141,7 @@ class GivenBitstream(WithoutCoding):
         found = match(without_place(pictures, self.items), self.items)
         for picture in pictures:
             if picture.number not in found.values():
-                raise DatasetError(f"{picture.told}: is not in the data set, so the bitstream has no rate over it")
+                raise DatasetError(f"{picture.told}: is not in the data set, so the bitstream's rate cannot be counted")
         return found
 
 
@@ -191,7 +191,7 @@ def _pictures(path: Path, sha256: str | None) -> list[Candidate]:
     found = [_recorded_picture(path, number, picture) for number, picture in enumerate(tree["pictures"])]
     made_for = tree.get("bitstream", {}).get("sha256", sha256)
     if sha256 is not None and made_for != sha256:
-        raise DatasetError(f"{record}: is the record of another bitstream than {path}: their SHA-256 differ")
+        raise DatasetError(f"{record}: belongs to another bitstream than {path}: their SHA-256 differ")
     return found
 
 

@@ -192,7 +192,7 @@ class _Matching:
             for name in dict.fromkeys([(str(image_id),), (quote(str(image_id), safe=" "),)]):
                 if name in taken:
                     raise DatasetError(
-                        f"picture {image_id} ({item.path}): has nothing of its name, and {name[0]}, which is its id, "
+                        f"picture {image_id} ({item.path}): has no file of its name, and {name[0]}, which is its id, "
                         f"is the name of picture {taken[name]} ({self._items[taken[name]].path})"
                     )
                 if name in by_id:

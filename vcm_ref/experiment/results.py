@@ -95,7 +95,7 @@ def label_table(labels: str, class_names: Mapping[int, str], classes: Mapping[in
     if not table:
         raise DatasetError(
             f"no class of the network ({_some(class_names)}) has the name of a class of the data set "
-            f"({_some(classes)}): take a network that knows these classes, or say with --labels how to match"
+            f"({_some(classes)}): take a network that knows these classes, or match in another way with --labels"
         )
     return table
 
@@ -131,7 +131,7 @@ def _read_names(path: Path) -> dict[str, str]:
         rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(
-            f"--labels {path}: is none of {', '.join(LABELS)}, and no readable file: {reason(error)}"
+            f"--labels {path}: must be one of {', '.join(LABELS)}, or a readable file: {reason(error)}"
         ) from error
     bad = next((row for row in rows if len(row) != 2), None)
     if bad is not None:
@@ -213,7 +213,7 @@ def draw_results(
         if canvas.shape[:2] != sizes[image_id]:
             height, width = sizes[image_id]
             raise DatasetError(
-                f"{path}: is {canvas.shape[1]}x{canvas.shape[0]}; what was analysed was {width}x{height}"
+                f"{path}: is {canvas.shape[1]}x{canvas.shape[0]}; the analysed picture was {width}x{height}"
             )
         name = path.stem if distinct else str(image_id).replace("/", "_")
         save_png(folder / f"{name}.png", draw_detections(canvas, result, dataset.classes, least))

@@ -113,7 +113,7 @@ def no_progress(found: int, total: int) -> Callable[[float], None]:
 def run_sweep(sweep: Sweep, store: Store, run_batches: RunBatches, begin: Begin = no_progress) -> Outcome:
     """Do what is missing of a sweep, and measure.
 
-    Raises :class:`DatasetError` where a picture is missing, where one is there twice, or where no result could be had
+    Raises :class:`DatasetError` where a picture is missing, where one occurs twice, or where no result could be had
     at all; :class:`~vcm_ref.atomic.OutputError` where the store cannot be written;
     :class:`~vcm_ref.errors.ConfigError` for methods that cannot be.
     """

@@ -188,6 +188,6 @@ def _metrics(
         raise DatasetError(f"has no tally of the point {name}")
     tally = unpacked(tallies[name])
     if not set(tally.pictures) <= set(places):
-        raise DatasetError(f"the tally of {name} has pictures that the anchor has not")
+        raise DatasetError(f"the tally of {name} has pictures that the anchor does not have")
     rows = weights[[places[picture] for picture in tally.pictures]]
     return tally.metrics(rows, [one for one in known if wanted is None or one in wanted])

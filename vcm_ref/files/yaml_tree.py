@@ -38,7 +38,7 @@ for _kind, _pattern in _PLAIN.items():
 def yaml_tree(text: str, limits: Limits) -> tuple[Any, dict[KeyPath, int]]:
     """The value of a YAML text, and the line (from 1) of the key or entry at each path.
 
-    Raises :class:`~vcm_ref.files.tree.ParseError` for a text that is not YAML, a key that is there twice or is
+    Raises :class:`~vcm_ref.files.tree.ParseError` for a text that is not YAML, a key that occurs twice or is
     not a scalar, a tag of another kind, an alias inside of what it names, and more depth or values than ``limits``.
     """
     try:
@@ -74,7 +74,7 @@ class _Builder:
         if isinstance(node, yaml.ScalarNode):
             return _scalar(node, path)
         if id(node) in self._open:
-            raise self._error(node, "an alias stands inside of what it names", path)
+            raise self._error(node, "an alias is inside the value that it names", path)
         if len(path) >= self._limits.depth:
             raise self._error(node, f"mappings and lists may be nested {self._limits.depth} deep", path[:3])
         kind = "seq" if isinstance(node, yaml.SequenceNode) else "map"
@@ -100,7 +100,7 @@ class _Builder:
             if not isinstance(key, yaml.ScalarNode):
                 raise self._error(key, "a key must be a text, not a mapping or a list", path)
             if key.value in own or (key.value == _MERGE and merged):
-                raise self._error(key, "is there twice", (*path, key.value))
+                raise self._error(key, "occurs twice", (*path, key.value))
             if key.value == _MERGE and key.style is None:
                 merged = self._merged(child, path)
                 continue

@@ -32,8 +32,8 @@ def find(digest: bytes) -> bytes:
         except OSError as error:
             raise UnsupportedError(f"the file of model {name} cannot be read: {reason(error)}") from error
         if hashlib.sha256(data).digest() != digest:
-            raise UnsupportedError(f"the file of model {name} is damaged: its SHA-256 is another")
+            raise UnsupportedError(f"the file of model {name} is damaged: its SHA-256 differs")
         return data
     raise UnsupportedError(
-        f"the bitstream needs model {name}, which is not here; put it into a folder named by {VARIABLE}"
+        f"the bitstream needs model {name}, which was not found; put it into a folder named by {VARIABLE}"
     )

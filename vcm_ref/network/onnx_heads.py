@@ -168,7 +168,7 @@ def _check_unit(boxes: NDArray[np.float32], input_size: tuple[int, int]) -> None
         return
     if np.abs(some).max() <= _SHARES and max(input_size) > _SMALL_INPUT:
         raise NetworkError(
-            "network.head boxes: no box reaches further than 1 or so; they seem to be fractions of the input's sides, "
+            "network.head boxes: all boxes end at about 1; they seem to be fractions of the input's sides, "
             "and must be in its samples"
         )
     centres = (some[:, :2] + some[:, 2:]) / 2

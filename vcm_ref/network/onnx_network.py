@@ -127,7 +127,7 @@ class OnnxNetwork:
         for (layer, tensor), values in zip(self._tensors.items(), found, strict=True):
             if values.ndim != 4 or len(values) != 1 or values.dtype != np.float32 or 0 in values.shape:
                 raise NetworkError(
-                    f"network.cut: layer {layer} is to be (1, C, H, W) float32; tensor {tensor} is {values.shape} "
+                    f"network.cut: layer {layer} must be (1, C, H, W) float32; tensor {tensor} is {values.shape} "
                     f"{values.dtype} for a picture of {width}x{height}"
                 )
         layers = {layer: values[0] for layer, values in zip(self.layers, found, strict=True)}
@@ -242,7 +242,7 @@ def _checked_device(device: str) -> str:
     if _PROVIDERS[device] not in onnxruntime.get_available_providers():
         raise NetworkError(
             f"network.device: onnxruntime {onnxruntime.__version__} has no {_PROVIDERS[device]} here, which {device} "
-            f"needs; use {CPU}, or install onnxruntime-gpu in the place of onnxruntime"
+            f"needs; use {CPU}, or install onnxruntime-gpu instead of onnxruntime"
         )
     return device
 
@@ -299,7 +299,7 @@ def _input_size(given: Any, asked: tuple[int, int] | None, fit: str) -> tuple[in
     if len(shape) != 4 or any(
         isinstance(have, int) and have != want for have, want in zip(shape, (1, 3), strict=False)
     ):
-        raise NetworkError(f"input {given.name} is to be (1, 3, H, W); the graph has {tuple(shape)}")
+        raise NetworkError(f"input {given.name} must be (1, 3, H, W); the graph has {tuple(shape)}")
     height, width = (side if isinstance(side, int) else None for side in shape[2:])
     if asked is not None and (height or asked[0], width or asked[1]) != asked:
         raise NetworkError(f"network.size: is {asked[1]}x{asked[0]}; the graph's input is {width}x{height}")

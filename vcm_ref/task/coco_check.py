@@ -69,7 +69,7 @@ def check_instances(document: Any, file: str, with_files: bool = True) -> Instan
             faults.add("", f"{key!r} is {shown(document[key])}, not a list")
     faults.check()
     if any(isinstance(entry, dict) and _OF_LVIS in entry for entry in document["images"]):
-        faults.add("", f"its images have {_OF_LVIS!r}: it is of LVIS, whose own metric leaves out what COCO's counts")
+        faults.add("", f"its images have {_OF_LVIS!r}: it is a file of LVIS, whose metric differs from COCO's")
     images = _images(document["images"], faults, with_files)
     categories = _categories(document["categories"], faults)
     faults.check()

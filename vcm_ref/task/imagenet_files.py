@@ -172,7 +172,7 @@ def _parted(where: str, line: str, files: PictureFiles, names: ClassNames) -> tu
             return picture, label
     if found:
         raise DatasetError(
-            f"{where}: is {shown(line)}, which can be parted in several ways: write one class, behind a tab"
+            f"{where}: is {shown(line)}, which can be split in several ways: write one class, after a tab"
         )
     known = f"0 to {len(names.shown) - 1} or a name of the list of classes" if names.shown else _NO_NAMES
     raise DatasetError(f"{where}: is {shown(line)}; {_FORM}: {known}")

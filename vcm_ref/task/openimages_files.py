@@ -41,7 +41,7 @@ def read_rows(path: Path, text: str, needed: Collection[str]) -> Iterator[tuple[
     """Give the rows of a CSV file with a heading, each with its place for messages.
 
     Raises :class:`DatasetError` for a ``needed`` column that is not there or has no value where it names a picture or a
-    class, for a column that is there twice, and for a row that does not fit the heading.
+    class, for a column that occurs twice, and for a row that does not fit the heading.
     """
     csv.field_size_limit(2**31 - 1 if sys.maxsize > 2**31 else sys.maxsize)  # a mask is one field
     reader = csv.DictReader(StringIO(text, newline=""))
@@ -55,12 +55,12 @@ def read_rows(path: Path, text: str, needed: Collection[str]) -> Iterator[tuple[
         for row in reader:
             where = f"{path}, line {reader.line_num}"
             if None in row or None in row.values():
-                raise DatasetError(f"{where}: has not as many fields as the heading")
+                raise DatasetError(f"{where}: does not have as many fields as the heading")
             for name in ("ImageID", "LabelName"):
                 if not row[name].strip():
                     raise DatasetError(f"{where}: {name} is empty")
                 if row[name] != row[name].strip():
-                    raise DatasetError(f"{where}: {name} is {shown(row[name])}, with a space before or behind it")
+                    raise DatasetError(f"{where}: {name} is {shown(row[name])}, with a space before or after it")
             yield where, row
     except csv.Error as error:
         raise DatasetError(f"{path}, line {reader.line_num}: cannot be read as CSV: {error}") from error

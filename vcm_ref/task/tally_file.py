@@ -51,7 +51,7 @@ def unpacked(data: bytes) -> Tally:
         tally = Tally(tuple(description["pictures"]), parts)
         _check(tally)
     except (SafetensorError, KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
-        raise DatasetError(f"is no tally: {type(error).__name__}: {error}") from error
+        raise DatasetError(f"is not a tally: {type(error).__name__}: {error}") from error
     return tally
 
 
@@ -81,12 +81,12 @@ def read_tallies(path: Path, sha256: str) -> dict[str, bytes]:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             if sum(member.file_size for member in members) > _MOST_BYTES:
-                raise DatasetError(f"{path}: holds more than {_MOST_BYTES} bytes, so it is no file of tallies")
+                raise DatasetError(f"{path}: holds more than {_MOST_BYTES} bytes, so it is not a file of tallies")
             tallies = {member.filename: archive.read(member) for member in members}
     except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
         raise DatasetError(f"{path}: cannot be read as a file of tallies: {error}") from error
     if tallies_digest(tallies) != sha256:
-        raise DatasetError(f"{path}: is not the file that was written with the anchor: its digest is another")
+        raise DatasetError(f"{path}: is not the file that was written with the anchor: its digest differs")
     return tallies
 
 

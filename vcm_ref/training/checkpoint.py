@@ -34,11 +34,12 @@ def load_checkpoint(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any]
         stored = torch.load(path, map_location="cpu", weights_only=True)
         before, state = json.loads(stored["identity"]), dict(stored["state"])
     except Exception as error:  # torch, zipfile and pickle each have their own kinds
-        raise ConfigError(f"{path}: is damaged; remove {folder} to start anew") from error
+        raise ConfigError(f"{path}: is damaged; remove {folder} to start again") from error
     wanted = json.loads(json.dumps(identity))
     differing = sorted(key for key in before.keys() | wanted.keys() if before.get(key) != wanted.get(key))
     if differing:
         raise ConfigError(
-            f"{path}: is of another training, with other {', '.join(differing)}; remove {folder} to start anew"
+            f"{path}: belongs to another training, with other values of {', '.join(differing)}; "
+            f"remove {folder} to start again"
         )
     return state

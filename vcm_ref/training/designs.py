@@ -42,7 +42,7 @@ def design_for(settings: Training, layers: Layers, klt: bytes | None = None) -> 
         architecture = architecture_for(settings, layers)
         return Design(lambda: Msfc(architecture))
     if klt is None:
-        raise ConfigError("training.klt: the model of a KLT is needed and none is named")
+        raise ConfigError("training.klt: the model of the KLT is missing; name one")
     try:
         return _restored_klt(settings, layers, klt)
     except ModelError as error:
@@ -85,8 +85,8 @@ def architecture_for(settings: Training, layers: Layers) -> Architecture:
         shift = max(0, round(np.log2(layer.shape[1] / height)))
         if layer.shape[1:] != (height << shift, width << shift):
             raise ConfigError(
-                f"layer {name} is {layer.shape[2]}x{layer.shape[1]}, which is no power of two times the last layer's "
-                f"{width}x{height}"
+                f"layer {name} is {layer.shape[2]}x{layer.shape[1]}, which is not a power of two times the last "
+                f"layer's {width}x{height}"
             )
         shifts.append(shift)
     if shifts != sorted(shifts, reverse=True):

@@ -27,7 +27,7 @@ def features_of(text: str, path: Path, layers: tuple[tuple[str, int], ...] = ())
         check_features(features)
         found = tuple((name, len(layer)) for name, layer in features.layers.items())
         if layers and found != layers:
-            raise DatasetError("its layers or their channels are not those of the first input; train on its like alone")
+            raise DatasetError("its layers or their channels differ from the first input's; train on one kind of input")
     except VcmError as error:
         error.where = str(path)
         raise

@@ -40,7 +40,7 @@ def are_features(inputs: Sequence[Path]) -> bool:
     """Whether the inputs are feature files, so that no network computes them. Raises `ConfigError` for a mixture."""
     kinds = {path.suffix.lower() in READ_FEATURE_SUFFIXES for path in inputs}
     if len(kinds) > 1:
-        raise ConfigError("the data are in part pictures and in part feature files; give one kind")
+        raise ConfigError("the data have both pictures and feature files; give one kind")
     return kinds == {True}
 
 

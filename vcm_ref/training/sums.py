@@ -81,4 +81,4 @@ def _load(path: Path) -> tuple[set[int], Sums]:
             total = dict(arrays)
         return {int(number) for number in total.pop(_DONE)}, total
     except Exception as error:  # numpy, zipfile and zlib each have their own kinds
-        raise ConfigError(f"{path}: is damaged; remove {path.parent} to start anew") from error
+        raise ConfigError(f"{path}: is damaged; remove {path.parent} to start again") from error

@@ -214,7 +214,7 @@ def test_syntax_round_trip(many: list[TensorComponents]) -> None:
 @pytest.mark.parametrize(
     ("stage", "layers", "message"),
     [
-        (Pca([PLAIN]), [Layer("p3", 4)], "takes no tensor apart"),
+        (Pca([PLAIN]), [Layer("p3", 4)], "does not split a tensor"),
         (Pca([TensorComponents(3, 0, 0, [8, 1])]), [Layer("p3", 4)], "add up to 9"),
         (Pca([TensorComponents(1), PLAIN]), [Layer("p3", 4), Layer("p3.maps", 4)], "the same name"),
     ],

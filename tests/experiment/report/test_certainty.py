@@ -96,7 +96,7 @@ def test_a_report_says_what_is_sure_and_what_is_not(tmp_path: Path) -> None:
     assert "half needs 50.0 % fewer bits than usual at the same top1: BD-rate −50.0 % [−50.0, −50.0] (PCHIP" in text
     assert "alike and usual show no difference in bits at the same top1: BD-rate " in text
     assert text.startswith("# Rate–accuracy report (only 40 pictures)\n")
-    assert "These figures are over 40 pictures, which are few" in text
+    assert "These figures cover only 40 pictures" in text
     assert "95 % confidence intervals" in text
     assert {one["method"]: one["verdict"] for one in document["comparisons"]} == {
         "half": "fewer bits",
@@ -137,7 +137,7 @@ def test_a_file_of_tallies_that_is_not_the_anchors_is_refused(tmp_path: Path) ->
     document = json.loads(paths[0].read_text())
     document["tallies"]["sha256"] = DIGEST
     paths[0].write_text(json.dumps(document))
-    with pytest.raises(DatasetError, match=r"usual.tallies.zip: is not the file .* its digest is another"):
+    with pytest.raises(DatasetError, match=r"usual.tallies.zip: is not the file .* its digest differs"):
         reported(tmp_path, *paths)
     tallies_path(paths[0]).write_bytes(b"no archive")
     with pytest.raises(DatasetError, match="cannot be read as a file of tallies"):

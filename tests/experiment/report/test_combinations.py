@@ -71,7 +71,10 @@ def test_the_published_best_is_placed() -> None:
     text = text_of(document)
     assert "it needs 50.0 % fewer bits than {16x16, 16x16, 16x16, 16x16}" in text
     assert "Rhee et al.'s choice for P2 to P5, {4x4, 4x4, 16x16, 16x16}, is number 1: BD-rate −50.00 %" in text
-    assert "Best is the lowest BD-rate (PCHIP, every byte) against the combination of the largest grids" in text
+    assert (
+        "The best combination has the lowest BD-rate (PCHIP, every byte) against the combination of the largest grids"
+        in text
+    )
     assert "## The best 10" in text
 
 
@@ -157,7 +160,7 @@ POINT = combinations(["p5"], GRIDS)["points"][0]
         (broken(grids=["4by4"]), "grids.0: is '4by4'"),
         (broken(points=[{**POINT, "grids": ["3x3"]}]), "points.0: 3x3 is not a combination"),
         (broken(points=[{**POINT, "grids": ["1x1", "1x1"]}]), "points.0: 1x1 1x1 is not a combination"),
-        (broken(points=[POINT, POINT]), "points.1: 1x1 at QP 22 is there twice"),
+        (broken(points=[POINT, POINT]), "points.1: 1x1 at QP 22 occurs twice"),
         (broken(kind="anchor"), "kind: "),
     ],
 )

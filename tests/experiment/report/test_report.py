@@ -144,7 +144,7 @@ def test_failures_are_counted_and_listed() -> None:
     assert [row[1:3] for row in told] == [["uncompressed", "9"], ["37", "2"], ["42", "1"], ["42", "2"]]
     assert "vvenc did not finish within 600 s" in failures
     assert r"disk \| full" in failures
-    assert "QP 37 (0.25 bpp, 30.00 %) lacks 1 picture that failed" in text.split("### Notes")[1]
+    assert "QP 37 (0.25 bpp, 30.00 %) does not cover the same pictures: 1 picture failed" in text.split("### Notes")[1]
 
 
 def test_many_failures_are_folded() -> None:
@@ -157,10 +157,10 @@ def test_many_failures_are_folded() -> None:
 def test_a_method_without_any_point_is_in_the_report() -> None:
     lost = [{"qp": 22, "failed": [{"id": 1, "error": "a worker died"}]}]
     text = report(anchor("usual"), anchor("dead", points=[], failed_points=lost))
-    assert "dead has no BD-rate against usual: " in text
+    assert "The BD-rate of dead against usual cannot be computed: " in text
     assert "a worker died" in text
     reverse = report(anchor("dead", points=[], failed_points=lost), anchor("usual"))
-    assert "usual has no BD-rate against dead: " in reverse
+    assert "The BD-rate of usual against dead cannot be computed: " in reverse
 
 
 def test_a_report_without_any_point_can_be_drawn(tmp_path: Path) -> None:
@@ -172,23 +172,26 @@ def test_a_report_without_any_point_can_be_drawn(tmp_path: Path) -> None:
 
 def test_one_point_gives_no_bd_rate_and_says_so() -> None:
     text = report(anchor("usual"), anchor("single", points=[point(22, 2.0, 0.58)]))
-    assert "single has no BD-rate against usual: no cubic figure: test single has 1 point" in text
+    assert (
+        "The BD-rate of single against usual cannot be computed: the cubic needs 4 points, and test single has 1"
+        in text
+    )
     assert "– |" in line(text.split("## Where")[0], "| single")
 
 
 def test_three_points_have_no_cubic_figure() -> None:
     points = anchor("x", 0.5)["points"][:3]
     text = report(anchor("usual"), anchor("short", points=points))
-    assert "fewer bits than usual at the same AP (PCHIP; cubic has no figure)" in text
-    assert "no cubic figure: test short has 3 points" in text
+    assert "fewer bits than usual at the same AP (PCHIP; the cubic cannot be computed)" in text
+    assert "the cubic needs 4 points, and test short has 3" in text
 
 
 def test_a_dominated_point_is_in_the_notes_by_its_number() -> None:
     points = [*anchor("x", 0.5)["points"], point(42, 3.0, 0.2)]
     text = report(anchor("usual"), anchor("bumpy", points=points))
     assert line(text.split("### Notes")[0], "| bumpy").endswith("\\[1\\]   |")
-    assert line(text.split("### Notes")[1], "1. bumpy: QP 42 (3 bpp, 20.00 %) left out")
-    assert "in Rhee et al.'s accounting likewise" in text
+    assert line(text.split("### Notes")[1], "1. bumpy: QP 42 (3 bpp, 20.00 %) is left out")
+    assert "the same holds in Rhee et al.'s accounting" in text
     assert "hollow points" in text
 
 
@@ -215,7 +218,7 @@ def test_notes_are_data() -> None:
 def test_what_was_done_to_the_anchor_is_said_once() -> None:
     points = [*anchor("x")["points"], point(42, 3.0, 0.2)]
     text = report(anchor("usual", points=points), anchor("half", 0.5), anchor("third", 1 / 3))
-    assert text.count("QP 42 (3 bpp, 20.00 %) left out") == 1
+    assert text.count("QP 42 (3 bpp, 20.00 %) is left out") == 1
     assert line(text.split("### Notes")[1], "3. usual: QP 42")
 
 
@@ -225,7 +228,7 @@ def test_interpolations_that_disagree() -> None:
         point(qp, bpp, accuracy) for qp, bpp, accuracy in [(1, 4, 0.6), (2, 2, 0.599), (3, 1, 0.598), (4, 0.9, 0.1)]
     ]
     text = report(anchor("usual"), anchor("odd", points=high))
-    assert "believe PCHIP (" in text.split("### Notes")[1]
+    assert "trust PCHIP" in text.split("### Notes")[1]
 
 
 def test_published_curves_among_themselves(tmp_path: Path) -> None:
@@ -245,7 +248,7 @@ def test_a_published_curve_beside_an_anchor(tmp_path: Path) -> None:
     (path,) = saved(tmp_path, curve("paper", 0.5))
     text = report(anchor("usual"), path)
     assert "paper needs 50.0 % fewer bits than usual" in text
-    assert "Not stated in it: paper." in text
+    assert "These methods do not state it: paper." in text
     assert "paper: no figures" not in text
     assert "Bits by part are not stated for paper." in text
 
@@ -322,7 +325,7 @@ def test_a_folder_of_results(tmp_path: Path) -> None:
 def test_an_anchor_or_metric_that_is_not_there(options: dict[str, str], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         report(anchor("a"), anchor("b", 0.5), **options)
-    with pytest.raises(ConfigError, match="there is no result"):
+    with pytest.raises(ConfigError, match="no results given"):
         report()
 
 

@@ -1,4 +1,4 @@
-"""The range coder: binary decisions with 16-bit probabilities (docs/bitstream.md, 8.10.1).
+"""The range coder: binary decisions with 16-bit probabilities (docs/bitstream.md, 8.10.4).
 
 A carry-propagating coder of 32-bit ranges as in Martin, "Range encoding", 1979. Encoder and decoder have the same two
 methods, so that one description of the symbols serves both: each takes the value to write and returns the value coded.

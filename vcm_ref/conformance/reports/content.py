@@ -15,7 +15,8 @@ def verdict(report: Report) -> str:
     """Whether the decoder conforms, as a sentence."""
     name, mode = report.adaptor.name, report.mode.upper()
     if report.conforms is None:
-        return f"{name}: all that was run has passed (mode {mode}); whether it conforms, only the whole suite tells"
+        passed = f"{name}: every vector that was run has passed (mode {mode})"
+        return f"{passed}; only the whole suite shows whether it conforms"
     if report.conforms:
         claimed = ", ".join(sorted(report.adaptor.profiles))
         return f"{name} conforms (mode {mode}): profiles {claimed} up to level {report.adaptor.level}"

@@ -173,7 +173,7 @@ def pca(s: Coder, stage: Pca, num_tensors: int) -> None:
             for k in range(components - 1):
                 own.deltas[k] = s("pca_shift_delta", own.deltas[k])
             s.require(sum(own.deltas) <= MOST_SHIFT, f"shifts of components add up to {sum(own.deltas)}")
-    s.require(any(own.components for own in stage.parameters), "a stage PCA takes no tensor apart")
+    s.require(any(own.components for own in stage.parameters), "a stage PCA does not split a tensor")
 
 
 def _restored(maps: Samples, coefficients: Samples, own: TensorComponents) -> Samples:

@@ -60,7 +60,7 @@ def resize(s: Coder, shifts: list[int], num_tensors: int) -> None:
     fill(s, shifts, num_tensors, int)
     for i in range(num_tensors):
         shifts[i] = s("resize_shift", shifts[i])
-    s.require(any(shifts), "a stage RESIZE resizes nothing")
+    s.require(any(shifts), "a stage RESIZE does not resize a tensor")
 
 
 def _means(tensor: NDArray[np.float32], shift: int) -> NDArray[np.float32]:

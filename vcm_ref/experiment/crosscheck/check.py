@@ -94,7 +94,7 @@ def crosscheck(plan: Plan, run_batches: RunBatches, store: Store, begin: Begin =
     )
     check = _Check(plan, expected, run_batches, store, begin)
     if network.level == "different":
-        return check.without_run(inputs, "the network is another")
+        return check.without_run(inputs, "the network differs")
     if not pictures.items:
         return check.without_run(inputs, "no picture is the anchor's")
     return check.with_run(inputs, pictures.items)
@@ -102,7 +102,7 @@ def crosscheck(plan: Plan, run_batches: RunBatches, store: Store, begin: Begin =
 
 def _no_metrics(data: Aspect, pictures: Aspect, count: int, whole: int) -> str:
     if data.level == "different":
-        return "the annotations are others"
+        return "the annotations differ"
     if pictures.level == "different":
         return "pictures are others"
     return f"they are over all {whole} pictures of the anchor, and {count} were compared" if count < whole else ""

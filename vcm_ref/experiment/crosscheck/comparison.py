@@ -83,7 +83,7 @@ class _Comparison:
         """Compare one picture; returns whether what the network is given differs."""
         failed = ""
         if record is None and (not failure or failure != bitstream):
-            failed = f"{self._failed}: {_shortened(failure) or 'the reason is not known'}"
+            failed = f"{self._failed}: {_shortened(failure) or 'the reason is unknown'}"
         told: dict[str, str] = {}
         if bitstream is not None:
             told["bitstreams"] = bitstream

@@ -87,7 +87,7 @@ class Tally:
     def aspect(self) -> Aspect:
         """What it comes to, without tolerance."""
         note = f"the first: {self.first}" if self.first else ""
-        return counted(self.compared, self.different, note if self.compared else "there was none to compare")
+        return counted(self.compared, self.different, note if self.compared else "there was nothing to compare")
 
 
 def not_checked(note: str) -> Aspect:

@@ -57,7 +57,7 @@ def compare_data(anchor: Record, dataset: Dataset) -> tuple[Aspect, list[Differe
     theirs, ours = anchor["data"]["sha256"], dataset.digest()
     if theirs == ours:
         return counted(1, 0), []
-    text = f"the data set is another: {dataset.name} has SHA-256 {short(ours)}, the anchor's {anchor['data']['name']} "
+    text = f"the data set differs: {dataset.name} has SHA-256 {short(ours)}, the anchor's {anchor['data']['name']} "
     return counted(1, 1), [Difference(("data",), f"{text}{short(theirs)}")]
 
 
@@ -97,7 +97,7 @@ def compare_network(anchor: Record, described: Record) -> tuple[Aspect, list[Dif
     keys = list(dict.fromkeys([*theirs, *ours]))
     differing = [key for key in keys if theirs.get(key) != ours.get(key)]
     told = [f"{key} is {_told(ours.get(key))}, the anchor's {_told(theirs.get(key))}" for key in differing]
-    differences = [Difference(("network",), f"the network is another: its {text}") for text in told]
+    differences = [Difference(("network",), f"the network differs: its {text}") for text in told]
     return counted(len(keys), len(differing)), differences
 
 

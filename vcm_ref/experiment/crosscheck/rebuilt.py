@@ -35,7 +35,7 @@ def machine_of(settings: Sequence[str], weights: Path | None = None) -> Machine:
         key, equals, text = setting.partition("=")
         if not equals or key not in MACHINE_KEYS:
             allowed = ", ".join(MACHINE_KEYS)
-            raise ConfigError(f"--set {setting}: all else is the anchor's to say; what can be set is {allowed}")
+            raise ConfigError(f"--set {setting}: the anchor states everything else; you can set only {allowed}")
         found[key] = text if key == _WEIGHTS else parse(text, f"--set {setting}", "yaml").value
     named = str(weights) if weights is not None else found.pop(_WEIGHTS, None)
     codec = {key.removeprefix("codec."): value for key, value in found.items() if key != _WEIGHTS}
@@ -70,7 +70,7 @@ def rebuilt_network(anchor: Record, machine: Machine) -> tuple[str, dict[str, An
             raise ConfigError(f"--weights {machine.weights}: there is no such file")
         options["weights"] = machine.weights
     elif own is not None and own not in NO_PATHS:
-        raise ConfigError(f"the anchor's network has the weights {own}: say with --weights where that file is")
+        raise ConfigError(f"the anchor's network has the weights {own}: name this file with --weights")
     return anchor["network"]["name"], options
 
 
@@ -84,8 +84,8 @@ def rebuilt_labels(anchor: Record, labels: str | None) -> str:
     wanted = anchor["labels"]
     if wanted in LABELS:
         if labels not in (None, wanted):
-            raise ConfigError(f"--labels {labels}: the anchor's are {wanted}")
+            raise ConfigError(f"--labels {labels}: the anchor was made with labels {wanted}")
         return str(wanted)
     if labels is None or labels in LABELS:
-        raise ConfigError(f"the anchor's labels are in the file {wanted}: say with --labels where it is")
+        raise ConfigError(f"the anchor's labels are in the file {wanted}: name this file with --labels")
     return labels

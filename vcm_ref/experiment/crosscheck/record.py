@@ -131,7 +131,7 @@ def _blocks(document: Record) -> Iterator[Block]:
     yield Table(("version", "anchor", "here"), list(_version_rows(document)), "lll")
     stages = [stage for stage, same in document["code"].items() if not same]
     yield Paragraph(
-        f"Code or packages are others for: {', '.join(stages)}." if stages else "All stages have the anchor's code."
+        f"Code or packages differ for: {', '.join(stages)}." if stages else "All stages have the anchor's code."
     )
     named = document["host"]
     yield Paragraph(f"Host: {named['platform']}, {named['processor']}, {named['cores']} cores.")

@@ -31,7 +31,7 @@ def unstated(methods: Sequence[Method]) -> list[str]:
     if not published or len(methods) == 1:
         return []
     states = "does not state its" if len(published) == 1 else "do not state their"
-    return [f"{_listed(published)} {states} data and network by digest, so whether they are the same is not checked."]
+    return [f"{_listed(published)} {states} data and network by digest, so they were not compared."]
 
 
 def _groups(methods: Sequence[Method], value: Callable[[Method], str]) -> str:

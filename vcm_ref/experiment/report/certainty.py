@@ -85,8 +85,8 @@ def few_pictures(methods: Sequence[Method]) -> list[Block]:
 
 def few_sentence(number: int, intervals: bool) -> str:
     """The warning over few pictures."""
-    told = f"These figures are over {counted(number, 'picture')}, which are few: other pictures may give other figures."
-    return f"{told} The intervals say by how much." if intervals else told
+    told = f"These figures cover only {counted(number, 'picture')}; other pictures may give other figures."
+    return f"{told} The intervals show how much they may differ." if intervals else told
 
 
 def explained(methods: Sequence[Method]) -> list[Block]:
@@ -104,19 +104,19 @@ def explained(methods: Sequence[Method]) -> list[Block]:
 def _made(bootstrap: Bootstrap) -> Iterator[str]:
     yield f"Brackets hold {100 * bootstrap.level:g} % confidence intervals."
     yield f"They are percentile intervals over {bootstrap.resamples} resamples of the pictures; the seed of the draw is"
-    yield f"{bootstrap.seed}. Both curves of a comparison are over the same resampled pictures. Where the interval of"
-    yield "BD-rate contains 0, the pictures show no difference between the two. The intervals of BD-rate and"
-    yield "BD-accuracy are those of PCHIP. They hold for other pictures of the same kind, not for another network or"
-    yield "another data set. A resample in which the curves do not overlap has no BD figure; where more than"
-    yield f"{100 * MOST_WITHOUT:.0f} % have none, there is no interval."
+    yield f"{bootstrap.seed}. Both curves of a comparison use the same resampled pictures. If the interval of BD-rate"
+    yield "contains 0, the pictures show no difference between the two methods. BD-rate and BD-accuracy have intervals"
+    yield "for PCHIP only. Intervals hold for other pictures of the same kind, not for another network or another data"
+    yield "set. BD figures cannot be computed for a resample in which the curves do not overlap. If this happens in"
+    yield f"more than {100 * MOST_WITHOUT:.0f} % of the resamples, the report gives no interval."
 
 
 def missing(interval: Interval | None) -> str:
     """Say which part of the resamples has no figure; empty where all have one."""
     if interval is None or not interval.without:
         return ""
-    share = f"{100 * interval.without:.1f} % of the resamples have no figure"
-    return share if interval.known else f"no interval, as {share}"
+    share = f"{100 * interval.without:.1f} % of the resamples do not give a figure"
+    return share if interval.known else f"no interval, because {share}"
 
 
 def described(bootstrap: Bootstrap | None) -> Mapping[str, Any] | None:

@@ -127,7 +127,7 @@ def _by_grids(document: Mapping[str, Any]) -> dict[tuple[str, ...], list[Mapping
                 f"combinations: points.{number}: {' '.join(of)} is not a combination of the listed grids"
             )
         if any(other["qp"] == point["qp"] for other in points.setdefault(of, [])):
-            raise DatasetError(f"combinations: points.{number}: {' '.join(of)} at QP {point['qp']} is there twice")
+            raise DatasetError(f"combinations: points.{number}: {' '.join(of)} at QP {point['qp']} occurs twice")
         points[of].append(point)
     ordered = sorted(points, key=lambda of: [grids.index(grid) for grid in of])
     return {of: sorted(points[of], key=lambda point: (point["qp"] is None, point["qp"] or 0)) for of in ordered}

@@ -21,6 +21,7 @@ from .long_csv import Row, written
 from .markdown import markdown
 from .numbers import NOTHING, counted, fixed, interval_text, percent, signed
 from .provenance import flat
+from .standing import by_cubic
 from .writing import Files, write_files
 
 BEST_LISTED = 10
@@ -110,14 +111,14 @@ def best_sentence(found: Combinations, sure: Certainties = MappingProxyType({}))
         told = f"No comparable combination needs fewer bits than {reference.name}, so it is the best."
         return told if certain is None else f"{told} {_how_often(found, certain, sure)}"
     cubic = best.comparison.rate_cubic if best.comparison else None
-    told = "no figure" if cubic is None else f"{signed(cubic, 1)} %"
+    told = by_cubic(cubic)
     figure = f"{abs(best.rate or 0.0):.1f} % fewer bits than {reference.name} at the same {found.metric}"
     if certain is None:
-        return f"The best combination is {best.name}: it needs {figure} (PCHIP; cubic {told})."
+        return f"The best combination is {best.name}: it needs {figure} (PCHIP; {told})."
     interval = interval_text(certain.against_reference.ends(), 1, sign=True) or "no interval"
     return (
         f"The best combination is {best.name}: it needs {figure}, BD-rate {signed(best.rate, 1)} % {interval} (PCHIP; "
-        f"cubic {told}). {_how_often(found, certain, sure)}"
+        f"{told}). {_how_often(found, certain, sure)}"
     )
 
 
@@ -165,7 +166,7 @@ def combinations_document(
     blocks: list[Block] = []
     failed = sum(point.get("failed", 0) for point in document["points"])
     if failed:
-        warning = "A combination that lacks other pictures than the reference is not ranked."
+        warning = "A combination is ranked only if the same pictures failed as for the reference."
         blocks.append(Paragraph(f"Results of pictures failed: {failed} over all points. {warning}", warning=True))
     pictures = min((point["pictures"] for point in document["points"] if point.get("pictures")), default=FEW_PICTURES)
     if pictures < FEW_PICTURES:
@@ -197,10 +198,10 @@ def _caption(found: Combinations) -> str:
 
 def _definition(found: Combinations) -> str:
     return (
-        "Best is the lowest BD-rate (PCHIP, every byte) against the combination of the largest grids, "
-        f"{found.reference.name}, which itself stands at 0. Ranked are combinations that were measured at its QPs, "
-        "over as many pictures, with as many failed, and whose range of accuracy has at least half of what the two "
-        "span together in common with its."
+        "The best combination has the lowest BD-rate (PCHIP, every byte) against the combination of the largest grids, "
+        f"{found.reference.name}, whose BD-rate is 0. A combination is ranked if it was measured at the same QPs as "
+        "this reference, over as many pictures, with as many failures, and if the overlap of the two ranges of "
+        "accuracy is at least half of the range that they span together."
     )
 
 
@@ -216,9 +217,9 @@ def _left_out(found: Combinations) -> list[Block]:
 def _how_sure(bootstrap: Bootstrap) -> str:
     return (
         f"Intervals are {100 * bootstrap.level:g} % percentile intervals over {bootstrap.resamples} resamples of the "
-        f"pictures (seed {bootstrap.seed}), in which all combinations are over the same pictures. The second is of the "
-        "BD-rate against the best combination: where it contains 0, the pictures show no difference. The best is "
-        "chosen on these pictures, so its figure is likely to be better here than on others."
+        f"pictures (seed {bootstrap.seed}), in which all combinations are over the same pictures. The second interval "
+        "is for the BD-rate against the best combination; if it contains 0, the pictures show no difference. The best "
+        "combination was chosen on these pictures, so its figure is likely to be better here than on other pictures."
     )
 
 

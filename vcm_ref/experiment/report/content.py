@@ -42,7 +42,9 @@ def report_document(title: str, standings: Sequence[Standing], methods: Sequence
     """The whole report. ``standings`` are of all ``methods``, which are in the order given."""
     blocks: list[Block] = [Paragraph(text, warning=True) for text in differences(methods)]
     if blocks:
-        blocks.append(Paragraph("The curves are not comparable; this report was asked for all the same.", warning=True))
+        blocks.append(
+            Paragraph("The curves are not comparable. The option --allow-different made this report.", warning=True)
+        )
     blocks += [*overlaps(methods), *few_pictures(methods)]
     blocks += [Paragraph(text) for text in unstated(methods)]
     blocks += [
@@ -53,7 +55,7 @@ def report_document(title: str, standings: Sequence[Standing], methods: Sequence
     ]
     blocks += [Heading("Rate and accuracy"), Picture("rate_accuracy", _curves_caption(methods, anchor))]
     if upper_part(methods) is not None:
-        caption = f"The same from {100 * UPPER:.0f} % of uncompressed on."
+        caption = f"The same curves, from {100 * UPPER:.0f} % of the accuracy without coding on."
         blocks.append(Picture("upper", caption))
     blocks += _spending([standing.method for standing in standings])
     blocks += cost([standing.method for standing in standings])
@@ -109,15 +111,15 @@ def _figures(comparison: Comparison | None) -> list[str]:
 
 def _curves_caption(methods: Sequence[Method], anchor: Method) -> str:
     text = (
-        f"{anchor.curve.metric} over bpp, every byte counted. The axis of bpp is logarithmic: equal ratios of rate, of "
-        f"which BD-rate is the mean, are equally far apart. The anchor, {anchor.name}, is black"
+        f"{anchor.curve.metric} over bpp, every byte counted. The axis of bpp is logarithmic, so equal "
+        f"ratios of rate have equal distances. The anchor, {anchor.name}, is black"
     )
     if any(method.samples for method in methods):
-        text += "; a shade is the interval of the accuracy at each point"
+        text += "; shades show the interval of the accuracy at each point"
     if any(method.curve.uncompressed is not None for method in methods):
-        text += "; the grey dashed line is without coding"
+        text += "; the grey dashed line is the accuracy without coding"
     if any(len(pareto_front(method.curve.points)) < len(method.curve.points) for method in methods):
-        text += "; hollow points are beaten by another of their curve, and BD-rate is without them"
+        text += "; hollow points are dominated by another point of their curve, and BD-rate does not use them"
     return f"{text}."
 
 
@@ -145,16 +147,17 @@ def _with_interval(figure: str, method: Method, qp: int | None, name: str) -> st
 def _ranking(standings: Sequence[Standing], anchor: Method) -> list[Block]:
     notes = list(footnotes(standings).values())
     explained = (
-        f"Best first, by BD-rate with PCHIP. BD-rate is the mean difference of bits at the same {anchor.curve.metric}, "
-        f"negative where fewer; BD-accuracy that of {anchor.curve.metric} at the same bits, in hundredths "
-        "(points). Rhee et al.'s accounting counts substreams and 8 bits for each channel's index."
+        "The methods are ordered by BD-rate with PCHIP, the best first. BD-rate is the mean difference in bits at the "
+        f"same {anchor.curve.metric}; a negative number means fewer bits. BD-accuracy is the mean difference in "
+        f"{anchor.curve.metric} at the same bits, in hundredths (points). Rhee et al.'s accounting counts substreams "
+        "and 8 bits for the index of each channel."
     )
     others = [sentence(standing, anchor) for standing in standings if standing.full]
     blocks: list[Block] = [Heading("Which method is ahead"), ranking_table(standings, anchor)]
     blocks += [Items(others)] if others else []
     silent = [standing.method.name for standing in standings if not standing.method.has_rhee2022_rate]
     if silent:
-        explained += f" Not stated in it: {', '.join(silent)}."
+        explained += f" These methods do not state it: {', '.join(silent)}."
     blocks.append(Paragraph(explained))
     blocks += how_sure([standing.method for standing in standings])
     if notes:
@@ -173,7 +176,7 @@ def _failures(methods: Sequence[Method]) -> list[Block]:
     if not rows:
         return [Paragraph("No picture failed."), *_left_out(methods)]
     told = ", ".join(f"{method.name}: {len(method.failures)}" for method in methods if method.failures)
-    warning = f"Pictures failed ({told}). A point that lacks them is not over the same pictures as the others."
+    warning = f"Pictures failed ({told}). A point without them does not cover the same pictures as the other points."
     table = Table(("method", "QP", "picture", "reason"), rows, "lrll")
     shown: Block = Folded(f"All {len(rows)} failures", [table]) if len(rows) > MANY_FAILURES else table
     return [Heading("Failures"), Paragraph(warning, warning=True), shown, *_left_out(methods)]
@@ -184,7 +187,7 @@ def _left_out(methods: Sequence[Method]) -> list[Block]:
     problems = list(dict.fromkeys(text for method in methods for text in method.anchor_file.get("problems", ())))
     if not problems:
         return []
-    told = f"{counted(len(problems), 'problem')} of the data set: the picture or annotation was left out."
+    told = f"{counted(len(problems), 'problem')} of the data set: these pictures or annotations were left out."
     listed: Block = Items(problems)
     shown = Folded(f"All {len(problems)} problems", [listed]) if len(problems) > MANY_FAILURES else listed
     return [Paragraph(told, warning=True), shown]
@@ -195,7 +198,8 @@ def _spending(methods: Sequence[Method]) -> list[Block]:
     found = spendings(methods)
     if not found:
         return [*blocks, Paragraph("No result states its bits by part.")]
-    caption = f"Bits by part at {target(methods)[1]}: as bpp, and all but the coded data in percent of the rate."
+    shares = "on the right, all parts except the coded data, in percent of the rate"
+    caption = f"Bits by part at {target(methods)[1]}: in bpp; {shares}."
     blocks += [Picture("bits", caption), _spending_table(found)]
     silent = [method.name for method in methods if method.name not in {spending.method.name for spending in found}]
     if silent:

@@ -64,7 +64,7 @@ def _seconds(methods: Sequence[Method]) -> list[Block]:
     names = sorted(steps, key=lambda step: (_STEPS.index(step) if step in _STEPS else len(_STEPS), step))
     cells = [(name, *(fixed(sums.get(step), 3) if step in sums else NOTHING for step in names)) for name, sums in rows]
     table = Table(("method", *names), cells, "l" + "r" * len(names), (("", 1), ("seconds a picture", len(names))))
-    told = "Seconds are those of one thread on the machine that measured, the mean over all pictures and points."
+    told = "Seconds are the time of one thread on the measuring machine, as the mean over all pictures and points."
     return [table, Paragraph(told)]
 
 

@@ -126,7 +126,7 @@ def read_methods(
         else:
             methods.append(_of_anchor(f"anchor {result.get('name', '')}", result, metric))
     if not methods:
-        raise ConfigError("there is no result to report; name anchor files, curves or folders of them")
+        raise ConfigError("no results given; name anchor files, curves or folders of them")
     paths: dict[str, Path] = {}
     for method in methods:
         if method.name in paths:

@@ -50,8 +50,8 @@ def _sentences(notes: Sequence[Note]) -> list[str]:
             falls.setdefault(note.curve, []).append(f"{note.value:.2g} % of the range of {note.figure}")
     sentences = [note.sentence for note in notes if note.kind is not Kind.FALLS]
     if falls:
-        which = "; ".join(f"that of {curve} over {' and '.join(shares)}" for curve, shares in falls.items())
-        sentences.append(f"cubics fall where points rise, so believe PCHIP ({which})")
+        which = "; ".join(f"{curve} over {' and '.join(shares)}" for curve, shares in falls.items())
+        sentences.append(f"the cubic falls although the points rise ({which}); trust PCHIP")
     return sentences
 
 
@@ -65,9 +65,9 @@ def _text(name: str, full: Sequence[Note], rhee2022: Sequence[Note]) -> str:
             further.append(note)
     told = _sentences(full)
     if len(further) < len(rhee2022):
-        told.append("in Rhee et al.'s accounting likewise")
+        told.append("the same holds in Rhee et al.'s accounting")
     if further:
-        told.append(f"in Rhee et al.'s accounting {'also ' if full else ''}{'; '.join(_sentences(further))}")
+        told.append(f"in Rhee et al.'s accounting{' also' if full else ''}: {'; '.join(_sentences(further))}")
     return f"{name}: {'; '.join(told)}." if told else ""
 
 

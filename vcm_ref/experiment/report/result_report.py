@@ -69,8 +69,8 @@ def compared(
         raise ConfigError(f"no result is named {anchor!r}; there are {', '.join(method.name for method in methods)}")
     if not allow_different and (different := differences(methods)):
         raise ConfigError(
-            f"the results are not comparable: {' '.join(different)} Leave some out, name a metric that all have with "
-            "--metric, or write the report all the same with --allow-different"
+            f"the results are not comparable: {' '.join(different)} Leave some out, name a common metric with "
+            "--metric, or compare them in spite of this with --allow-different"
         )
     return Result(methods, standings(methods, against), against)
 

@@ -1,4 +1,4 @@
-"""Where each method stands against the anchor, and that in words."""
+"""Where each method stands against the anchor, as figures and as a sentence."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ def sentence(standing: Standing, anchor: Method) -> str:
         return f"{name} is the method that the others are compared with."
     if standing.rate is None:
         why = "; ".join(str(note) for note in full.notes if note.kind in NO_FIGURE) or "see the notes"
-        return f"{name} has no BD-rate against {anchor.name}: {why}."
-    used, other = "PCHIP", f"; cubic {_percent(full.rate_cubic)}"
+        return f"The BD-rate of {name} against {anchor.name} cannot be computed: {why}."
+    used, other = "PCHIP", f"; {by_cubic(full.rate_cubic)}"
     if full.rate_pchip is None:
-        used, other = "cubic", "; no figure by PCHIP"
+        used, other = "cubic", "; PCHIP cannot be computed"
     told = f"{name} needs {_amount(standing.rate)} {anchor.name} at the same {metric} ({used}{other})"
     told = _uncertain(standing, anchor) or told
     if full.accuracy_pchip is not None:
@@ -72,9 +72,9 @@ def sentence(standing: Standing, anchor: Method) -> str:
         accuracy = standing.certainty.accuracy if standing.certainty else None
         told += f" {interval_text(accuracy.ends(), 2, sign=True)}" if accuracy and accuracy.known else ""
     if standing.rhee2022 is not None and standing.rhee2022.rate_pchip is not None:
-        told += f"; in Rhee et al.'s accounting {_percent(standing.rhee2022.rate_pchip)}"
+        told += f"; in Rhee et al.'s accounting {signed(standing.rhee2022.rate_pchip, 1)} %"
     if full.rate_pchip is not None and full.rate_cubic is not None and full.rate_pchip * full.rate_cubic < 0:
-        told += ". The two interpolations disagree on which is ahead"
+        told += ". The two interpolations disagree about the better method"
     return f"{told}."
 
 
@@ -86,14 +86,15 @@ def _uncertain(standing: Standing, anchor: Method) -> str:
     name, metric = standing.method.name, anchor.curve.metric
     figure = f"{signed(full.rate_pchip, 1)} % {interval_text(sure.rate.ends(), 1, sign=True)}".rstrip()
     doubt = f"; {missing(sure.rate)}" if missing(sure.rate) else ""
-    figures = f"BD-rate {figure} (PCHIP; cubic {_percent(full.rate_cubic)}{doubt})"
+    figures = f"BD-rate {figure} (PCHIP; {by_cubic(full.rate_cubic)}{doubt})"
     if sure.verdict == "no difference":
         return f"{name} and {anchor.name} show no difference in bits at the same {metric}: {figures}"
     return f"{name} needs {_amount(full.rate_pchip)} {anchor.name} at the same {metric}: {figures}"
 
 
-def _percent(value: float | None) -> str:
-    return "has no figure" if value is None else f"{signed(value, 1)} %"
+def by_cubic(rate: float | None) -> str:
+    """The BD-rate by the cubic beside another figure, or that there is none."""
+    return "the cubic cannot be computed" if rate is None else f"cubic {signed(rate, 1)} %"
 
 
 def _amount(rate: float) -> str:

@@ -30,9 +30,12 @@ def training(methods: Sequence[Method]) -> list[Block]:
     told = []
     for entry, _ in _entries(methods):
         if not entry["data"]:
-            told.append(f"What {_lower(_named(entry))} was trained on is not stated.")
+            told.append(f"{_named(entry)} does not state its training data.")
             continue
-        seen = {None: "Whether test pictures are among it was not checked.", 0: "No test picture is among it."}
+        seen = {
+            None: "Its training pictures were not compared with the test pictures.",
+            0: "It was not trained on a test picture.",
+        }
         number = None if entry["overlap"] is None else len(entry["overlap"])
         data = entry["data"].removesuffix(".")
         told.append(f"{_named(entry)} was trained on {data}. {seen.get(number, '')}".rstrip())
@@ -52,7 +55,3 @@ def _entries(methods: Sequence[Method]) -> Iterator[tuple[dict[str, Any], int]]:
 def _named(entry: dict[str, Any]) -> str:
     name = entry["name"][:_SHORT] if entry["what"] == "model" else entry["name"]
     return f"The {entry['what']} {name}"
-
-
-def _lower(text: str) -> str:
-    return text[0].lower() + text[1:]

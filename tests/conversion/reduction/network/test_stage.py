@@ -118,7 +118,7 @@ def test_a_model_that_is_named_is_found(model: Path, tmp_path: Path, monkeypatch
     [
         (shuffling((4, 5)), "p2|restores"),
         (NetworkModel(shuffling().graph), "no graph for an encoder"),
-        (NetworkModel(shuffling().graph, shuffling().graph), "does not give what"),
+        (NetworkModel(shuffling().graph, shuffling().graph), "does not give the tensors"),
     ],
 )
 def test_an_encoder_refuses_a_model_that_does_not_fit(changed: NetworkModel, told: str, tmp_path: Path) -> None:

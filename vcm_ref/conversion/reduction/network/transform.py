@@ -31,7 +31,7 @@ class NetworkTransform:
         if analysis is None:
             raise ModelError("it has no graph for an encoder, or a damaged one")
         if _ends(analysis) != _ends(self._model.graph)[::-1]:
-            raise ModelError("its graph for an encoder does not give what the decoder's takes")
+            raise ModelError("its graph for an encoder does not give the tensors that the decoder's graph takes")
 
     def forward(self, tensors: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         """Make tensors of layers with the encoder's graph, in integers, and so the same on every machine.
