@@ -288,8 +288,8 @@ class Quantisation:
     )
     ends: Literal["extremes", "least_error"] = option(
         "extremes",
-        "the ends of a measured range: the extremes, or those with the least squared error; the latter with `layer` or "
-        "`channel`, and for at most 8 bits",
+        "the ends of a measured range: the least and the greatest value, or the ends with the least squared error; "
+        "`least_error` needs the range `layer` or `channel`, and at most 8 bits",
         only_with=_OF_FRAMES,
     )
     profile: str | None = option(
