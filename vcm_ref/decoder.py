@@ -121,7 +121,9 @@ class Decoder:
             side = side_of(header, picture)
             tensors = chain.to_tensors(planes, tensors_shapes, side.orders)
             digests = _verify_t1(tensors, coded.digests[number] if coded.digests else None)
+            restored_s = chain.restoration_s
             layers = chain.to_layers(tensors, side.ranges, layers_shapes)
+            restored_s = chain.restoration_s - restored_s
             if header.t2_digest:
                 _verify_t2(layers, coded.digests[number])
             leads = number == numbers[0]
@@ -132,6 +134,8 @@ class Decoder:
                 coded.part_bits if leads else Counter(),
                 digests,
                 pictures=len(group.pictures) if leads else 0,
+                stage_cost=chain.cost(layers_shapes),
+                stage_seconds=restored_s,
             )
             features = FeatureSet(group.height, group.width, layers)
             t0 = {place: own for place, own in enumerate(planes) if own.dtype == np.uint16}

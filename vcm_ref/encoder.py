@@ -78,7 +78,9 @@ class Encoder:
         pictures of one group of different sizes; :class:`~vcm_ref.errors.CodecError` where the inner codec fails.
         """
         group = self._group_of(pictures)
+        reduced_s = self._chain.reduction_s
         converted = self._convert_group(pictures)
+        reduced_s = self._chain.reduction_s - reduced_s
         header = self.settings.header
         group.pictures = [to_picture_header(header, picture.side) for picture in converted]
         writer = self._writer_for(group)
@@ -88,7 +90,7 @@ class Encoder:
         leading = [_leading(header, digest) for digest in digests]
         coded_group = CodedGroup(group, [substream.stored for substream, _ in coded], leading)
         writer.write(coded_group)
-        return _report(header, coded_group, coded, digests)
+        return _report(header, coded_group, coded, digests, reduced_s)
 
     def convert(self, features: FeatureSet) -> ConvertedPicture:
         """Conversion alone, which writes nothing: reduction, ranges, quantisation, channel order, packing."""
@@ -230,7 +232,11 @@ def _leading(header: StreamHeader, digests: PictureDigests) -> PictureDigests:
 
 
 def _report(
-    header: StreamHeader, group: CodedGroup, coded: list[tuple[_Coded, float]], digests: list[PictureDigests]
+    header: StreamHeader,
+    group: CodedGroup,
+    coded: list[tuple[_Coded, float]],
+    digests: list[PictureDigests],
+    reduced_s: float,
 ) -> PictureReport:
     inner_bytes = [substream.inner_bytes for substream, _ in coded]
     indices = sum(
@@ -250,6 +256,7 @@ def _report(
         pictures=pictures,
         later_t1_digests=t1[1:],
         han2022_bits=plain_bits(header, group),
+        stage_seconds=reduced_s,
     )
 
 

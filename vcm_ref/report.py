@@ -13,6 +13,7 @@ from .bitstream.geometry import substream_geometries, tensor_shapes
 from .bitstream.headers import StreamHeader
 from .bitstream.stream import CodedGroup
 from .bitstream.values import InnerCodecId
+from .models.cost import StageCost
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class PictureReport:
     ``t1_digests`` are the first picture's, by coded tensor; ``later_t1_digests`` those of the others.
     ``rhee2022_bits`` is the rate in the accounting of Rhee, Lee, Kim 2022, and ``han2022_bits`` in that of Han et al.
     2022 (Table 3): the bit depth times the samples of the coded tensors, as if nothing coded them.
+    ``stage_seconds`` are those of reduction in an encoder's report, and of a picture's restoration in a decoder's,
+    which has the ``stage_cost`` of the picture too; None without reduction.
     Of a group that was decoded, the first picture has the report, with the number of ``pictures``; the others have 0.
     """
 
@@ -47,6 +50,8 @@ class PictureReport:
     pictures: int = 1
     later_t1_digests: list[dict[str, str]] = field(default_factory=list)
     han2022_bits: int | None = None
+    stage_cost: StageCost | None = None
+    stage_seconds: float = 0.0
 
     @property
     def pixels(self) -> int:

@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,57 @@ def test_combinations(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found == {(one, other, qp) for one in ("1x1", "2x2") for other in ("1x1", "2x2") for qp in (40, 45)}
     assert all(point["pictures"] == 2 and point["failed"] == 0 for point in document["points"])
     assert not list(Path("out").glob("report*"))
+
+
+def with_screening(pictures: int, best: int) -> None:
+    """Let ``c.yaml`` screen its combinations."""
+    tree = yaml.safe_load(Path("c.yaml").read_text())
+    tree["combinations"]["screening"] = {"pictures": pictures, "best": best}
+    Path("c.yaml").write_text(yaml.safe_dump(tree))
+
+
+def test_combinations_that_are_screened(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """All four over the first picture; the best one and the reference over all three, with what is known of the first.
+
+    A report of each; the second says from how many its combinations were chosen.
+    """
+    with_screening(1, 1)
+    runner = inside(monkeypatch, Here())
+    assert vcm_sweep(["c.yaml", "-o", "out"]) == 0
+    assert "screening: 4 combinations over the first 1 pictures\n" in capsys.readouterr().out
+    first, last = (json.loads(Path("out", place, "combinations.json").read_text()) for place in ("screening", ""))
+    assert {tuple(point["grids"]) for point in first["points"]} == {*product(("1x1", "2x2"), repeat=2)}
+    assert {point["pictures"] for point in first["points"]} == {1}
+    kept = {tuple(first["ranking"][0]["grids"]), ("2x2", "2x2")}
+    assert {tuple(point["grids"]) for point in last["points"]} == kept
+    assert {point["pictures"] for point in last["points"]} == {3}
+    assert runner.count["analyse"] == 2 * (4 + 2 * len(kept))
+    assert "screening" not in first
+    assert last["screening"] == {"combinations": 4, "pictures": 1, "best": 1}
+    report = Path("out/combinations.md").read_text(encoding="utf-8")
+    assert "These are the best 1 of 4 combinations over the first 1 picture" in report
+    inside(monkeypatch, nowhere)
+    assert vcm_sweep(["c.yaml", "-o", "again"]) == 0
+
+
+def test_few_pictures_need_no_screening(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_screening(2, 1)
+    inside(monkeypatch, Here())
+    assert vcm_sweep(["c.yaml", "--pictures", "2", "-o", "out"]) == 0
+    assert len(json.loads(Path("out/combinations.json").read_text())["points"]) == 2 * 4
+    assert not Path("out/screening").exists()
+
+
+def test_a_screening_in_which_everything_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There is nothing to choose by, and the one line names the picture."""
+    with_screening(1, 1)
+    picture = Path("data/picture1.png")
+    picture.write_bytes(picture.read_bytes()[:50])
+    inside(monkeypatch, Here())
+    assert vcm_sweep(["c.yaml", "-o", "out"]) == 2
+    one_line(capsys.readouterr().err, "picture1.png: is not a readable picture")
 
 
 @pytest.mark.usefixtures("no_report")

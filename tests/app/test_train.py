@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from training.jobs import saved
 
 from vcm_ref.app import train
 from vcm_ref.conversion.reduction.klt_model import KltModel
+from vcm_ref.models.tensors import read_metadata
 
 from .running import command
 
@@ -31,7 +33,12 @@ def test_any_number_of_workers_gives_the_same_model(tmp_path: Path, capsys: pyte
     assert "components  energy" in capsys.readouterr().out
     assert trained(tmp_path / "features", tmp_path / "b", "--workers", "2") == first
     assert KltModel.of(first).components == 6
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "a.png", "b", "b.png", "features"]
+    lists = ["a.pictures.txt", "b.pictures.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["a", "a.png", "b", "b.png", "features", *lists])
+    text = (tmp_path / "a.pictures.txt").read_bytes()
+    assert hashlib.sha256(text).hexdigest() == read_metadata(first)["pictures_sha256"]
+    inputs = sorted((tmp_path / "features").iterdir())
+    assert text.decode().split() == [hashlib.sha256(path.read_bytes()).hexdigest() for path in inputs]
 
 
 def test_a_killed_training_goes_on(tmp_path: Path) -> None:

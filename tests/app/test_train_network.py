@@ -46,7 +46,7 @@ def test_a_data_set_gives_a_model_and_the_files_beside_it(
     assert "best of 2 selections: loss" in printed
     assert "integers change the restored layers by" in printed
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"m", "m.json", "m.png", "m.weights.safetensors"}
+    assert names == {"m", "m.json", "m.pictures.txt", "m.png", "m.weights.safetensors"}
     assert json.loads((tmp_path / "m.json").read_text())["training"]["loss"] == "task"
     assert read_metadata(output.read_bytes())["method"] == "network"
 

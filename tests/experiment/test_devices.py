@@ -116,3 +116,22 @@ def test_a_device_that_is_not_there_is_refused_in_one_line(tmp_path: Path, monke
         load_network("onnx", weights=path, cut=["/conv/act"], head="logits", device="cuda")
     network = load_network("onnx", weights=path, cut=["/conv/act"], head="logits", device="cpu")
     assert "device" not in network.describe()
+
+
+def test_a_record_names_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CPU is the reference, and is not named. Here the CPU stands for the GPU."""
+    import torch
+    from network.small_networks import classifier, saved
+
+    from vcm_ref.network import onnx_network
+    from vcm_ref.network.torch_parts import device_record
+
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a card")
+    assert device_record(torch.device("cuda")) == {"device": "cuda, a card"}
+    assert device_record(torch.device("cpu")) == {}
+    path = saved(classifier(), tmp_path / "a.onnx")
+    options = {"weights": path, "cut": ["/conv/act"], "head": "logits"}
+    assert "device" not in load_network("onnx", **options).describe()
+    monkeypatch.setitem(onnx_network._PROVIDERS, "cuda", "CPUExecutionProvider")
+    monkeypatch.setattr(onnx_network, "_providers", lambda device: ["CPUExecutionProvider"])
+    assert load_network("onnx", **options, device="cuda").describe()["device"] == "cuda"

@@ -91,6 +91,25 @@ def test_layers_coded_one_by_one_are_analysed_as_together(folder: Path, spec: Ne
     assert to_record(from_record(json.loads(stored.data))) == to_record(expected)
 
 
+def test_reduction_and_restoration_have_their_own_seconds_and_costs(folder: Path, spec: NetworkSpec) -> None:
+    """Of a layer at half its size: four values for each that is coded, and two along each axis for each restored."""
+    extracted = extract.extract(spec, picture(folder))
+    tree = changed(TREE, {"reduction.method": "resize", "reduction.factor": {"p3": 2, "p4": 1, "p5": 1}})
+    coded = code.code(extracted, LAYERS, tree)
+    stored = analyse.analyse(spec, [coded], [analyse.decode(coded, "auto")])
+    seconds = stored.record["seconds"]
+    assert set(seconds) == {"encode", "reduce", "decode", "restore", "analyse"}
+    assert 0 < seconds["reduce"] == coded.reduction_s
+    assert seconds["restore"] > 0
+    channels, height, width = extracted.features.layers["p3"].shape
+    assert stored.record["cost"] == {
+        "reduction": {"macs": channels * height * width, "parameters": 0},
+        "restoration": {"macs": 2 * channels * height * (width // 2 + width), "parameters": 0},
+    }
+    kept = coded.stored()
+    assert Coded.from_store(json.loads(json.dumps(kept.record)), kept.data) == coded
+
+
 def test_what_is_kept_comes_back(folder: Path, spec: NetworkSpec) -> None:
     coded = code.code(extract.extract(spec, picture(folder)), LAYERS, TREE)
     stored = coded.stored()

@@ -142,6 +142,15 @@ def test_features_come_back_to_the_bit(store: Store) -> None:
         assert found.layers[name].shape == layer.shape
 
 
+def test_features_that_many_methods_ask_for_are_read_once(store: Store) -> None:
+    for name, channels in (("one", 2), ("other", 3)):
+        store.add_features(name, make_features(channels, 4, 4), {})
+    found = store.features("one")
+    assert store.features("one") is found
+    assert len(store.features("other").layers["p2"]) == 3
+    assert store.features("one") is not found
+
+
 def test_features_without_their_record_or_file_are_not_there(store: Store) -> None:
     """As a kill between the two would leave them, or whoever makes room on the disk."""
     features = make_features(2, 4, 4)

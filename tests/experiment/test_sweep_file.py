@@ -182,6 +182,16 @@ def test_combinations(folder: Path) -> None:
     assert tree_of(file, "1x1_4x2")["packing"]["grid"] == {"p3": "1x1", "p4": "4x2"}
 
 
+def test_combinations_that_are_screened(folder: Path) -> None:
+    screening = {"pictures": 2, "best": 3}
+    file = load(folder, sweep(methods=None, combinations={**combined(), "screening": screening}))
+    assert file.combinations is not None
+    assert file.combinations.screening == (2, 3)
+    file = load(folder, sweep(methods=None, combinations=combined()))
+    assert file.combinations is not None
+    assert file.combinations.screening is None
+
+
 def test_combinations_beside_methods(folder: Path) -> None:
     tree = sweep(combinations={**combined(), "qps": [3]})
     file = load(folder, tree)
@@ -244,6 +254,10 @@ def one_line(caught: pytest.ExceptionInfo[VcmError], *words: str) -> None:
         ({"images": "cfg"}, ["picture 1", "picture1.png", "is missing; picture 2"]),
         ({"methods": {"a": "cfg/one.yaml", "b": "cfg/other_network.yaml"}}, ["b", "another network than a"]),
         ({"combinations": {"config": "cfg/one.yaml"}}, ["mine.yaml, line", " combinations", "grids"]),
+        (
+            {"combinations": {**combined(), "screening": {"pictures": 0, "best": 1}}},
+            ["mine.yaml, line", " combinations.screening.pictures"],
+        ),
         ({"combinations": combined(p3=[])}, ["mine.yaml, line", " combinations.grids.p3"]),
         ({"combinations": combined(p3=["4"])}, ["mine.yaml, line", " combinations.grids.p3.0", "'4'"]),
         ({"combinations": combined(p3=["4x4", "4x4"])}, ["mine.yaml, line", " combinations.grids.p3"]),

@@ -15,7 +15,8 @@ from vcm_ref.experiment.method import FeatureMethod, Subject
 from vcm_ref.experiment.naming import network_name
 from vcm_ref.experiment.report import write_report
 from vcm_ref.experiment.stages.values import NetworkSpec
-from vcm_ref.experiment.trained import list_digest, training_record
+from vcm_ref.experiment.trained import training_record
+from vcm_ref.models.pictures import list_digest, list_text
 from vcm_ref.models.tensors import write_tensors
 from vcm_ref.network import load_network
 from vcm_ref.network.training import trained_on, training_pictures
@@ -83,6 +84,28 @@ def test_a_models_record_says_what_it_was_trained_on(tmp_path: Path, subjects: l
         method = coded(method="klt", model=str(path), model_sha256=sha256)
         _, found = training_record("stub", {}, method, subjects)
         assert found == {"what": "model", "name": sha256, "data": "scenes", "overlap": overlap}
+
+
+@pytest.mark.parametrize("place", ["beside the model", "among the models"])
+def test_the_list_of_a_models_pictures_is_found(
+    tmp_path: Path, subjects: list[Subject], monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """As vcm_train leaves it, or where models are looked for, under its SHA-256. Another list there is not believed."""
+    trained = [digest(3), digest(8)]
+    data = write_tensors({}, {"data": "scenes", "pictures": "2", "pictures_sha256": list_digest(trained)})
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(data)
+    method = coded(method="klt", model=str(path), model_sha256=hashlib.sha256(data).hexdigest())
+    beside = tmp_path / "m.safetensors.pictures.txt"
+    beside.write_bytes(list_text([digest(1)]))
+    assert training_record("stub", {}, method, subjects)[1]["overlap"] is None
+    if place == "beside the model":
+        beside.write_bytes(list_text(trained))
+    else:
+        monkeypatch.setenv("VCM_MODELS", str(tmp_path))
+        (tmp_path / list_digest(trained)).write_bytes(list_text(trained))
+    found = training_record("stub", {}, method, subjects)[1]
+    assert (found["data"], found["overlap"]) == ("scenes, 2 pictures", [3])
 
 
 def test_what_is_said_of_training_changes_no_name_and_no_network() -> None:

@@ -16,6 +16,7 @@ from vcm_ref.errors import ConfigError, ModelError
 from vcm_ref.model_choice import with_model
 from vcm_ref.models import find
 from vcm_ref.models.choice import ShippedModel, named_model, shipped_model, shipped_models
+from vcm_ref.models.pictures import listed_pictures
 from vcm_ref.models.tensors import read_metadata, read_tensors
 
 SHIPPED = list(shipped_models())
@@ -35,6 +36,16 @@ def test_each_is_whole_and_at_most_a_megabyte(shipped: ShippedModel) -> None:
         model = KltModel.of(data)
         assert len(model.shifts(LAYERS[shipped.network])) == len(LAYERS[shipped.network])
         tables_from(read_tensors(data), 0, model.components, 32)
+
+
+@pytest.mark.parametrize("shipped", SHIPPED, ids=lambda one: f"{one.method}-{one.network}")
+def test_each_comes_with_the_list_of_its_pictures(shipped: ShippedModel) -> None:
+    """So reports can warn of test pictures that are among them."""
+    record = read_metadata(find(bytes.fromhex(shipped.sha256)))
+    pictures = listed_pictures(record["pictures_sha256"], None)
+    assert pictures is not None
+    assert len(pictures) == int(record["pictures"])
+    assert all(len(bytes.fromhex(one)) == 32 for one in pictures)
 
 
 def test_refnet_has_one_by_default() -> None:

@@ -29,7 +29,12 @@ from .bootstrap import add_bootstrap_arguments, chosen_bootstrap
 from .command import DRAWN_SCORE, argument_parser, check_needed, run
 from .experiment import MOST_WORKERS, add_missing_argument, check_results, note_orientation, results_progress
 
-_PARTS = {"part1": "part 1", "part2": "part 2"}
+_PARTS = {
+    "part1": "part 1",
+    "part2": "part 2",
+    "reduction": "reduction",
+    "restoration": "restoration",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -295,7 +300,7 @@ def _print(document: dict[str, Any], seconds: dict[str, float], arguments: argpa
             print(f"{document['rate']['han2022_bpp']:.4f} bpp in Han et al.'s accounting")
     number = document["pictures"]["evaluated"]
     print("seconds a picture: " + ", ".join(f"{step} {total / number:.3f}" for step, total in seconds.items()))
-    if "part1" in document.get("cost", {}):
-        parts = (f"{name} {document['cost'][key]['macs_per_pixel']:,.0f}" for key, name in _PARTS.items())
+    costs = {**document.get("cost", {}), **document.get("stage_cost", {})}
+    if parts := [f"{_PARTS[key]} {costs[key]['macs_per_pixel']:,.0f}" for key in _PARTS if key in costs]:
         print(f"multiply–accumulates a pixel: {', '.join(parts)}")
     print(f"wrote {arguments.output} and {document['results']['file']}")

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 from ..atomic import OutputError, check_output
 from ..decoder import Backend
-from ..experiment.anchor import main_metric, rate, write_measured
+from ..experiment.anchor import write_measured
 from ..experiment.bootstrap import Bootstrap
-from ..experiment.records import Record
+from ..experiment.combinations_document import combinations_document
 from ..experiment.report import write_combinations, write_report
-from ..experiment.report.combinations_certainty import tally_name
+from ..experiment.report.combinations import Combinations as Ranked
 from ..experiment.report.combinations_report import FILES as COMBINATIONS_FILES
 from ..experiment.report.numbers import interval_text
 from ..experiment.report.result_report import FILES, Result
+from ..experiment.screening import screened_sweep, with_finalists
+from ..experiment.store import Store
 from ..experiment.sweep import Outcome
-from ..experiment.sweep_file import Combinations, Overrides, SweepFile, load_sweep
+from ..experiment.sweep_file import Overrides, SweepFile, load_sweep
 from ..experiment.uncertainty import tallies_path
 from .arguments import whole_number
 from .bootstrap import add_bootstrap_arguments, chosen_bootstrap
@@ -32,6 +35,9 @@ from .experiment import (
     print_problems,
     raise_failures,
 )
+
+SCREENING = "screening"
+"""The folder, in that of the report, for the report over all combinations on the first pictures."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -96,15 +102,13 @@ def _work(arguments: argparse.Namespace) -> None:
     file = load_sweep(arguments.sweep, overrides)
     _check_folder(folder, file)
     with opened_store(arguments) as store:
-        outcome = measured(file.sweep, store, arguments)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{folder}: cannot be made: {error.strerror or error}") from error
-        reports = _write(folder, file, outcome, bootstrap)
+        screened = _screened(folder, file, store, arguments, bootstrap)
+        outcome = measured(screened.file.sweep, store, arguments)
+        reports = [*screened.reports, *_write(folder, screened, outcome, bootstrap)]
     print_problems(file.sweep.problems)
     print("; see ".join([f"wrote {folder}", *map(str, reports)]))
-    raise_failures(outcome)
+    for one in (*screened.outcomes, outcome):
+        raise_failures(one)
 
 
 def _check_folder(folder: Path, file: SweepFile) -> None:
@@ -114,14 +118,61 @@ def _check_folder(folder: Path, file: SweepFile) -> None:
     if folder.is_dir():
         anchors = [Path(f"{method.name}.json") for method in file.methods]
         names = [*map(str, anchors), *(tallies_path(path).name for path in anchors), *FILES]
-        names += COMBINATIONS_FILES if file.combinations is not None else ()
+        if file.combinations is not None:
+            names += [str(Path(place, name)) for place in ("", SCREENING) for name in COMBINATIONS_FILES]
         of = file.sweep
         outputs = [folder / name for name in names]
         check_results(outputs, file.files, of.dataset, of.labels, of.network, of.network_options)
 
 
-def _write(folder: Path, file: SweepFile, outcome: Outcome, bootstrap: Bootstrap) -> list[Path]:
+@dataclass(frozen=True)
+class _Screened:
+    """The sweep file, of whose combinations the best are left; and what all of them came to, if they were screened."""
+
+    file: SweepFile
+    combinations: int = 0
+    outcomes: Sequence[Outcome] = ()
+    reports: Sequence[Path] = ()
+
+
+def _screened(
+    folder: Path, file: SweepFile, store: Store, arguments: argparse.Namespace, bootstrap: Bootstrap
+) -> _Screened:
+    """Measure all combinations over the first pictures where the sweep file asks for it."""
+    sweep = screened_sweep(file)
+    if sweep is None:
+        return _Screened(file)
+    print(f"screening: {len(sweep.methods)} combinations over the first {len(sweep.items)} pictures")
+    outcome = measured(sweep, store, arguments)
+    found = _write_combinations(folder / SCREENING, file, outcome, bootstrap)
+    if found is None:
+        return _Screened(file, outcomes=[outcome])
+    reports = [folder / SCREENING / "combinations.html"]
+    return _Screened(with_finalists(file, found), len(sweep.methods), [outcome], reports)
+
+
+def _write_combinations(
+    folder: Path, file: SweepFile, outcome: Outcome, bootstrap: Bootstrap, screened: int = 0
+) -> Ranked | None:
+    """Write the report over combinations; None where not one picture of any has a result."""
+    document, tallies = combinations_document(file, outcome, screened)
+    if not document["points"]:
+        return None
+    _make(folder)
+    return write_combinations(folder, document, tallies=tallies, bootstrap=bootstrap)[0]
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made: {error.strerror or error}") from error
+
+
+def _write(folder: Path, screened: _Screened, outcome: Outcome, bootstrap: Bootstrap) -> list[Path]:
     """Write the anchors, the reports and the ranking; returns the reports."""
+    file = screened.file
+    _make(folder)
     written: list[Path] = []
     reports: list[Path] = []
     for method in file.methods:
@@ -131,11 +182,9 @@ def _write(folder: Path, file: SweepFile, outcome: Outcome, bootstrap: Bootstrap
         given: dict[str, Any] = {"anchor": file.anchor, "metric": file.metric, "title": file.title}
         _print_ranking(write_report(folder, written, bootstrap=bootstrap, **given))
         reports.append(folder / "report.html")
-    if file.combinations is not None:
-        document, tallies = _combinations_document(file.combinations, file, outcome)
-        if document["points"]:
-            write_combinations(folder, document, tallies=tallies, bootstrap=bootstrap)
-            reports.append(folder / "combinations.html")
+    combined = file.combinations is not None
+    if combined and _write_combinations(folder, file, outcome, bootstrap, screened.combinations) is not None:
+        reports.append(folder / "combinations.html")
     return reports
 
 
@@ -153,59 +202,3 @@ def _print_ranking(report: Result) -> None:
     columns = len(headers) if any(row[3] for row in rows) else 3
     shown, align = [row[:columns] for row in rows], ("right", "left", "right", "right", "left")[:columns]
     print(tabulate(shown, headers[:columns], colalign=align, disable_numparse=True))
-
-
-def _combinations_document(
-    combinations: Combinations, file: SweepFile, outcome: Outcome
-) -> tuple[Record, dict[str, bytes]]:
-    """What the report over combinations is about, and the tallies of its points."""
-    sweep = outcome.sweep
-    sizes = outcome.uncompressed.records
-    subjects = [subject for subject in outcome.subjects if subject.id in sizes]
-    tallies: dict[str, bytes] = {}
-    points: list[dict[str, Any]] = []
-    for (name, qp), measurement in outcome.points.items():
-        if name in combinations.of and measurement.records:
-            found = rate(measurement.records.values())
-            points.append(
-                {
-                    "grids": list(combinations.of[name]),
-                    "qp": qp,
-                    "bpp": found["bpp"],
-                    "rhee2022_bpp": found["rhee2022_bpp"],
-                    "metrics": measurement.metrics,
-                    "pictures": len(measurement.records),
-                    "failed": len(measurement.failures),
-                    "coded": [_coded(measurement.records.get(subject.id)) for subject in subjects],
-                }
-            )
-            if tally := measurement.tally():
-                tallies[tally_name(combinations.of[name], qp)] = tally
-    document = {
-        "schema": 1,
-        "kind": "combinations",
-        "name": file.title,
-        "layers": list(combinations.layers),
-        "grids": list(combinations.grids),
-        "main_metric": file.metric or main_metric(outcome.uncompressed.metrics),
-        "data": {"name": sweep.dataset.name, "sha256": sweep.dataset.digest(), "pictures": len(outcome.subjects)},
-        "network": {"name": sweep.network, **outcome.network["description"]},
-        "problems": list(sweep.problems),
-        "uncompressed": {"metrics": outcome.uncompressed.metrics},
-        "coded_pictures": [
-            {
-                "id": subject.id,
-                "file": subject.file.name,
-                "sha256": subject.sha256,
-                **{side: sizes[subject.id][side] for side in ("height", "width")},
-            }
-            for subject in subjects
-        ],
-        "points": points,
-    }
-    return document, tallies
-
-
-def _coded(record: Record | None) -> list[int] | None:
-    """The bytes of a picture, and its bits in Rhee et al.'s accounting."""
-    return None if record is None else [record["bytes"], record["rhee2022_bits"]]

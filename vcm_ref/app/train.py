@@ -18,6 +18,7 @@ from ..errors import ConfigError
 from ..experiment.machines import machines
 from ..experiment.records import Record
 from ..experiment.usable import usable_pictures
+from ..models.pictures import SUFFIX, list_text
 from ..network import weights_files
 from ..task.dataset import Dataset, dataset_files, load_dataset
 from ..training.job import Job
@@ -53,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=Path,
         default=Path("model.safetensors"),
         metavar="FILE",
-        help="the model; FILE.part remains if training is interrupted (default: model.safetensors)",
+        help="the model; the digests of its pictures are in FILE.pictures.txt, and FILE.part remains if training is "
+        "interrupted (default: model.safetensors)",
     )
     parser.add_argument(
         "--workers", type=whole_number(1, MOST_WORKERS), default=1, metavar="N", help="processes (default: 1)"
@@ -74,7 +76,8 @@ def _work(arguments: argparse.Namespace) -> None:
     options = dict(configuration.get("network"))
     given = [Path(path) for key in ("start", "klt") if (path := configuration.get(f"training.{key}"))]
     read = [*inputs, *files, *configuration.files, *weights_files(options.pop("name"), options)]
-    outputs = [arguments.output, *METHODS[method].files_beside(arguments.output)]
+    pictures = arguments.output.with_name(arguments.output.name + SUFFIX)
+    outputs = [arguments.output, pictures, *METHODS[method].files_beside(arguments.output)]
     check_outputs(outputs, [*read, *given])
     for path in outputs:
         if path.exists() and not path.is_file():
@@ -84,6 +87,8 @@ def _work(arguments: argparse.Namespace) -> None:
         with machines(arguments.workers) as run_batches:
             job = Job(configuration, inputs, record, part, run_batches, progress, print, dataset)
             model = METHODS[method].train(job)
+        with atomic_file(pictures) as file:
+            file.write(list_text(record["pictures"]["sha256"]))
         with atomic_file(arguments.output) as file:
             file.write(model)
     print(f"\nwrote {arguments.output}: {len(model)} bytes, SHA-256 {hashlib.sha256(model).hexdigest()}")

@@ -6,8 +6,10 @@ Forward: reduction, quantisation, channel order, packing, depth. Inverse: the sa
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -25,6 +27,7 @@ from ..bitstream.values import (
     ValueRange,
     coded_size,
 )
+from ..models.cost import StageCost
 from .covered import WHOLE, Covered, clear_outside
 from .depth import lower_depth, raise_depth
 from .least_error import fitted_ends
@@ -71,11 +74,14 @@ class ConvertedPicture:
 class Chain:
     """The stages as a stream header sets them, with the models in force by their numbers.
 
+    ``reduction_s`` and ``restoration_s`` are the seconds that reduction and restoration have taken so far.
+
     Raises :class:`~vcm_ref.errors.ModelError` where a model is damaged or does not fit its stage's tensors.
     """
 
     def __init__(self, header: StreamHeader, models: Mapping[int, Model] = MappingProxyType({})) -> None:
         self.header = header
+        self.reduction_s = self.restoration_s = 0.0
         self._transforms = [
             stage.ready(header.before_stage(i), b"" if stage.model_id is None else models[stage.model_id].data)
             for i, stage in enumerate(header.stages)
@@ -135,8 +141,10 @@ class Chain:
         if self.header.stages:
             measure_ranges(layers, RangeScope.PICTURE)  # for what it refuses
         tensors = list(layers.values())
+        start = time.perf_counter()
         for transform in self._transforms:
             tensors = transform.forward(tensors)
+        self.reduction_s += time.perf_counter() - start if self._transforms else 0.0
         if covered != WHOLE and self.header.stages and self.header.stages[-1].idc == StageId.KLT:
             clear_outside(tensors, covered)
         return tensors
@@ -183,9 +191,19 @@ class Chain:
         for stage in self.header.stages:
             before.append(current)
             current = stage.shapes(current)
+        start = time.perf_counter()
         for transform, wanted in zip(reversed(self._transforms), reversed(before), strict=True):
             samples = transform.inverse(samples, wanted)
+        self.restoration_s += time.perf_counter() - start if self._transforms else 0.0
         return {layer.name: dequantise(tensor) for layer, tensor in zip(self.header.layers, samples, strict=True)}
+
+    def cost(self, shapes: Sequence[Shape]) -> StageCost | None:
+        """The cost of reduction and restoration for a picture with layers of ``shapes``; None without such stages."""
+        costs, current = [], list(shapes)
+        for stage, transform in zip(self.header.stages, self._transforms, strict=True):
+            costs.append(transform.cost(current))
+            current = stage.shapes(current)
+        return reduce(StageCost.plus, costs) if costs else None
 
     def _levels(self, tensor: NDArray[np.float32], number: int, choices: Choices) -> NDArray[np.int32]:
         levels = self._formats[number].levels

@@ -26,6 +26,7 @@ from .bootstrap import Bootstrap
 from .method import Method, Subject
 from .naming import environment
 from .records import Record
+from .stage_cost import mean_cost
 from .store import Store
 from .sweep import Measured, Outcome
 from .trained import training_record
@@ -181,11 +182,13 @@ def _point(qp: int, point: Measured, method: Method, uncompressed: Measured) -> 
         {"id": image_id, **{key: record[key] for key in kept if key in record}}
         for image_id, record in point.records.items()
     ]
+    cost = mean_cost(point.records.values())
     return {
         "qp": qp,
         **rate(point.records.values()),
         "metrics": point.metrics,
         "seconds": dict(seconds),
+        **({"cost": cost} if cost else {}),
         "pictures": pictures,
         "failed": _failed(point),
     }

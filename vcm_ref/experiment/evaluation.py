@@ -27,6 +27,7 @@ from .method import Method, Subject
 from .records import Record
 from .result_record import from_record
 from .results import Results, check_drawable, draw_results, write_results
+from .stage_cost import mean_cost
 from .store import Store
 from .sweep import Begin, Engine, Measured, Sweep, no_progress
 from .tasks import RunBatches, TaskError
@@ -108,6 +109,8 @@ def evaluate(
     document = _document(evaluation, engine, measured, problems)
     if network_costs := engine.cost():
         document["cost"] = network_costs
+    if stage_costs := mean_cost(measured.records.values()):
+        document["stage_cost"] = stage_costs
     if bootstrap.resamples:
         found = single_point(measured.records, measured.metrics, measured.tally(), bootstrap)
         document |= {"intervals": intervals(found, found.points[0]), "bootstrap": bootstrap.describe()}

@@ -28,13 +28,15 @@ class Store:
     """The results in ``folder``, which is made where there is none. Use from one thread.
 
     Without ``keeps_features``, features are made again for each sweep that codes them: they take what the results of
-    hundreds of points take. Raises :class:`~vcm_ref.atomic.OutputError` where it cannot be read or written: no
-    permission, a full disk, a database that is none.
+    hundreds of points take. The features that were read last stay in memory, as each method of a sweep asks for them.
+    Raises :class:`~vcm_ref.atomic.OutputError` where it cannot be read or written: no permission, a full disk, a
+    database that is none.
     """
 
     def __init__(self, folder: Path, keeps_features: bool = True) -> None:
         self.folder = folder
         self.keeps_features = keeps_features
+        self._last: tuple[str, FeatureSet] | None = None
         try:
             (folder / "features").mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(folder / "results.sqlite", timeout=_PATIENCE_S, isolation_level=None)
@@ -107,7 +109,10 @@ class Store:
 
     def features(self, name: str) -> FeatureSet:
         """The features of one picture. Raises :class:`~vcm_ref.errors.DatasetError` where there are none."""
-        return load_feature_file(self._features(name), finite=False)
+        if self._last is None or self._last[0] != name:
+            self._last = None  # before the next ones are read, to save memory
+            self._last = name, load_feature_file(self._features(name), finite=False)
+        return self._last[1]
 
     def _features(self, name: str) -> Path:
         return self.folder / "features" / f"{name}.safetensors"

@@ -36,6 +36,13 @@ class Overrides(NamedTuple):
     allow_missing: bool = False
 
 
+class Screening(NamedTuple):
+    """How many of the first pictures all combinations are measured on, and how many of the best on all pictures."""
+
+    pictures: int
+    best: int
+
+
 class Combinations(NamedTuple):
     """All combinations of grids over layers (Rhee et al.'s Equation 1): a method each."""
 
@@ -43,6 +50,7 @@ class Combinations(NamedTuple):
     grids: tuple[str, ...]
     of: dict[str, tuple[str, ...]]
     """The grids of each method, by its name."""
+    screening: Screening | None = None
 
 
 class SweepFile(NamedTuple):
@@ -148,7 +156,8 @@ class _Configurations:
             tree = {**configuration.tree, "packing": packing}
             methods.append(FeatureMethod(name, tree, tuple(self._qps(entry)), self._over.backend))
         every = tuple(dict.fromkeys(grid for grids in entry["grids"].values() for grid in grids))
-        return Combinations(layers, every, of), methods
+        screening = Screening(**entry["screening"]) if "screening" in entry else None
+        return Combinations(layers, every, of, screening), methods
 
     def _load(self, name: str, entry: Mapping[str, Any]) -> Configuration:
         try:

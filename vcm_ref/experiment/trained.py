@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
 from ..models.choice import named_model
+from ..models.pictures import list_digest, listed_pictures
 from ..models.tensors import read_metadata
 from ..network.training import trained_on, training_pictures
 from .method import FeatureMethod, Method, Subject
@@ -33,16 +34,12 @@ def training_record(
     return entries
 
 
-def list_digest(digests: Iterable[str]) -> str:
-    """SHA-256 over digests, one a line, as the record of a model has it."""
-    return hashlib.sha256("".join(f"{one}\n" for one in digests).encode()).hexdigest()
-
-
 def _of_model(digest: str, path: str | None, subjects: Sequence[Subject]) -> Record:
     """A model's entry, from the record in it.
 
     Its ``picture_sha256`` lists the training pictures. Where it has ``pictures_sha256`` alone, the digest of the list,
-    an overlap is only known where the test pictures are that list.
+    the list is looked for (:mod:`~vcm_ref.models.pictures`); without it, an overlap is only known where the test
+    pictures are that list.
     """
     try:
         metadata = read_metadata(named_model(path, digest))
@@ -51,9 +48,14 @@ def _of_model(digest: str, path: str | None, subjects: Sequence[Subject]) -> Rec
     known: frozenset[str] | None = None
     if "picture_sha256" in metadata:
         known = frozenset(json.loads(metadata["picture_sha256"]))
-    elif metadata.get("pictures_sha256") == list_digest(subject.sha256 for subject in subjects):
-        known = frozenset(subject.sha256 for subject in subjects)
-    return _entry("model", digest, metadata.get("data", ""), known, subjects)
+    elif named := metadata.get("pictures_sha256"):
+        known = listed_pictures(named, None if path is None else Path(path))
+        if known is None and named == list_digest(subject.sha256 for subject in subjects):
+            known = frozenset(subject.sha256 for subject in subjects)
+    data = metadata.get("data", "")
+    if data and "pictures" in metadata:
+        data += f", {metadata['pictures']} pictures"
+    return _entry("model", digest, data, known, subjects)
 
 
 def _entry(what: str, name: str, data: str, known: frozenset[str] | None, subjects: Sequence[Subject]) -> Record:

@@ -13,16 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcm_ref.errors import NetworkError
+from vcm_ref.models.cost import PartCost
 from vcm_ref.network import Network
 
 HEIGHT, WIDTH = 480, 640
-
-
-class PartCost(NamedTuple):
-    """The cost of one part for one picture: multiply–accumulates, and the numbers that its layers hold."""
-
-    macs: int
-    parameters: int
 
 
 class Cost(NamedTuple):

@@ -43,8 +43,8 @@ from torch import Tensor, nn
 
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
+from vcm_ref.models.cost import PartCost
 from vcm_ref.network.checks import CPU, check_layers, check_resized, checked, picture_size
-from vcm_ref.network.cost import PartCost
 from vcm_ref.network.torch_cost import split_cost
 from vcm_ref.network.torch_parts import (
     as_layer,

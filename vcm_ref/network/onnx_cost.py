@@ -13,7 +13,7 @@ import onnx
 from numpy.typing import NDArray
 
 from vcm_ref.errors import NetworkError
-from vcm_ref.network.cost import PartCost
+from vcm_ref.models.cost import PartCost
 
 _COUNTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """The nodes whose multiply–accumulates count: the tool counts activations too, which torch's counter does not."""

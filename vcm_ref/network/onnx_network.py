@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
+from vcm_ref.models.cost import PartCost
 from vcm_ref.network.checks import CPU, CUDA, check_device, check_layer_names, checked, number, picture_size
 from vcm_ref.network.coco_classes import COCO_CLASSES, COCO_LABELS
-from vcm_ref.network.cost import PartCost
 from vcm_ref.network.onnx_cost import graph_cost
 from vcm_ref.network.onnx_cut import cut_model
 from vcm_ref.network.onnx_heads import Selection, box_detections, logits_classification, yolox_detections

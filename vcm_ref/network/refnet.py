@@ -36,8 +36,8 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
+from vcm_ref.models.cost import PartCost
 from vcm_ref.network.checks import CPU, checked
-from vcm_ref.network.cost import PartCost
 from vcm_ref.network.torch_cost import split_cost
 from vcm_ref.network.torch_parts import as_layer, as_tensor, chosen_device, device_record, exact_inference
 from vcm_ref.network.weights_files import REFNET_WEIGHTS

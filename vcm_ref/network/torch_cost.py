@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from vcm_ref.network.cost import PartCost
+from vcm_ref.models.cost import PartCost
 
 Result = TypeVar("Result")
 _OPERATIONS = 2

@@ -22,8 +22,8 @@ from torchvision.models import get_model_weights
 
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
+from vcm_ref.models.cost import PartCost
 from vcm_ref.network.checks import CPU, check_layers, check_resized, picture_size
-from vcm_ref.network.cost import PartCost
 from vcm_ref.network.torch_cost import split_cost
 from vcm_ref.network.torch_parts import (
     as_layer,

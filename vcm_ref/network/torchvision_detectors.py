@@ -28,9 +28,9 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import FrozenBatchNorm2d
 
 from vcm_ref.feature_set import FeatureSet
+from vcm_ref.models.cost import PartCost
 from vcm_ref.network.checks import CPU, check_layers, check_resized, checked, picture_size
 from vcm_ref.network.coco_classes import COCO_LABELS
-from vcm_ref.network.cost import PartCost
 from vcm_ref.network.torch_cost import split_cost
 from vcm_ref.network.torch_parts import (
     as_layer,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
 from ..configuration import Configuration
 from ..experiment.records import Record
+from ..models.pictures import list_digest
 from ..network import weights_files
 from ..network.weights_files import files_digest
 from ..provenance import file_digest, versions
@@ -32,7 +32,6 @@ def record_of(configuration: Configuration, inputs: list[Path], data: Record) ->
 def metadata(job: Job) -> dict[str, str]:
     """The job's record as the metadata of a model, whose values are texts."""
     pictures = job.record["pictures"]
-    together = hashlib.sha256("".join(f"{one}\n" for one in pictures["sha256"]).encode()).hexdigest()
     found = versions()
     return {
         "method": str(job.configuration.get("reduction.method")),
@@ -41,6 +40,6 @@ def metadata(job: Job) -> dict[str, str]:
         "data": job.record["data"].get("name", ""),
         "data_sha256": job.record["data"].get("sha256", ""),
         "pictures": str(pictures["count"]),
-        "pictures_sha256": together,
+        "pictures_sha256": list_digest(pictures["sha256"]),
         "versions": json.dumps({name: found[name] for name in _VERSIONS if name in found}, sort_keys=True),
     }

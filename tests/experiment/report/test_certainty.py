@@ -16,6 +16,7 @@ from vcm_ref.experiment.bjontegaard_delta import compare
 from vcm_ref.experiment.bootstrap import Bootstrap
 from vcm_ref.experiment.curve import Curve, Point
 from vcm_ref.experiment.report import write_report
+from vcm_ref.experiment.report.method import read_methods
 from vcm_ref.experiment.uncertainty import UNCOMPRESSED, point_name, tallies_path
 from vcm_ref.task.tally import Classified, Tally
 from vcm_ref.task.tally_file import packed, write_tallies
@@ -103,6 +104,27 @@ def test_a_report_says_what_is_sure_and_what_is_not(tmp_path: Path) -> None:
         "alike": "no difference",
     }
     assert f"{np.mean(RANKS[0] >= SHARES[0]):.4f} [0." in text  # top1 of the first point
+
+
+def test_curves_are_shaded_from_low_to_high(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The interval of the accuracy at each point, in both figures; nothing where there are no tallies."""
+    from matplotlib.axes import Axes
+
+    shades: list[tuple[list[float], list[float], list[float]]] = []
+    monkeypatch.setattr(Axes, "fill_between", lambda axes, x, low, high, **look: shades.append((x, low, high)))
+    path = measured(tmp_path, "usual", 1.0)
+    (method,) = read_methods([path], bootstrap=BOOTSTRAP)
+    reported(tmp_path, path)
+    points = sorted(method.points, key=lambda point: point["bpp"])
+    intervals = [method.interval(point["qp"], "top1") for point in points]
+    expected = [point["bpp"] for point in points], *zip(*(one.ends() or () for one in intervals if one), strict=True)
+    assert shades
+    for shade in shades:
+        assert [tuple(values) for values in shade] == [tuple(values) for values in expected]
+    tallies_path(path).unlink()
+    shades.clear()
+    reported(tmp_path, path)
+    assert shades == []
 
 
 def test_a_report_over_many_pictures_warns_of_nothing(tmp_path: Path) -> None:

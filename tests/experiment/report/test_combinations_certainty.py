@@ -59,8 +59,36 @@ def test_the_best_of_all_resamples_is_sure(tmp_path: Path) -> None:
     with (tmp_path / "report" / "combinations.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if (row["grid_p4"], row["grid_p5"]) == ("1x1", "1x1")]
     assert [float(rows[0][end]) for end in ("low", "high")] == pytest.approx([300, 300])
+    assert [float(rows[0][name]) for name in ("level", "resamples", "seed")] == [0.95, 100, 0]
     text = (tmp_path / "report" / "combinations.md").read_text(encoding="utf-8")
     assert "(only 30 pictures)" in text
+
+
+def test_the_document_has_the_ranking_with_its_intervals(tmp_path: Path) -> None:
+    document, tallies = document_and_tallies(0.0)
+    write_combinations(tmp_path, document, tallies=tallies, bootstrap=BOOTSTRAP)
+    written = json.loads((tmp_path / "combinations.json").read_text())
+    assert written["bootstrap"] == {"method": "percentile", "resamples": 100, "seed": 0, "level": 0.95}
+    best, *_, last = written["ranking"]
+    assert best == {
+        "grids": ["2x2", "2x2"],
+        "bd_rate_pchip": 0.0,
+        "bd_rate_cubic": 0.0,
+        "bd_rate_pchip_interval": [0.0, 0.0],
+        "against_best_interval": [0.0, 0.0],
+        "share_best": 1.0,
+    }
+    assert last["grids"] == ["1x1", "1x1"]
+    assert last["against_best_interval"] == pytest.approx([300, 300])
+
+
+def test_a_network_that_has_seen_the_pictures_is_named(tmp_path: Path) -> None:
+    entry = {"what": "network", "name": "refnet", "data": "photographs", "overlap": [0, 1, 2]}
+    document, _ = document_and_tallies(0.0)
+    write_combinations(tmp_path, {**document, "training": [entry]})
+    text = (tmp_path / "combinations.md").read_text(encoding="utf-8")
+    assert f"The network refnet was trained on 3 of the {PICTURES} pictures that are measured" in text
+    assert "The network refnet was trained on photographs." in text
 
 
 def test_combinations_that_the_pictures_do_not_tell_apart_are_counted(tmp_path: Path) -> None:
@@ -85,6 +113,9 @@ def test_without_tallies_nothing_is_said_of_intervals(tmp_path: Path) -> None:
     document, _ = document_and_tallies(0.0)
     _, sure = write_combinations(tmp_path / "report", document, bootstrap=BOOTSTRAP)
     assert not sure
+    written = json.loads((tmp_path / "report" / "combinations.json").read_text())
+    assert "bootstrap" not in written
+    assert {one["share_best"] for one in written["ranking"]} == {None}
     assert "interval" not in (tmp_path / "report" / "combinations.md").read_text(encoding="utf-8")
 
 

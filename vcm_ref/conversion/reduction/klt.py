@@ -17,6 +17,7 @@ from ...bitstream.coder import Coder
 from ...bitstream.table import fill, table
 from ...bitstream.values import Layer, Samples, Shape, StageId
 from ...errors import DatasetError, ModelError
+from ...models.cost import PartCost, StageCost
 from ..quantisation import fixed_point_range, to_fixed_point
 from .klt_model import KltModel, LayerModel, LinearMap
 
@@ -119,6 +120,24 @@ class KltTransform:
             Samples(_restored(components, layer, shift, shape), value_range, 1)
             for layer, shift, shape in zip(self.model.layers, self.stage.shifts, shapes, strict=True)
         ]
+
+    def cost(self, shapes: Sequence[Shape]) -> StageCost:
+        """The products of the maps. Both directions use the same numbers: of the joint map those that are coded."""
+        ((count, height, width),) = self.stage.shapes(shapes)
+        macs, numbers = [0, 0], count
+        for layer, shift, shape in zip(self.model.layers, self.stage.shifts, shapes, strict=True):
+            rows, columns = _blocks(shape, shift)
+            macs[0] += count * layer.joint.entries * height * width
+            macs[1] += count * layer.joint.entries * rows * columns
+            numbers += (count + 1) * layer.joint.entries
+            if layer.first is not None:
+                first_shift = _first_shift(layer, shape[0])
+                rows, columns = _blocks(shape, first_shift)
+                more = shift - first_shift
+                macs[0] += layer.first.basis.size * (height << more) * (width << more)
+                macs[1] += layer.first.basis.size * rows * columns
+                numbers += layer.first.basis.size + layer.first.entries + layer.first.components
+        return StageCost(*(PartCost(own, numbers) for own in macs))
 
 
 def _restored(components: NDArray[np.int32], layer: LayerModel, shift: int, shape: Shape) -> NDArray[np.int32]:

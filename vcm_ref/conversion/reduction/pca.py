@@ -18,6 +18,7 @@ from ...bitstream.coder import Coder
 from ...bitstream.table import fill, table
 from ...bitstream.values import Layer, Samples, Shape, StageId
 from ...errors import DatasetError
+from ...models.cost import PartCost, StageCost
 from ..quantisation import fixed_point_range, to_fixed_point
 from .pca_analysis import Components, components_of
 
@@ -147,6 +148,16 @@ class Pca:
             _restored(maps, next(coefficients), own) if own.components else maps
             for maps, own in self._each(tensors[: len(shapes)])
         ]
+
+    def cost(self, shapes: Sequence[Shape]) -> StageCost:
+        """The products of matrices; the search for eigenvectors is not counted, as its length depends on values."""
+        reduction = restoration = 0
+        for (channels, height, width), own in self._each(shapes):
+            if own.components:
+                values = channels * height * width
+                reduction += values * (min(channels, height * width) + own.components)
+                restoration += values * own.components
+        return StageCost(PartCost(reduction, 0), PartCost(restoration, 0))
 
     def syntax(self, s: Coder, layers: Sequence[Layer]) -> None:
         """Code the parameters of each tensor."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ...bitstream.coder import Coder
 from ...bitstream.table import fill, table
 from ...bitstream.values import Layer, Samples, Shape, StageId
+from ...models.cost import PartCost, StageCost
 
 
 @dataclass
@@ -48,6 +49,16 @@ class Resize:
             _interpolated(tensor, shift, shape) if shift else tensor
             for tensor, shift, shape in zip(tensors, self.shifts, shapes, strict=True)
         ]
+
+    def cost(self, shapes: Sequence[Shape]) -> StageCost:
+        """A mean of four values is four multiply–accumulates, an interpolation two along each axis."""
+        reduction = restoration = 0
+        for (channels, height, width), shift in zip(shapes, self.shifts, strict=True):
+            if shift:
+                restoration += 2 * channels * height * (-(-width >> shift) + width)
+            for step in range(1, shift + 1):
+                reduction += 4 * channels * -(-height >> step) * -(-width >> step)
+        return StageCost(PartCost(reduction, 0), PartCost(restoration, 0))
 
     def syntax(self, s: Coder, layers: Sequence[Layer]) -> None:
         """Code the shift of each tensor."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...bitstream.coder import Coder
 from ...bitstream.values import Layer, Samples, Shape
+from ...models.cost import StageCost
 
 
 class Transform(Protocol):
@@ -21,6 +22,10 @@ class Transform(Protocol):
 
     def inverse(self, tensors: Sequence[Samples], shapes: Sequence[Shape]) -> list[Samples]:
         """Restore integer tensors of ``shapes``. Normative, in exact integer arithmetic."""
+        ...
+
+    def cost(self, shapes: Sequence[Shape]) -> StageCost:
+        """The cost of both directions for one picture, whose tensors before the stage have ``shapes``."""
         ...
 
 

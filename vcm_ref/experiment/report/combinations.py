@@ -59,8 +59,8 @@ class Combination:
 class Combinations:
     """What is made of a document: ``all`` in the order of the grids; ``ranked`` the comparable ones, best first.
 
-    ``front`` is the Pareto front over all points of all combinations, by rising bpp. ``reference`` is what
-    the others are compared with.
+    ``alike`` has the points that are over as many pictures as the reference's, with as many failed; ``front`` is the
+    Pareto front over these, by rising bpp. ``reference`` is what the others are compared with.
     """
 
     document: Mapping[str, Any]
@@ -68,6 +68,7 @@ class Combinations:
     all: tuple[Combination, ...]
     reference: Combination
     ranked: tuple[Combination, ...]
+    alike: tuple[tuple[Combination, Point], ...]
     front: tuple[tuple[Combination, Point], ...]
 
     @property
@@ -105,14 +106,16 @@ def read_combinations(document: Mapping[str, Any], metric: str | None = None) ->
     order = {one.grids: place for place, one in enumerate(found)}
     # Equal BD-rates are in the order of the grids, so that the report does not depend on the document's.
     ranked = sorted((one for one in found if not one.why_not), key=lambda one: (one.rate or 0.0, order[one.grids]))
-    of = {id(point): one for one in found for point in one.curve.points}
-    front = pareto_front(point for one in found for point in one.curve.points)
+    alike = _alike(found, reference)
+    of = {id(point): one for one, point in alike}
+    front = pareto_front(point for _, point in alike)
     return Combinations(
         document=document,
         metric=metric,
         all=found,
         reference=next(one for one in found if one.grids == reference.grids),
         ranked=tuple(ranked),
+        alike=alike,
         front=tuple((of[id(point)], point) for point in front),
     )
 
@@ -155,6 +158,17 @@ def _compared(one: Combination, reference: Combination) -> Combination:
     elif comparison.overlap < LITTLE_OVERLAP:
         why_not = f"overlap of less than {100 * LITTLE_OVERLAP:.0f} %"
     return Combination(one.grids, one.points, one.curve, comparison, why_not)
+
+
+def _alike(found: Sequence[Combination], reference: Combination) -> tuple[tuple[Combination, Point], ...]:
+    """The points of all curves that are over as many pictures as some point of the reference."""
+    wanted = {(pictures, failed) for _, pictures, failed in _measured(reference)}
+    return tuple(
+        (one, point)
+        for one in found
+        for point in one.curve.points
+        if any(point.qp == qp and (pictures, failed) in wanted for qp, pictures, failed in _measured(one))
+    )
 
 
 def _measured(one: Combination) -> list[tuple[int | None, int | None, int]]:

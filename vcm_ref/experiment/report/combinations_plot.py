@@ -25,7 +25,7 @@ def combinations_plot(found: Combinations) -> dict[str, bytes]:
 
         figure = new_figure(7.6, 4.8)
         axes = figure.add_subplot()
-        every = [point for one in found.all for point in one.curve.points]
+        every = [point for _, point in found.alike]
         bpps, accuracies = [point.bpp for point in every], [point.accuracy for point in every]
         handles = axes.plot(bpps, accuracies, linestyle="", marker="o", markersize=2.2, color=_DOT, markeredgewidth=0)
         labels = [f"all combinations ({len(found.all)})"]

@@ -22,10 +22,11 @@ from .markdown import markdown
 from .numbers import NOTHING, counted, fixed, interval_text, percent, signed
 from .provenance import flat
 from .standing import by_cubic
+from .trained import overlaps, training
 from .writing import Files, write_files
 
 BEST_LISTED = 10
-_SURE = ("low", "high", "share_best")
+_SURE = ("low", "high", "share_best", "level", "resamples", "seed")
 TALLIES = "combinations.tallies.zip"
 FILES = (*(f"combinations.{suffix}" for suffix in ("md", "html", "csv", "json", "png", "svg")), TALLIES)
 """All that this report consists of, the document itself among it; it can share a folder with that over results."""
@@ -53,20 +54,36 @@ def write_combinations(
     sure = certainties(found, tallies, bootstrap)
     figures = combinations_plot(found)
     page = combinations_document(found, title or f"Combinations of grids: {document['name']}", sure, bootstrap)
+    document = {key: value for key, value in document.items() if key not in ("bootstrap", "ranking")}
     if tallies:
         file = BytesIO()
-        beside = {"file": TALLIES, "sha256": write_tallies(file, tallies)}
-        document = {**document, "tallies": beside}
+        document["tallies"] = {"file": TALLIES, "sha256": write_tallies(file, tallies)}
         figures[TALLIES] = file.getvalue()
+    if sure:
+        document["bootstrap"] = bootstrap.describe()
+    document["ranking"] = ranking(found, sure)
     files: Files = {
         "combinations.md": markdown(page).encode(),
         "combinations.html": html(page, {"combinations": figures["combinations.svg"]}).encode(),
-        "combinations.csv": written(csv_columns(found), csv_rows(found, sure)),
+        "combinations.csv": written(csv_columns(found), csv_rows(found, sure, bootstrap)),
         "combinations.json": json.dumps(document, indent=1).encode() + b"\n",
         **figures,
     }
     write_files(folder, files, FILES)
     return found, sure
+
+
+def ranking(found: Combinations, sure: Certainties = MappingProxyType({})) -> list[dict[str, Any]]:
+    """The ranked combinations as JSON, best first. BD-rates are in percent; intervals are null where there are none."""
+    rows = []
+    for one in found.ranked:
+        certain, cubic = sure.get(one.grids), one.comparison.rate_cubic if one.comparison else one.rate
+        row: dict[str, Any] = {"grids": list(one.grids), "bd_rate_pchip": one.rate, "bd_rate_cubic": cubic}
+        row["bd_rate_pchip_interval"] = certain.against_reference.ends() if certain else None
+        row["against_best_interval"] = certain.against_best.ends() if certain else None
+        row["share_best"] = certain.share_best if certain else None
+        rows.append(row)
+    return rows
 
 
 def csv_columns(found: Combinations) -> Row:
@@ -76,11 +93,13 @@ def csv_columns(found: Combinations) -> Row:
     return (*grids, "qp", "bpp", "rhee2022_bpp", *_metrics(found), *rest)
 
 
-def csv_rows(found: Combinations, sure: Certainties = MappingProxyType({})) -> Iterator[Row]:
+def csv_rows(
+    found: Combinations, sure: Certainties = MappingProxyType({}), bootstrap: Bootstrap = NO_BOOTSTRAP
+) -> Iterator[Row]:
     """A row for each combination and QP. BD-rates are in percent; ``pareto`` and ``comparable`` are 0 or 1.
 
     ``low`` and ``high`` are the interval of the BD-rate by PCHIP; ``share_best`` is the share of resamples in which the
-    combination is the best.
+    combination is the best, and the last columns say how the intervals were made.
     """
     metrics = _metrics(found)
     front = {(one.grids, point.qp) for one, point in found.front}
@@ -93,14 +112,15 @@ def csv_rows(found: Combinations, sure: Certainties = MappingProxyType({})) -> I
                 *(point.get("pictures"), point.get("failed", 0), int((one.grids, point["qp"]) in front)),
                 *(int(not one.why_not), one.rate, figures.rate_cubic if figures else one.rate),
                 figures.overlap if figures else 1.0,
-                *_sure_cells(sure.get(one.grids)),
+                *_sure_cells(sure.get(one.grids), bootstrap),
             )
 
 
-def _sure_cells(one: Sureness | None) -> Row:
+def _sure_cells(one: Sureness | None, bootstrap: Bootstrap) -> Row:
     if one is None:
         return (None,) * len(_SURE)
-    return (*(one.against_reference.ends() or (None, None)), one.share_best)
+    ends = one.against_reference.ends() or (None, None)
+    return (*ends, one.share_best, bootstrap.level, bootstrap.resamples, bootstrap.seed)
 
 
 def best_sentence(found: Combinations, sure: Certainties = MappingProxyType({})) -> str:
@@ -163,7 +183,8 @@ def combinations_document(
         f"{', '.join(document['layers'])}, QP {', '.join(map(str, qps)) or NOTHING}: {len(document['points'])} points. "
         f"Accuracy is {found.metric}, from 0 to 1; bpp counts every byte."
     )
-    blocks: list[Block] = []
+    known = [(document.get("training") or [], len(document.get("coded_pictures") or ()))]
+    blocks: list[Block] = [*overlaps(known)]
     failed = sum(point.get("failed", 0) for point in document["points"])
     if failed:
         warning = "A combination is ranked only if the same pictures failed as for the reference."
@@ -172,13 +193,15 @@ def combinations_document(
     if pictures < FEW_PICTURES:
         title += f" (only {counted(pictures, 'picture')})"
         blocks.append(Paragraph(few_sentence(pictures, bool(sure)), warning=True))
-    blocks += [Paragraph(overview), Paragraph(best_sentence(found, sure)), Picture("combinations", _caption(found))]
+    blocks += [Paragraph(overview), *_screened(document), *training(known)]
+    blocks += [Paragraph(best_sentence(found, sure)), Picture("combinations", _caption(found))]
     blocks += [Heading(f"The best {min(BEST_LISTED, len(found.ranked))}"), best_table(found, sure)]
     blocks.append(Paragraph(_definition(found)))
     blocks += [Paragraph(_how_sure(bootstrap))] if sure else []
     blocks += _left_out(found)
     blocks += _seed(found, sure)
-    blocks += [Heading("Uniform combinations"), _points_table([one for one in found.all if one.uniform], found)]
+    if uniform := [one for one in found.all if one.uniform]:
+        blocks += [Heading("Uniform combinations"), _points_table(uniform, found)]
     front = _front_table(found)
     text = f"{counted(len(found.front), 'point')} that no other point beats in both bpp and {found.metric}."
     blocks += [Heading("Pareto front over all combinations"), Paragraph(text), Folded("The points", [front])]
@@ -186,6 +209,19 @@ def combinations_document(
     if items:
         blocks.append(Folded("Provenance", [Table(("item", "value"), items, "ll")]))
     return Document(title, blocks)
+
+
+def _screened(document: Mapping[str, Any]) -> list[Block]:
+    """From how many combinations these were chosen, and by which pictures."""
+    known = document.get("screening")
+    if not known:
+        return []
+    told = (
+        f"These are the best {known['best']} of {counted(known['combinations'], 'combination')} over the first "
+        f"{counted(known['pictures'], 'picture')}, with the reference and Rhee et al.'s choice. A "
+        "combination that is worse only on these pictures is missing."
+    )
+    return [Paragraph(told)]
 
 
 def _caption(found: Combinations) -> str:
@@ -211,6 +247,9 @@ def _left_out(found: Combinations) -> list[Block]:
     items = [f"{counted(count, 'combination')} not ranked: {why}" for why, count in sorted(reasons.items())]
     if missing:
         items.append(f"{counted(missing, 'point')} without a number for {found.metric}")
+    other = sum(len(one.curve.points) for one in found.all) - len(found.alike)
+    if other:
+        items.append(f"{counted(other, 'point')} over other pictures: not among the dots, and not in the Pareto front")
     return [Items(items)] if items else []
 
 

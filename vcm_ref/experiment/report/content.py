@@ -11,14 +11,14 @@ from .agreement import differences, unstated
 from .blocks import Block, Document, Folded, Heading, Items, Paragraph, Picture, Table
 from .certainty import Certainty, few_pictures, heading
 from .certainty import explained as how_sure
-from .cost import cost
+from .cost import cost, in_order
 from .method import Method
 from .notes import footnotes
 from .numbers import NOTHING, counted, fixed, interval_text, percent, signed
 from .provenance import provenance
 from .spending import Spending, ordered_parts, spendings, target
 from .standing import Standing, sentence
-from .trained import overlaps, training
+from .trained import of_methods, overlaps, training
 
 MANY_FAILURES = 20
 """More than these are folded."""
@@ -45,11 +45,11 @@ def report_document(title: str, standings: Sequence[Standing], methods: Sequence
         blocks.append(
             Paragraph("The curves are not comparable. The option --allow-different made this report.", warning=True)
         )
-    blocks += [*overlaps(methods), *few_pictures(methods)]
+    blocks += [*overlaps(of_methods(methods)), *few_pictures(methods)]
     blocks += [Paragraph(text) for text in unstated(methods)]
     blocks += [
         Paragraph(_overview(methods, anchor)),
-        *training(methods),
+        *training(of_methods(methods)),
         *_ranking(standings, anchor),
         *_failures(methods),
     ]
@@ -224,7 +224,7 @@ def _spending_table(found: Sequence[Spending]) -> Table:
 def _points(method: Method) -> list[Block]:
     """QP, rates, pictures that failed, every metric and the seconds of each step."""
     metrics = [name for name in method.metrics if "/" not in name]
-    steps = list(dict.fromkeys(step for point in method.points for step in point.get("seconds") or ()))
+    steps = in_order(step for point in method.points for step in point.get("seconds") or ())
     rows = [_point(method, point, metrics, steps) for point in method.points]
     if method.uncompressed:
         accuracies = [_with_interval(_metric(method.uncompressed.get(name)), method, None, name) for name in metrics]

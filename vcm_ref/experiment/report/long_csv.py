@@ -120,6 +120,10 @@ def _quantities(point: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
         yield name, value, "1"
     for step, seconds in (point.get("seconds") or {}).items():
         yield f"seconds: {step}", seconds, "s"
+    for part, cost in (point.get("cost") or {}).items():
+        yield f"MAC: {part}", cost["macs"], "1"
+        yield f"MAC a pixel: {part}", cost["macs_per_pixel"], "1/pixel"
+        yield f"parameters: {part}", cost["parameters"], "1"
     if "failed" in point:
         yield "failed", len(point["failed"]), "picture"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from .blocks import Block, Paragraph
@@ -11,11 +11,21 @@ from .numbers import counted
 
 _SHORT = 12  # of a model's digest
 
+Entries = Iterable[tuple[Sequence[dict[str, Any]], int]]
+"""The records of training of several results (``training`` of an anchor), each with its number of pictures."""
 
-def overlaps(methods: Sequence[Method]) -> list[Block]:
+
+def of_methods(methods: Sequence[Method]) -> Entries:
+    """The records of all methods that have one."""
+    for method in methods:
+        if training := method.anchor_file.get("training"):
+            yield training, len(method.anchor_file["pictures"])
+
+
+def overlaps(entries: Entries) -> list[Block]:
     """A warning for each network and model that was trained on test pictures."""
     blocks: list[Block] = []
-    for entry, pictures in _entries(methods):
+    for entry, pictures in _each(entries):
         if entry["overlap"]:
             told = (
                 f"{_named(entry)} was trained on {len(entry['overlap'])} of the {counted(pictures, 'picture')} that "
@@ -25,10 +35,10 @@ def overlaps(methods: Sequence[Method]) -> list[Block]:
     return blocks
 
 
-def training(methods: Sequence[Method]) -> list[Block]:
+def training(entries: Entries) -> list[Block]:
     """One paragraph on what everything was trained on."""
     told = []
-    for entry, _ in _entries(methods):
+    for entry, _ in _each(entries):
         if not entry["data"]:
             told.append(f"{_named(entry)} does not state its training data.")
             continue
@@ -42,14 +52,14 @@ def training(methods: Sequence[Method]) -> list[Block]:
     return [Paragraph(" ".join(told))] if told else []
 
 
-def _entries(methods: Sequence[Method]) -> Iterator[tuple[dict[str, Any], int]]:
-    """Each entry once, with the number of pictures of its method."""
+def _each(entries: Entries) -> Iterator[tuple[dict[str, Any], int]]:
+    """Each entry once, with the number of pictures of its result."""
     seen = []
-    for method in methods:
-        for entry in method.anchor_file.get("training") or ():
+    for training, pictures in entries:
+        for entry in training:
             if entry not in seen:
                 seen.append(entry)
-                yield entry, len(method.anchor_file["pictures"])
+                yield entry, pictures
 
 
 def _named(entry: dict[str, Any]) -> str:

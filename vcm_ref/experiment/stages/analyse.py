@@ -20,6 +20,7 @@ from ...feature_set import FeatureSet
 from ...provenance import file_digest
 from ..records import Record, Stored
 from ..result_record import to_record
+from ..stage_cost import stage_record
 from .networks import network_of
 from .values import Coded, Decoded, Extracted, NetworkSpec, Picture, Place, stage
 
@@ -84,7 +85,9 @@ def _picture_at(place: Place, backend: Backend) -> DecodedPicture:
 def _decoded(picture: DecodedPicture, start: float) -> Decoded:
     t1 = {name: tensor_digest(name, quantised).hex() for name, quantised in picture.quantised.items()}
     bits = {part.value: count for part, count in picture.report.part_bits.items()}
-    return Decoded(picture.features, t1, bits, time.perf_counter() - start)
+    report = picture.report
+    seconds = time.perf_counter() - start - report.stage_seconds
+    return Decoded(picture.features, t1, bits, seconds, report.stage_seconds, report.stage_cost)
 
 
 @stage
@@ -102,19 +105,21 @@ def analyse(spec: NetworkSpec, coded: Sequence[Coded], decoded: Sequence[Decoded
     if len(plain) == len(coded):
         record["han2022_bits"] = sum(plain)
     seconds = {"encode": sum(part.seconds for part in coded), "decode": sum(part.seconds for part in decoded)}
+    reduction_s = sum(part.reduction_s for part in coded)
+    seconds |= {"reduce": reduction_s} if reduction_s else {}
     features = FeatureSet(
         decoded[0].features.height,
         decoded[0].features.width,
         {name: layer for part in decoded for name, layer in part.features.layers.items()},
     )
-    return _analysed(spec, features, record, seconds)
+    return _analysed(spec, features, record | _stages(decoded), seconds | _restored(decoded))
 
 
 @stage
 def analyse_place(spec: NetworkSpec, place: Place, decoded: Decoded) -> Stored:
     """Part 2 of the network on one picture of a bitstream of several, whose bytes cannot be told apart by picture."""
-    record = {**_NO_BITS, "sha256": place.sha256, "bits": decoded.bits, "t1": decoded.t1}
-    return _analysed(spec, decoded.features, record, {"decode": decoded.seconds})
+    record = {**_NO_BITS, "sha256": place.sha256, "bits": decoded.bits, "t1": decoded.t1, **_stages([decoded])}
+    return _analysed(spec, decoded.features, record, {"decode": decoded.seconds, **_restored([decoded])})
 
 
 @stage
@@ -166,6 +171,15 @@ def join(coded: Sequence[Coded]) -> tuple[bytes, dict[str, int]]:
     file = io.BytesIO()
     parts = join_layers(file, [part.bitstream for part in coded])
     return file.getvalue(), {part.value: bits for part, bits in parts.items()}
+
+
+def _stages(decoded: Sequence[Decoded]) -> Record:
+    """The cost of reduction and restoration, where there are such stages: they are of all layers together."""
+    return {"cost": stage_record(decoded[0].cost)} if decoded[0].cost is not None else {}
+
+
+def _restored(decoded: Sequence[Decoded]) -> Record:
+    return {"restore": decoded[0].restoration_s} if decoded[0].cost is not None else {}
 
 
 def _analysed(spec: NetworkSpec, features: FeatureSet, record: Record, seconds: Record) -> Stored:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...errors import LimitError, VcmError
 from ...feature_set import FeatureSet
+from ...models.cost import StageCost
 from ...picture_file import read_picture
 from ..records import Record, Stored
 from ..tasks import TaskError, internal_error
@@ -60,35 +61,47 @@ class Extracted(NamedTuple):
 
 
 class Coded(NamedTuple):
-    """A bitstream, the bits it has in the accountings of two papers, and the seconds it took.
+    """A bitstream, the bits it has in the accountings of two papers, and the seconds it took without reduction.
 
-    ``rhee2022_bits`` and ``han2022_bits`` are those of :class:`~vcm_ref.report.PictureReport`; the second is None for
-    levels, for a picture coded itself, and for a bitstream of which nothing but its bytes is known.
+    ``reduction_s`` are the seconds of reduction. ``rhee2022_bits`` and ``han2022_bits`` are the bits of
+    :class:`~vcm_ref.report.PictureReport`; the latter is None for levels, for a picture coded itself, and for a
+    bitstream of which nothing but its bytes is known.
     """
 
     bitstream: bytes
     rhee2022_bits: int
     seconds: float
+    reduction_s: float = 0.0
     han2022_bits: int | None = None
 
     def stored(self) -> Stored:
         """The form in which the store keeps it."""
-        plain = {} if self.han2022_bits is None else {"han2022_bits": self.han2022_bits}
-        return Stored({"rhee2022_bits": self.rhee2022_bits, "seconds": self.seconds, **plain}, self.bitstream)
+        record: Record = {"rhee2022_bits": self.rhee2022_bits, "seconds": self.seconds}
+        if self.reduction_s:
+            record["reduction_s"] = self.reduction_s
+        if self.han2022_bits is not None:
+            record["han2022_bits"] = self.han2022_bits
+        return Stored(record, self.bitstream)
 
     @classmethod
     def from_store(cls, record: Record, data: bytes) -> Coded:
         """The inverse of :meth:`stored`."""
-        return cls(data, record["rhee2022_bits"], record["seconds"], record.get("han2022_bits"))
+        reduction_s = record.get("reduction_s", 0.0)
+        return cls(data, record["rhee2022_bits"], record["seconds"], reduction_s, record.get("han2022_bits"))
 
 
 class Decoded(NamedTuple):
-    """A bitstream's features (T2), each layer's T1 digest, its bits by part of the rate, and the seconds it took."""
+    """A bitstream's features (T2), each layer's T1 digest, its bits by part of the rate, and the seconds it took.
+
+    These are without restoration, which took ``restoration_s``. ``cost`` is that of reduction and restoration.
+    """
 
     features: FeatureSet
     t1: dict[str, str]
     bits: dict[str, int]
     seconds: float
+    restoration_s: float = 0.0
+    cost: StageCost | None = None
 
 
 def stage(function: F) -> F:

@@ -94,6 +94,11 @@ class Graph:
             if operation.kind == GraphOperation.CONVOLUTION
         )
 
+    @property
+    def parameters(self) -> int:
+        """The numbers that the operations hold: weights, biases, shifts, slopes, tables."""
+        return sum(values.size for operation in self.operations for values in operation.numbers.values())
+
     def samples(self, lattice: tuple[int, int]) -> int:
         """Samples of all tensors of a picture."""
         return sum(form.channels * form.map_samples(lattice) for form in self.forms)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ....bitstream.values import Samples, Shape
 from ....errors import DatasetError, ModelError
+from ....models.cost import PartCost, StageCost
 from ...quantisation import fixed_point_range, to_fixed_point
 from .evaluation import Evaluator
 from .graph import Graph
@@ -68,6 +69,15 @@ class NetworkTransform:
             Samples(result[:, :height, :width], fixed_point_range(output.fraction), 1)
             for result, output, (_, height, width) in zip(results, graph.outputs, shapes, strict=True)
         ]
+
+    def cost(self, shapes: Sequence[Shape]) -> StageCost:
+        """The products of both graphs' convolutions; a model without a graph for an encoder reduces nothing."""
+        points = lattice(shapes, self._shifts)
+        own, analysis = self._model.graph, self._model.analysis
+        restoration = PartCost(own.products(points), own.parameters)
+        if analysis is None:
+            return StageCost(PartCost(0, 0), restoration)
+        return StageCost(PartCost(analysis.products(points), analysis.parameters), restoration)
 
     @cached_property
     def _restoration(self) -> Evaluator:
