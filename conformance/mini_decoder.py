@@ -1,15 +1,14 @@
 #!/usr/bin/env python3
 """A second decoder, written from docs/bitstream.md (version 3) alone; it shares no code with vcm_ref.
 
-That the two decode alike shows that it stands alone. Names and clause numbers are the document's. Models and integer
-graphs are in mini_graph.py.
+That the two decode alike shows that it stands alone. Names and clause numbers are the document's. Beside it are
+mini_bits.py (elements of syntax), mini_graph.py (models, integer graphs), mini_klt.py and mini_levels.py.
 
-    mini_decoder.py BITSTREAM -o FOLDER [--planes FILE]
+    mini_decoder.py BITSTREAM -o FOLDER
 
-FOLDER, which shall not exist, gets t0.raw, t1.raw and t2.raw as docs/conformance.md says, or is not made. With --planes
-(mode A) FILE has the T0 samples, and inner streams are not decoded. The exit code is 0, one of docs/conformance.md, or
-2 for usage and files. HEVC and VVC take ffmpeg (environment variable VCM_FFMPEG, else on the PATH), and the templates
-of Annex A, which are read out of ../docs/bitstream.md. It has no models of its own.
+FOLDER, which shall not exist, gets t0.raw, t1.raw and t2.raw as docs/conformance.md says, or is not made. The exit code
+is 0, one of docs/conformance.md, or 2 for usage and files. HEVC and VVC take ffmpeg (environment variable VCM_FFMPEG,
+else on the PATH), and the templates of Annex A, which are read out of ../docs/bitstream.md. It has no models.
 """
 
 import argparse
@@ -28,12 +27,12 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import BinaryIO
 
 import mini_graph
 import mini_klt
 import mini_levels
 import numpy as np
+from mini_bits import CODEC_ERROR, LIMIT_ERROR, UNSUPPORTED_ERROR, Reader, Refused, require
 
 # Clause 7: code points; the name of an inner codec, its NAL unit types of parameter sets and of access unit delimiters.
 STREAM_HEADER, GROUP_HEADER, SUBSTREAM, DIGEST, END, MODEL = range(1, 7)
@@ -58,71 +57,15 @@ LEVELS = {
     3: (16, 2048, 32768, 16384, 134217728, 268435456, 1048576, 274877906944, 16777216, 256, 2**38, 2**30),
     4: (64, 8192, 65536, 65536, 536870912, 1073741824, 16777216, 1099511627776, 268435456, 4096, 2**42, 2**32),
 }
-# docs/conformance.md: exit codes, and what a decoder may refuse; then seconds for one run of the inner decoder.
-BITSTREAM_ERROR, UNSUPPORTED_ERROR, LIMIT_ERROR, CODEC_ERROR = range(10, 14)
+# docs/conformance.md: what a decoder may refuse; then seconds for one run of the inner decoder.
 MAX_FRAME_SAMPLES, MAX_GROUP_SAMPLES, MAX_TOTAL_SAMPLES, MAX_OUTPUT_BYTES, MAX_SECONDS = 2**28, 2**29, 2**36, 2**40, 600
 MAX_GRAPH_PRODUCTS, MAX_GRAPH_SAMPLES = 2**38, 2**29
 
 Header = Group = Picture = Tensor = SimpleNamespace  # each has what is read of it
 BitString = tuple[int, int]  # the bits as an integer, and their number
 InnerStream = tuple[bytes, int]  # for LOSSLESS and COEFFICIENTS, with a 0
-
-
-class Refused(Exception):  # noqa: N818
-    """Its arguments are the message and the exit code."""
-
-
-def require(condition: object, otherwise: str, exit_code: int = BITSTREAM_ERROR) -> None:
-    if not condition:
-        raise Refused(otherwise, exit_code)
-
-
-class Reader:
-    """Clause 4: elements by their descriptors, and within their ranges; out of a bitstream, or a unit's payload."""
-
-    def __init__(self, data: bytes, unit_type: int = 0) -> None:
-        self.data, self.left, self.unit_type = data, 8 * len(data), unit_type
-
-    def extensible(self, name: str, value: int, low: int, high: int) -> int:
-        require(low <= value <= high, f"{name} is {value}, which is for later editions", UNSUPPORTED_ERROR)
-        return value
-
-    def u(self, name: str, bits: int, low: int = 0, high: float = math.inf) -> int:
-        require(bits <= self.left, f"{name}: the data end too early")
-        before, self.left = self.left, self.left - bits
-        taken = self.data[len(self.data) - (before + 7) // 8 : len(self.data) - self.left // 8]
-        value = int.from_bytes(taken, "big") >> self.left % 8 & (1 << bits) - 1
-        require(low <= value <= high, f"{name} is out of range")
-        return value
-
-    def ue(self, name: str, high: float = math.inf) -> int:
-        zeros = 0
-        while self.u(name, 1) == 0:
-            zeros += 1
-            require(zeros <= 32, f"{name} has more than 32 leading zero bits")
-        value = (1 << zeros) - 1 + self.u(name, zeros)
-        require(value <= high, f"{name} is out of range")
-        return value
-
-    def se(self, name: str) -> int:
-        code = self.ue(name)
-        return (code + 1) // 2 if code % 2 else -(code // 2)
-
-    def leb(self, name: str, low: int, high: int) -> int:
-        value, groups, more = 0, 0, 1
-        while more:
-            more, bits = self.u(name, 1), self.u(name, 7)
-            value, groups = value + (bits << 7 * groups), groups + 1
-            require(groups <= 5 and (more or bits or groups == 1), f"{name} has too many groups")
-        require(low <= value <= high, f"{name} is out of range")
-        return value
-
-    def b(self, name: str, size: int) -> bytes:
-        return self.u(name, 8 * size).to_bytes(size, "big")
-
-    def byte_alignment(self, more_data: bool = False) -> None:
-        self.u("alignment_zero_bit", self.left % 8, 0, 0)
-        require(more_data or not self.left, "bytes are left over where a unit should end")
+Models = dict[int, tuple[int, bytes, bytes]]  # in force, by their numbers: kind, digest and bytes
+NO_MODEL = 0, b"", b""
 
 
 def bitstream(data: bytes) -> Iterator[Group]:
@@ -136,7 +79,7 @@ def bitstream(data: bytes) -> Iterator[Group]:
     require(size > 0, "a stream header without a version")
     require(version == 3, "a version other than 3", UNSUPPORTED_ERROR)
     header = stream_header(unit(r))
-    models: dict[int, tuple[int, bytes, bytes]] = {}
+    models: Models = {}
     payload = next_unit(r)
     while payload.unit_type != END or not header.num_groups:
         while payload.unit_type == MODEL:
@@ -145,7 +88,7 @@ def bitstream(data: bytes) -> Iterator[Group]:
         require(payload.unit_type == GROUP_HEADER, "a group does not begin with its header")
         group = group_header(payload, header)
         check_level(group, header)
-        graphs(group, header, models)
+        stage_models(group, header, models)
         level_tables(group, header, models)
         bases = {codec: [(0, 0), *annex_a(codec)] for codec in header.codecs & {HEVC, VVC}}
         group.inner_streams = []
@@ -181,7 +124,7 @@ def next_unit(r: Reader, *expected: int) -> Reader:
 
 
 def stream_header(r: Reader) -> Header:
-    """Clauses 7.4, 7.5 and 9."""
+    """Clauses 7.4, 7.5, 7.20 and 9."""
     header = Header(payload=r.data, layers=[], stages=[], tensors=[], num_groups=0, pictures=0, samples=0, output=0)
     r.u("version", 4)
     profile_idc = r.extensible("profile_idc", r.u("profile_idc", 3), 0, 3)
@@ -202,7 +145,7 @@ def stream_header(r: Reader) -> Header:
     header.t2_digest_flag = r.u("t2_digest_flag", 1 if header.digest_length and header.stages else 0)
     for tensor in header.stages[-1].after if header.stages else header.layers:
         header.tensors.append(tensor_header(r, tensor, header.tensors[-1] if header.tensors else None))
-    header_extension(r)
+    r.b("extension_data", r.ue("extension_size", 4095))
     r.byte_alignment()
     header.codecs = {tensor.inner_codec_idc for tensor in header.tensors}
     require(header.codecs <= {*PROFILES[profile_idc]}, "an inner codec that the profile does not have")
@@ -215,96 +158,82 @@ def stream_header(r: Reader) -> Header:
     return header
 
 
-def header_extension(r: Reader) -> None:
-    """Clauses 7.20, 7.4 and 7.11: an extension."""
-    r.b("extension_data", r.ue("extension_size", 4095))
-
-
 def stage(r: Reader, tensors: list[SimpleNamespace]) -> SimpleNamespace:
-    """Clauses 7.6, 7.7, 7.23 to 7.25, and of 8.9 the names and channels of the tensors after the stage."""
-    idc = r.ue("stage_idc")
-    require(idc in (RESIZE, KLT, PCA, NETWORK), "stage_idc is for later editions", UNSUPPORTED_ERROR)
+    """Clauses 7.6, and of 8.9 the names and channels of the tensors after the stage."""
+    idc = r.extensible("stage_idc", r.ue("stage_idc"), RESIZE, NETWORK)
     stage_payload_bits = r.ue("stage_payload_bits", 16384)
-    before = r.left
-    if idc in (KLT, NETWORK):
-        one = (klt if idc == KLT else network)(r, tensors)
-        require(before - r.left == stage_payload_bits, "stage_payload_bits is not the payload's length")
-        return one
-    own = [pca(r) if idc == PCA else r.u("resize_shift", 2, 0, 2) for _ in tensors]
+    one, before = SimpleNamespace(idc=idc, before=tensors, after=tensors), r.left
+    {RESIZE: resize, KLT: klt, PCA: pca, NETWORK: network}[idc](r, one)
     require(before - r.left == stage_payload_bits, "stage_payload_bits is not the payload's length")
-    require(any(own), "a stage that changes nothing")
-    after = tensors
-    if idc == PCA:
-        taken = [(tensor.name, len(one.shifts)) for tensor, one in zip(tensors, own, strict=True) if one]
-        maps = iter([SimpleNamespace(name=name + b".maps", channels=k + 1) for name, k in taken])
-        after = [next(maps) if one else tensor for tensor, one in zip(tensors, own, strict=True)]
-        after += [SimpleNamespace(name=name + b".coefficients", channels=k) for name, k in taken]
-        require(len({tensor.name for tensor in after}) == len(after), "two tensors of the same name after a stage PCA")
-    return SimpleNamespace(idc=idc, own=own, before=tensors, after=after)
-
-
-def pca(r: Reader) -> SimpleNamespace | None:
-    """Clause 7.24: of one tensor; of its components, the left shifts w."""
-    components = r.ue("pca_components", 255)
-    if not components:
-        return None
-    one = SimpleNamespace(f=r.se("pca_fraction_bits"), u=r.u("pca_unit_shift", 4))
-    require(abs(one.f) <= 96, "pca_fraction_bits is out of range")
-    deltas = [r.ue("pca_shift_delta", 8) for _ in range(components - 1)]
-    one.shifts = list(itertools.accumulate(deltas, initial=0))
-    require(one.shifts[-1] <= 8, "the sum of pca_shift_delta is above 8")
     return one
 
 
-def klt(r: Reader, tensors: list[SimpleNamespace]) -> SimpleNamespace:
+def resize(r: Reader, stage: SimpleNamespace) -> None:
+    """Clause 7.7."""
+    stage.own = [r.u("resize_shift", 2, 0, 2) for _ in stage.before]
+    require(any(stage.own), "a stage that changes nothing")
+
+
+def klt(r: Reader, stage: SimpleNamespace) -> None:
     """Clause 7.23."""
-    one = SimpleNamespace(idc=KLT, model_id=r.u("model_id", 4), before=tensors)
-    one.after = [SimpleNamespace(name=b"klt", channels=r.ue("klt_components_minus1", 1023) + 1)]
-    one.own = [r.u("klt_shift", 3, 0, 6) for _ in tensors]
-    return one
+    stage.model_id = r.u("model_id", 4)
+    stage.after = [SimpleNamespace(name=b"klt", channels=r.ue("klt_components_minus1", 1023) + 1)]
+    stage.own = [r.u("klt_shift", 3, 0, 6) for _ in stage.before]
 
 
-def network(r: Reader, tensors: list[SimpleNamespace]) -> SimpleNamespace:
+def pca(r: Reader, stage: SimpleNamespace) -> None:
+    """Clauses 7.6, 7.24 and 8.9; of the components of a tensor, `shifts` are the left shifts w."""
+    stage.own, stage.after, coefficients = [], [], []
+    for tensor in stage.before:
+        components, one = r.ue("pca_components", 255), None
+        if components:
+            one = SimpleNamespace(f=r.se("pca_fraction_bits"), u=r.u("pca_unit_shift", 4))
+            require(abs(one.f) <= 96, "pca_fraction_bits is out of range")
+            deltas = [r.ue("pca_shift_delta", 8) for _ in range(components - 1)]
+            one.shifts = list(itertools.accumulate(deltas, initial=0))
+            require(one.shifts[-1] <= 8, "the sum of pca_shift_delta is above 8")
+            coefficients.append(SimpleNamespace(name=tensor.name + b".coefficients", channels=components))
+            tensor = SimpleNamespace(name=tensor.name + b".maps", channels=components + 1)
+        stage.own.append(one)
+        stage.after.append(tensor)
+    stage.after += coefficients
+    require(coefficients, "a stage PCA without components")
+    names = {tensor.name for tensor in stage.after}
+    require(len(names) == len(stage.after), "two tensors of the same name after a stage PCA")
+
+
+def network(r: Reader, stage: SimpleNamespace) -> None:
     """Clause 7.25."""
-    one = SimpleNamespace(idc=NETWORK, model_id=r.u("model_id", 4), condition=r.u("network_condition", 8))
-    one.own, one.shifts, one.after, one.before = [r.u("network_layer_shift", 3) for _ in tensors], [], [], tensors
+    stage.model_id, stage.condition = r.u("model_id", 4), r.u("network_condition", 8)
+    stage.own, stage.shifts, stage.after = [r.u("network_layer_shift", 3) for _ in stage.before], [], []
     for j in range(r.ue("network_num_tensors_minus1", 63) + 1):
         channels = r.ue("network_channels_minus1", 8191) + 1
-        one.after.append(SimpleNamespace(name=b"network%d" % j, channels=channels))
-        one.shifts.append(r.u("network_tensor_shift", 3))
-    return one
+        stage.after.append(SimpleNamespace(name=b"network%d" % j, channels=channels))
+        stage.shifts.append(r.u("network_tensor_shift", 3))
 
 
-def graphs(group: Group, header: Header, models: dict[int, tuple[int, bytes, bytes]]) -> None:
-    """Clauses 7.23, 7.25, 8.11 and 9: the model of each stage KLT and the graph of each stage NETWORK, which fit."""
-    group.graphs = []
+def stage_models(group: Group, header: Header, models: Models) -> None:
+    """Clauses 7.18, 7.23, 7.25, 8.11 and 9: of each stage its model, which fits; None where it has none."""
+    group.models = []
     for stage, sizes in zip(header.stages, group.coded, strict=False):
-        graph = None
+        kind, _, data = models.get(getattr(stage, "model_id", None), NO_MODEL)
+        require(kind == stage.idc or not hasattr(stage, "model_id"), "a model not in force, or for another stage")
+        own = None
         if stage.idc == KLT:
-            kind, _, data = models.get(stage.model_id, (0, b"", b""))
-            require(kind == KLT, "a model that is not in force, or for another stage")
-            try:
-                channels = [tensor.channels for tensor in stage.before]
-                graph = mini_klt.read(data, channels, stage.after[0].channels, stage.own)
-            except ValueError as error:
-                raise Refused(f"a model: {error}", BITSTREAM_ERROR) from error
-        if stage.idc == NETWORK:
-            kind, _, data = models.get(stage.model_id, (0, b"", b""))
-            require(kind == NETWORK, "a model that is not in force, or for another stage")
-            try:
-                graph = mini_graph.read_graph(data)
-            except ValueError as error:
-                raise Refused(f"a model: {error}", BITSTREAM_ERROR) from error
+            channels = [tensor.channels for tensor in stage.before]
+            own = mini_klt.read(data, channels, stage.after[0].channels, stage.own)
+        elif stage.idc == NETWORK:
+            own = mini_graph.read_graph(data)
             taken = [(tensor.channels, s) for tensor, s in zip(stage.after, stage.shifts, strict=True)]
             given = [(tensor.channels, s) for tensor, s in zip(stage.before, stage.own, strict=True)]
-            require([(channels, s) for channels, s, *_ in graph.inputs] == taken, "a graph that takes other tensors")
-            require([graph.forms[one][:2] for one, _ in graph.outputs] == given, "a graph that gives other tensors")
-            needs = mini_graph.needs(graph, lattice(sizes, stage.own))
+            require([(channels, s) for channels, s, *_ in own.inputs] == taken, "a graph that takes other tensors")
+            require([own.forms[one][:2] for one, _ in own.outputs] == given, "a graph that gives other tensors")
+            needs = mini_graph.needs(own, lattice(sizes, stage.own))
             bounds = LEVELS[header.level_idc][9:]
             require(all(map(int.__le__, needs, bounds)), "a graph that needs more than the level allows")
             within = needs[1] <= MAX_GRAPH_PRODUCTS and needs[2] <= MAX_GRAPH_SAMPLES
             require(within, "a graph that needs more than this computes", LIMIT_ERROR)
-        group.graphs.append(graph)
+        group.models.append(own)
 
 
 def lattice(sizes: list[tuple[int, int]], shifts: list[int]) -> tuple[int, int]:
@@ -374,7 +303,7 @@ def value_ranges(r: Reader, count: int) -> list[tuple[float, float]]:
 
 
 def group_header(r: Reader, header: Header) -> Group:
-    """Clauses 7.11 and 7.12."""
+    """Clauses 7.11, 7.12 and 7.20."""
     group = Group(header=header, payload=r.data, dimensions=[], pictures=[])
     num_pictures = r.ue("num_pictures_minus1", 1023) + 1
     r.ue("picture_height_minus1", 65535)
@@ -388,7 +317,7 @@ def group_header(r: Reader, header: Header) -> Group:
         group.dimensions.append((height, width))
     for _ in range(num_pictures):
         group.pictures.append(picture_header(r, header, group.pictures[-1] if group.pictures else None))
-    header_extension(r)
+    r.b("extension_data", r.ue("extension_size", 4095))
     r.byte_alignment()
     coded = group.coded = [group.dimensions]  # before each stage, and after the last
     for stage in header.stages:
@@ -400,12 +329,11 @@ def group_header(r: Reader, header: Header) -> Group:
             h, w = lattice(coded[-1], stage.own)
             coded.append([(h << s, w << s) for s in stage.shifts])
         else:
-            pairs = zip(stage.before, stage.own, strict=True)
-            coded.append(coded[-1] + [(1, tensor.channels) for tensor, one in pairs if one])
-    of_tensor = {id(tensor): size for tensor, size in zip(header.tensors, coded[-1], strict=True)}
-    group.sizes = []
+            taken = zip(stage.before, stage.own, strict=True)
+            coded.append(coded[-1] + [(1, tensor.channels) for tensor, one in taken if one])
+    group.sizes, rest = [], iter(coded[-1])
     for tensors in header.substreams:
-        own = [(t.rows * of_tensor[id(t)][0], t.columns * of_tensor[id(t)][1]) for t in tensors]
+        own = [(t.rows * h, t.columns * w) for t, (h, w) in zip(tensors, rest, strict=False)]
         h, w = sum(h for h, _ in own), max(w for _, w in own)
         if tensors[0].inner_codec_idc in INNER_CODECS:
             h, w = max(32, h + h % 2), max(32, w + w % 2)
@@ -417,25 +345,25 @@ def picture_header(r: Reader, header: Header, before: Picture | None) -> Picture
     """Clause 7.12: the ranges of each tensor, the orders of each."""
     scopes = [tensor.format.range_scope_idc for tensor in header.tensors]
     codings = [tensor.format.reorder_coding_idc for tensor in header.tensors]
-    as_before = r.u("ranges_as_before_flag", 1 if before and {*scopes} != {FIXED} else 0)
-    orders_as_before = r.u("orders_as_before_flag", 1 if before and {*codings} != {NONE} else 0)
-    if as_before:
-        ranges = before.ranges
+    has_ranges, has_orders = before and {*scopes} != {FIXED}, before and {*codings} != {NONE}
+    ranges_as_before_flag = r.u("ranges_as_before_flag", 1 if has_ranges else 0)
+    orders_as_before_flag = r.u("orders_as_before_flag", 1 if has_orders else 0)
+    picture = Picture(ranges=[], t1_digests=[b""] * len(header.tensors), t2_digest=b"")
+    if ranges_as_before_flag:
+        picture.ranges = before.ranges
     else:
         shared = value_ranges(r, 1 if PICTURE in scopes else 0)
-        ranges = []
         for tensor, scope in zip(header.tensors, scopes, strict=True):
             own = value_ranges(r, {TENSOR: 1, CHANNEL: tensor.channels}.get(scope, 0))
-            ranges.append({FIXED: tensor.format.fixed, PICTURE: shared}.get(scope, own))
-        spared = not before or {*scopes} == {FIXED} or ranges != before.ranges
-        require(spared, "ranges_as_before_flag is 0 where it could be 1")
-    if orders_as_before:
-        return Picture(ranges=ranges, orders=before.orders)
-    pairs = zip(codings, header.tensors, strict=True)
-    orders = [reorder_index(r, coding, tensor.channels) for coding, tensor in pairs]
-    spared = not before or {*codings} == {NONE} or orders != before.orders
-    require(spared, "orders_as_before_flag is 0 where it could be 1")
-    return Picture(ranges=ranges, orders=orders)
+            picture.ranges.append({FIXED: tensor.format.fixed, PICTURE: shared}.get(scope, own))
+        require(not has_ranges or picture.ranges != before.ranges, "ranges_as_before_flag is 0 where it could be 1")
+    if orders_as_before_flag:
+        picture.orders = before.orders
+    else:
+        taken = zip(codings, header.tensors, strict=True)
+        picture.orders = [reorder_index(r, coding, tensor.channels) for coding, tensor in taken]
+        require(not has_orders or picture.orders != before.orders, "orders_as_before_flag is 0 where it could be 1")
+    return picture
 
 
 def check_level(group: Group, header: Header) -> None:
@@ -454,7 +382,7 @@ def check_level(group: Group, header: Header) -> None:
     require(within and header.output <= MAX_OUTPUT_BYTES, "more than this decodes", LIMIT_ERROR)
 
 
-def model(r: Reader, models: dict[int, tuple[int, bytes, bytes]], most: int) -> None:
+def model(r: Reader, models: Models, most: int) -> None:
     """Clauses 7.18 and 9; what is kept of a model is its kind, digest and bytes."""
     model_id = r.u("model_id", 4)
     model_idc = r.extensible("model_idc", r.u("model_idc", 4), DATA, REFERENCE)
@@ -467,8 +395,7 @@ def model(r: Reader, models: dict[int, tuple[int, bytes, bytes]], most: int) -> 
     else:
         data = r.data[2:]
         sha256 = hashlib.sha256(data).digest()
-    changes = models.get(model_id, (0, b"", b""))[:2] != (kind, sha256)
-    require(changes, "a model that is in force already")
+    require(models.get(model_id, NO_MODEL)[:2] != (kind, sha256), "a model that is in force already")
     models[model_id] = (kind, sha256, data)
     require(sum(len(data) for *_, data in models.values()) <= most, "models of more bytes than the level allows")
 
@@ -621,7 +548,7 @@ def annex_a(codec: int) -> list[BitString]:
     return [(int(string, 2), len(string)) for string in strings]
 
 
-def digest(r: Reader, header: Header, group: Group, models: dict[int, tuple[int, bytes, bytes]]) -> None:
+def digest(r: Reader, header: Header, group: Group, models: Models) -> None:
     """Clauses 7.17 and 8.7; the other digests are compared when there are tensors."""
     in_force = b"".join(bytes([number, kind]) + sha256 for number, (kind, sha256, _) in sorted(models.items()))
     expected = hashlib.sha256(header.payload + in_force + group.payload).digest()
@@ -638,51 +565,49 @@ def canonical(name: bytes, tensor: np.ndarray) -> bytes:
     return b"".join((bytes([len(name)]), name, kind, b"\3", np.array(tensor.shape, "<u4").tobytes(), tensor.tobytes()))
 
 
-def decode(groups: Iterable[Group], planes: BinaryIO | None, folder: Path) -> None:
-    """Clauses 8.1, 8.3, 8.6 and 8.7."""
+def decode(groups: Iterable[Group], folder: Path) -> None:
+    """Clauses 8.1 and 8.7."""
     with open(folder / "t0.raw", "wb") as t0, open(folder / "t1.raw", "wb") as t1, open(folder / "t2.raw", "wb") as t2:
         for group in groups:
-            header = group.header
+            header, decoders = group.header, {LOSSLESS: lossless, COEFFICIENTS: functools.partial(levels, group)}
             clips = []
-            for tensors, stream, size in zip(header.substreams, group.inner_streams, group.sizes, strict=True):
-                level_decoder = functools.partial(levels, group)
-                decoders = {LOSSLESS: lossless, COEFFICIENTS: level_decoder}
-                inner_decoder = decoders.get(tensors[0].inner_codec_idc, ffmpeg)
-                skipped = planes and inner_decoder != level_decoder
-                clips.append(None if skipped else inner_decoder(stream, size, tensors[0]))
+            for run, stream, size in zip(header.substreams, group.inner_streams, group.sizes, strict=True):
+                clips.append(decoders.get(run[0].inner_codec_idc, ffmpeg)(stream, size, run[0]))
             for p, picture in enumerate(group.pictures):
-                tensors = {}
-                for number, (run, (count, h, w)) in enumerate(zip(header.substreams, group.sizes, strict=True)):
-                    own, form = count // len(group.pictures), run[0].format
-                    if run[0].inner_codec_idc == COEFFICIENTS:
-                        tensors[run[0].name] = clips[number][p * own : (p + 1) * own]
-                        continue
-                    frames = given_planes(planes, (own, h, w)) if planes else clips[number][p * own : (p + 1) * own]
-                    frames.tofile(t0)
-                    shift = form.inner_bit_depth - form.n
-                    frames = np.minimum(frames + (1 << shift >> 1) >> shift, (1 << form.n) - 1)
-                    top = 0
-                    for tensor in run:
-                        i = len(tensors)
-                        h, w = group.coded[-1][i]
-                        height, width = tensor.rows * h, tensor.columns * w
-                        order = np.array(picture.orders[i])
-                        part = frames[:, top : top + height, :width]
-                        tensors[tensor.name] = feature_maps(part, tensor, order, h, w)
-                        top += height
-                if header.digest_length:
-                    for (name, tensor), expected in zip(tensors.items(), picture.t1_digests, strict=True):
-                        found = hashlib.sha256(canonical(name, tensor)).digest()
-                        require(found.startswith(expected), "t1_digest differs")
+                tensors: list[np.ndarray] = []
+                for run, clip in zip(header.substreams, clips, strict=True):
+                    own = len(clip) // len(group.pictures)
+                    frames = clip[p * own : (p + 1) * own]
+                    if run[0].inner_codec_idc != COEFFICIENTS:
+                        frames.tofile(t0)
+                    tensors += coded_tensors(
+                        frames, run, group.coded[-1][len(tensors) :], picture.orders[len(tensors) :]
+                    )
+                for tensor, values, expected in zip(header.tensors, tensors, picture.t1_digests, strict=True):
+                    found = hashlib.sha256(canonical(tensor.name, values)).digest()
+                    require(found.startswith(expected), "t1_digest differs")
+                    values.tofile(t1)
                 sha256 = hashlib.sha256()
-                for tensor in tensors.values():
-                    tensor.tofile(t1)
-                layers = restored(list(tensors.values()), header, group, picture)
-                for layer, values in zip(header.layers, layers, strict=True):
+                for layer, values in zip(header.layers, restored(tensors, header, group, picture), strict=True):
                     sha256.update(canonical(layer.name, values))
                     values.tofile(t2)
-                if header.t2_digest_flag:
-                    require(sha256.digest().startswith(picture.t2_digest), "t2_digest differs")
+                require(sha256.digest().startswith(picture.t2_digest), "t2_digest differs")
+
+
+def coded_tensors(
+    frames: np.ndarray, run: list[Tensor], sizes: list[tuple[int, int]], orders: list[list[int]]
+) -> Iterator[np.ndarray]:
+    """Clauses 8.1 and 8.3: the tensors of a substream, tier T1; `sizes` and `orders` begin with theirs."""
+    form, top = run[0].format, 0
+    if form.inner_codec_idc == COEFFICIENTS:
+        yield frames
+        return
+    shift = form.inner_bit_depth - form.n
+    frames = np.minimum(frames + (1 << shift >> 1) >> shift, (1 << form.n) - 1)
+    for tensor, (h, w), order in zip(run, sizes, orders, strict=False):
+        part = frames[:, top : top + tensor.rows * h, : tensor.columns * w]
+        yield feature_maps(part, tensor, np.array(order), h, w)
+        top += tensor.rows * h
 
 
 def restored(tensors: list[np.ndarray], header: Header, group: Group, picture: Picture) -> Iterator[np.ndarray]:
@@ -694,16 +619,16 @@ def restored(tensors: list[np.ndarray], header: Header, group: Group, picture: P
         else (q.astype(np.int64), pairs, (1 << form.n) - 1)
         for q, pairs, form in zip(tensors, picture.ranges, forms, strict=True)
     ]
-    for stage, sizes, graph in zip(header.stages[::-1], group.coded[-2::-1], group.graphs[::-1], strict=True):
+    for stage, sizes, model in zip(header.stages[::-1], group.coded[-2::-1], group.models[::-1], strict=True):
         if stage.idc == RESIZE:
             current = [resized(*one, s, size) for one, s, size in zip(current, stage.own, sizes, strict=True)]
         elif stage.idc == KLT:
-            layers = mini_klt.restored(graph, fixed_point(values(*current[0]), 8, 20), stage.own, sizes)
-            current = [(x, [(0.0, 2.0 ** -(14 + graph.gain))], 1) for x in layers]
+            layers = mini_klt.restored(model, fixed_point(values(*current[0]), 8, 20), stage.own, sizes)
+            current = [(x, [(0.0, 2.0 ** -(14 + model.gain))], 1) for x in layers]
         elif stage.idc == NETWORK:
-            inputs = [fixed_point(values(*one), f, b) for one, (_, _, b, f) in zip(current, graph.inputs, strict=True)]
-            outputs = mini_graph.evaluate(graph, inputs, stage.condition)
-            given = zip(outputs, graph.outputs, sizes, strict=True)
+            inputs = [fixed_point(values(*one), f, b) for one, (_, _, b, f) in zip(current, model.inputs, strict=True)]
+            outputs = mini_graph.evaluate(model, inputs, stage.condition)
+            given = zip(outputs, model.outputs, sizes, strict=True)
             current = [(x[:, :h, :w], [(0.0, 2.0**-g)], 1) for x, (_, g), (h, w) in given]
         else:
             coefficients = iter(current[len(sizes) :])
@@ -748,35 +673,21 @@ def interpolated(q: np.ndarray, axis: int, size: int, f: int) -> np.ndarray:
     return (2 * f - weight) * one + weight * q.take(np.clip(t // (2 * f) + 1, 0, last), axis)
 
 
-def given_planes(planes: BinaryIO, size: tuple[int, int, int]) -> np.ndarray:
-    """Mode A."""
-    frames = np.fromfile(planes, "<u2", math.prod(size))
-    require(len(frames) == math.prod(size), "the planes are too few", CODEC_ERROR)
-    return frames.reshape(size)
-
-
-def level_tables(group: Group, header: Header, models: dict[int, tuple[int, bytes, bytes]]) -> None:
+def level_tables(group: Group, header: Header, models: Models) -> None:
     """Clauses 7.22 and 8.10.5: the tables of each tensor of levels, None where they are the default ones."""
     group.tables, first = {}, 0
     for tensor in header.tensors:
         if getattr(tensor.format, "model_tables", 0):
             require(header.stages and hasattr(header.stages[-1], "model_id"), "tables of a model where there is none")
-            data = models.get(header.stages[-1].model_id, (0, b"", b""))[2]
-            own = first, tensor.channels, tensor.format.qp
-            try:
-                group.tables[tensor.name] = mini_levels.tables(mini_graph.model_tensors(data), *own)
-            except ValueError as error:
-                raise Refused(f"a model: {error}", BITSTREAM_ERROR) from error
+            model = mini_graph.model_tensors(models[header.stages[-1].model_id][2])
+            group.tables[tensor.name] = mini_levels.tables(model, first, tensor.channels, tensor.format.qp)
         first += tensor.channels
 
 
 def levels(group: Group, coded: InnerStream, size: tuple[int, int, int], tensor: Tensor) -> np.ndarray:
     """Clause 8.10."""
     tables = group.tables.get(tensor.name)
-    try:
-        return mini_levels.decode(coded[0], size, tensor.channels, tensor.format.picture_before, tables)
-    except ValueError as error:
-        raise Refused(f"levels: {error}", BITSTREAM_ERROR) from error
+    return mini_levels.decode(coded[0], size, tensor.channels, tensor.format.picture_before, tables)
 
 
 def lossless(coded: InnerStream, size: tuple[int, int, int], tensor: Tensor) -> np.ndarray:
@@ -844,7 +755,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Decode a bitstream as docs/bitstream.md says.")
     parser.add_argument("bitstream", type=Path)
     parser.add_argument("-o", dest="output", type=Path, required=True, help="the folder to make")
-    parser.add_argument("--planes", type=argparse.FileType("rb"), help="mode A: the T0 samples")
     given = parser.parse_args()
     try:
         data = given.bitstream.read_bytes()
@@ -853,8 +763,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(dir=given.output.absolute().parent) as temporary:
             folder = Path(temporary, "output")
             folder.mkdir()
-            decode(bitstream(data), given.planes, folder)
-            require(not given.planes or not given.planes.read(1), "the planes are too many", CODEC_ERROR)
+            decode(bitstream(data), folder)
             folder.rename(given.output)
         return 0
     except Refused as refused:

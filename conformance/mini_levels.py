@@ -1,21 +1,15 @@
-"""The second decoder's levels, written from docs/bitstream.md, 8.10, alone: decision by decision.
-
-What breaks a rule raises ValueError with a message.
-"""
+"""The second decoder's levels, written from docs/bitstream.md, 8.10, alone: decision by decision."""
 
 import bisect
 import itertools
 
 import numpy as np
+from mini_bits import require
+from mini_graph import Model, numbers
 
 THRESHOLDS = [(4 + i % 4) << (i // 4 + 2) for i in range(63)]
 SETS = (64, 600, 128)  # the contexts of a flag in each set
 Tables = tuple[dict[tuple, list[int]], list[int]]  # of contexts by their names; mean magnitudes expected
-
-
-def require(condition: object, otherwise: str) -> None:
-    if not condition:
-        raise ValueError(otherwise)
 
 
 def level_class(mean: int) -> int:
@@ -28,16 +22,15 @@ def samples(v: np.ndarray, qp: int, offsets: list[int]) -> np.ndarray:
     return np.sign(v) * moved * (102, 114, 128, 144, 161, 181)[qp % 6]
 
 
-def tables(model: dict[str, tuple[str, np.ndarray]], first: int, components: int, qp: int) -> Tables:
+def tables(model: Model, first: int, components: int, qp: int) -> Tables:
     """Clause 8.10.5: of a tensor whose components come after `first` others."""
-    kind, scales = model.get("coefficients.scales", ("", np.zeros(0)))
-    require(kind == "U8" and scales.ndim == 1 and len(scales) >= first + components, "scales are missing or too few")
-    kind, counts = model.get("coefficients.contexts", ("", np.zeros(0)))
-    require(kind == "U8" and counts.shape == (3 * sum(SETS), 2), "counts are missing or of another shape")
+    counts = numbers(model, "coefficients.contexts", "U8", 3 * sum(SETS), 2)
     require((counts[:, 0] <= counts[:, 1]).all(), "counts of zeros are above those of all")
     names = [("above", k, i, c) for k in range(3) for i, most in enumerate(SETS) for c in range(most)]
+    scales = numbers(model, "coefficients.scales", "U8", None)[first : first + components]
+    require(len(scales) == components, "scales are too few")
     expected = []
-    for s in scales[first : first + components].tolist():
+    for s in scales.tolist():
         e = min(s - qp - 36, 155)
         expected.append((64, 72, 81, 91, 102, 114)[e % 6] << max(e // 6, 0) >> (6 - e // 6 if e < 0 else 6))
     return dict(zip(names, counts.tolist(), strict=True)), expected
@@ -54,7 +47,11 @@ def decode(
     """Clause 8.10: the levels of all pictures of a substream."""
     decoder, v, before = LevelDecoder(data, *(own or default_tables())), np.zeros(size, "<i4"), None
     for picture in v.reshape(-1, components, *size[1:]):
-        decoder.picture(picture, before)
+        dependent = before is not None and decoder.bits(1)
+        decoder.picture(picture, before if dependent else None)
+        if dependent:
+            picture += before
+            require(np.abs(picture).max() < 65536, "a level of 65536 or more")
         before = picture if picture_before else None
     ends = decoder.offset < 1 << 24 and len(decoder.data) == 1 + decoder.shifted
     require(ends, "the stream does not end where they do")
@@ -67,14 +64,12 @@ class LevelDecoder:
     def __init__(self, data: bytes, counts: dict[tuple, list[int]], expected: list[int]) -> None:
         self.data, self.shifted, self.expected = data, 0, expected
         self.range, self.offset = 1 << 32, int.from_bytes((data + bytes(3))[:4], "big")
-        require(data, "a stream without a byte")
         self.counts = {context: list(own) for context, own in counts.items()}
         self.row: list[tuple[tuple, int]] = []
 
     def shift(self) -> None:
         while self.range < 1 << 24:
             self.shifted += 1
-            require(self.shifted < len(self.data), "the stream ends too early")
             behind = self.shifted + 3 >= len(self.data)
             self.offset = self.offset << 8 | (0 if behind else self.data[self.shifted + 3])
             self.range <<= 8

@@ -223,6 +223,35 @@ def test_levels_of_a_group_are_those_of_its_pictures() -> None:
             np.testing.assert_array_equal(levels, other.quantised[name])
 
 
+def test_levels_over_time_cost_less_and_are_decoded() -> None:
+    """By default where pictures are in groups; the picture before helps, and is not needed."""
+    first = make_features(16, 20, 24)
+    noise = np.random.default_rng(5)
+    pictures = (first, *(_noisy(first, noise) for _ in range(3)))
+    over_time, plain = of_levels("group=4"), of_levels("group=4", "codec.picture_before=false")
+    streams = [coded(configuration, pictures) for configuration in (over_time, plain)]
+    assert len(streams[0]) < 0.9 * len(streams[1])
+    for stream, before in zip(streams, (True, False), strict=True):
+        (levels, *_) = (tensor.format.levels for tensor in BitstreamReader(io.BytesIO(stream)).header.tensors)
+        assert levels is not None and levels.picture_before == before
+        for picture, original in zip(decoded(stream), pictures, strict=True):
+            assert picture.verified
+            for name, layer in original.layers.items():
+                assert np.abs(picture.features.layers[name] - layer).max() <= 1.5 * 0.5
+
+
+def _noisy(features: FeatureSet, noise: np.random.Generator) -> FeatureSet:
+    layers = {
+        name: layer + noise.normal(0, 0.1, layer.shape).astype(np.float32) for name, layer in features.layers.items()
+    }
+    return FeatureSet(features.height, features.width, layers)
+
+
+def test_a_picture_alone_has_none_before() -> None:
+    with pytest.raises(ConfigError, match=r"codec.picture_before.*unless group is at least 2"):
+        coded(of_levels("codec.picture_before=true"), (make_features(2, 4, 4),))
+
+
 def test_levels_of_reduced_layers_are_decoded() -> None:
     """RESIZE interpolates what levels stand for."""
     (picture,) = decoded(coded(of_levels("reduction.method=resize", "reduction.factor=2"), (make_features(4, 9, 7),)))

@@ -1,8 +1,10 @@
-"""Test the conformance suite itself: each check of conformance/mini_decoder.py is switched off, one at a time.
+"""Test the conformance suite itself: each check of the second decoder is switched off, one at a time.
 
-With a check switched off, at least one vector must fail, and only vectors that name a clause of the check. A vector is
-decided by the first check that it does not pass, so each negative vector is run twice: once to see which check that is,
-and once without that check. Prints the checks that no vector catches; ends with 1 where there are some that are not
+A check is one condition of a ``require``: an operand of its ``and``, or one end of its range. With a check switched
+off, at least one vector must fail, and only vectors that name a clause of the check. A vector is decided by the first
+check that it does not pass, so each negative vector is run twice: once to see which check that is, and once without it.
+Where another check still refuses the vector, it is *masked*, and shows nothing. Prints the checks that no vector
+catches, and with ``--masked`` the masked vectors; ends with 1 where there are checks that are neither caught nor
 exempt, or where a vector fails that does not name the check's clauses.
 """
 
@@ -11,58 +13,90 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
-import importlib.util
 import os
 import re
 import sys
 import tempfile
-from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
-from types import CodeType, FrameType, ModuleType
-from typing import Any
+from types import FrameType, ModuleType
+from typing import Any, NamedTuple
 
 from vcm_ref.codec.ffmpeg import find_ffmpeg
 from vcm_ref.conformance.coverage import CHECKS
-from vcm_ref.conformance.manifest import Suite, Vector, load_suite
+from vcm_ref.conformance.manifest import Vector, load_suite
 from vcm_ref.conformance.stored_file import read_stored
 
 ROOT = Path(__file__).parent.parent
 SUITE = ROOT / "conformance"
-DECODER = SUITE / "mini_decoder.py"
+#: The files of the second decoder, each after those that it imports.
+FILES = [SUITE / f"mini_{name}.py" for name in ("bits", "graph", "klt", "levels", "decoder")]
 DOCUMENT = ROOT / "docs" / "conformance_coverage.md"
 EXIT_CODES = {"BitstreamError": 10, "UnsupportedError": 11, "LimitError": 12, "CodecError": 13}
 #: Above this number of samples a bitstream that is accepted is not decoded.
 MOST_SAMPLES = 1 << 22
 #: Methods of the decoder's Reader that hold an element to a range, and the number of arguments without one.
 RANGED = {"u": 2, "ue": 1, "leb": 1, "extensible": 2}
-#: Checks that no negative vector can show, by a part of their line, and why.
+READER = "Reader"
+#: Checks that no negative vector can show, by a part of their text, and why.
 EXEMPT = {
     "there is no ffmpeg": "of the machine",
     "ffmpeg does not make": "of the inner decoder, whose errors two checks tell",
-    "the planes are": "of mode A",
     "unit_size_bytes": "a unit that takes five bytes for its size has 4 GiB",
+    '"nal_unit_size", 2, 4294967295), most': "such a NAL unit has 4 GiB",
+    "STREAM_HEADER), least": "a unit of type 0 is not supported, either",
+    "LOSSLESS, COEFFICIENTS), least": "no value is less",
+    "DATA, REFERENCE), least": "no value is less",
+    "zeros <= 32": "its value is out of the element's range",
+    "groups <= 5": "its value is out of the element's range, or its last group is 0",
     "digest_length": "a digest has no 33 bytes to compare",
     "num_layers_minus1": "levels allow no more, either",
+    'channels <= 8192: "channels_delta': "levels allow no more, either",
+    'network_num_tensors_minus1", 63': "levels allow no more, either",
+    'network_channels_minus1", 8191': "levels allow no more, either",
+    'klt_components_minus1", 1023': "no model has more, either",
+    'pca_shift_delta", 8': "the sum is at most 8, too",
     'grid_columns_minus1", 8191': "a grid divides the channels, of which there are 8192 at most",
     'grid_rows_minus1", 8191': "a grid divides the channels, of which there are 8192 at most",
     'stage_payload_bits", 16384': "another length than the payload's is refused anyway",
     "layer_height_minus1": "levels allow no larger sides, either",
+    "layer_width_minus1": "levels allow no larger sides, either",
+    "max(height, width) <= 65536": "levels allow no larger sides, either",
     "ps_prefix_bits": "no valid code has it",
     "ps_suffix_bits": "no valid code has it",
     "ps_middle_bits": "no valid code has it",
     "another number of coded pictures": "the inner decoder's result tells, too, but for pictures that are not put out",
     "inner samples are not of 10 bits": "the inner decoder's result tells, too",
+    "size[1] <= height": "the inner decoder's result tells, too",
+    "size[2] <= width": "the inner decoder's result tells, too",
     "low_size exceeds": "nothing is left for the second part",
+    "more bands than there are": "the last of them has no level",
+    "len(inputs)": "a stage gives 1 to 64 tensors",
+    "len(outputs)": "a stage takes 1 to 64 tensors",
+    "len(rows) <= 4096": "levels allow no more, either",
+    "an input of bad channels or size": "a stage gives no such tensor",
+    "an output is single": "a stage takes no such tensor",
     "more than this decodes": "a bound of this decoder's own: vectors of kind limit have no clause",
+    "more than this computes": "a bound of this decoder's own: vectors of kind limit have no clause",
 }
+
+
+class Place(NamedTuple):
+    """Where a check is: its file, the line and column of its call, and which condition of the call it is."""
+
+    file: str
+    line: int
+    column: int
+    part: int
 
 
 @dataclass
 class Check:
-    """One check: its line, the text of the line, the clauses of its function, and the vectors that it decides."""
+    """One check: its place, its text, the clauses of its function, and the vectors that it decides, or that mask it."""
 
-    line: int
+    place: Place
     text: str
     clauses: frozenset[str]
     decided: list[str] = field(default_factory=list)
@@ -74,80 +108,147 @@ class Check:
         return next((why for part, why in EXEMPT.items() if part in self.text), None)
 
 
-def checks_of(path: Path) -> dict[int, Check]:
-    """The checks of a decoder by their lines: calls of ``require``, and elements that are read within a range."""
-    source = path.read_text(encoding="utf-8")
-    found: dict[int, Check] = {}
-    tree = ast.parse(source)
-    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]  # a Reader's are their callers'
-    for function in functions:
-        clauses = _clauses(ast.get_docstring(function) or "")
-        for call in (node for node in ast.walk(function) if isinstance(node, ast.Call)):
-            if _is_check(call):
-                text = " ".join((ast.get_source_segment(source, call) or "").split())
-                found.setdefault(call.lineno, Check(call.lineno, text, clauses))
-    return found
+class Checks(ast.NodeTransformer):
+    """Finds the checks of a file, and lets each of them ask ``_holds`` whether it holds."""
+
+    def __init__(self, path: Path) -> None:
+        self.found: dict[Place, Check] = {}
+        self._file = path.name
+        self._source = path.read_text(encoding="utf-8")
+        self._clauses: frozenset[str] = frozenset()
+        self._class = ""
+        self.tree = ast.fix_missing_locations(self.visit(ast.parse(self._source)))
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        """The methods of a class without clauses of their own have those of the class."""
+        # a Reader's are of no clause: every element is read by it
+        own = "" if node.name == READER else ast.get_docstring(node) or ""
+        self._class, self._clauses = node.name, clauses_of(own)
+        self.generic_visit(node)
+        self._class = ""
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        before = self._clauses
+        self._clauses = clauses_of(ast.get_docstring(node) or "") or (before if self._class else frozenset())
+        self.generic_visit(node)
+        self._clauses = before
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id == "require":
+            told = ast.get_source_segment(self._source, node.args[1]) or ""
+            ranged = self._class == READER and {"low", "high"} & {
+                one.id for one in ast.walk(node.args[0]) if isinstance(one, ast.Name)
+            }
+            conditions = list(conditions_of(node.args[0]))
+            for part, condition in enumerate(conditions):
+                if not ranged:  # a range is its caller's
+                    self._add(node, part, f"{ast.unparse(condition)}: {told}")
+            node.args[0] = joined([self._asked(node, *one) for one in enumerate(conditions)])
+        elif isinstance(node.func, ast.Attribute) and len(node.args) > RANGED.get(node.func.attr, 99):
+            text = " ".join((ast.get_source_segment(self._source, node) or "").split())
+            ends = node.args[RANGED[node.func.attr] :]
+            if len(ends) == 1 and node.func.attr == "ue":
+                self._add(node, 0, text)
+            else:
+                for part, end in zip((0, 1), ends, strict=False):
+                    if not (part == 0 and isinstance(end, ast.Constant) and end.value == 0):
+                        self._add(node, part, f"{text}, {('least', 'most')[part]}")
+        return node
+
+    def _add(self, node: ast.Call, part: int, text: str) -> None:
+        place = Place(self._file, node.lineno, node.col_offset, part)
+        self.found[place] = Check(place, text, self._clauses)
+
+    def _asked(self, node: ast.Call, part: int, condition: ast.expr) -> ast.expr:
+        place = [ast.Constant(value) for value in (self._file, node.lineno, node.col_offset, part)]
+        call = ast.Call(ast.Name("_holds", ast.Load()), [*place, condition], [])
+        return ast.copy_location(call, condition)
 
 
-def _clauses(text: str) -> frozenset[str]:
+def conditions_of(condition: ast.expr) -> Iterator[ast.expr]:
+    """The operands of ``and``, and the ends of a range."""
+    if isinstance(condition, ast.BoolOp) and isinstance(condition.op, ast.And):
+        for one in condition.values:
+            yield from conditions_of(one)
+    elif isinstance(condition, ast.Compare) and len(condition.ops) > 1:
+        sides = [condition.left, *condition.comparators]
+        for left, op, right in zip(sides, condition.ops, sides[1:], strict=False):
+            yield ast.copy_location(ast.Compare(left, [op], [right]), condition)
+    else:
+        yield condition
+
+
+def joined(conditions: Sequence[ast.expr]) -> ast.expr:
+    """Conditions under one ``and``."""
+    return conditions[0] if len(conditions) == 1 else ast.BoolOp(ast.And(), list(conditions))
+
+
+def clauses_of(text: str) -> frozenset[str]:
     """The clauses that a docstring names; table 6.x goes with its semantics 7.x."""
-    named = re.match(r"Clauses? ((?:[\d.]+(?:, | and )?)+)", text)
-    numbers = set(re.findall(r"\d+(?:\.\d+)?", named[1])) if named else set()
+    named = re.match(r"Clauses? ((?:[\d.]+(?:, | and | to )?)+)", text)
+    numbers = set(re.findall(r"\d+(?:\.\d+)*", named[1])) if named else set()
+    for first, last in re.findall(r"7\.(\d+) to 7\.(\d+)", named[1] if named else ""):
+        numbers |= {f"7.{number}" for number in range(int(first), int(last) + 1)}
+    numbers |= {one.rpartition(".")[0] for one in numbers if one.count(".") == 2}
     return frozenset(numbers | {f"6.{one[2:]}" for one in numbers if one.startswith("7.")})
 
 
-def _is_check(call: ast.Call) -> bool:
-    if isinstance(call.func, ast.Name):
-        return call.func.id == "require"
-    return isinstance(call.func, ast.Attribute) and call.func.attr in RANGED and len(call.args) > RANGED[call.func.attr]
-
-
 class Instrumented:
-    """The decoder, with a ``require`` that knows where it is called, and can be told to let a line's check pass."""
+    """The decoder, whose checks know where they are, and one of which can be told to let everything pass."""
 
     def __init__(self) -> None:
-        if str(DECODER.parent) not in sys.path:  # the other files of the decoder
-            sys.path.append(str(DECODER.parent))
-        spec = importlib.util.spec_from_file_location("mini_decoder", DECODER)
-        assert spec is not None and spec.loader is not None
-        self.module: ModuleType = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(self.module)
         os.environ.setdefault("VCM_FFMPEG", find_ffmpeg())
-        self.checks = checks_of(DECODER)
-        self.off: int | None = None
-        self.failed: int | None = None
-        self._require = self.module.require
-        self.module.require = self.require  # type: ignore[attr-defined]
+        self.checks: dict[Place, Check] = {}
+        self.off: Place | None = None
+        self.failed: Place | None = None
+        hidden = {path.stem: sys.modules.pop(path.stem, None) for path in FILES}
+        for path in FILES:
+            checks = Checks(path)
+            self.checks |= checks.found
+            self.module = ModuleType(path.stem)
+            vars(self.module).update(__file__=str(path), _holds=self.holds)
+            sys.modules[path.stem] = self.module
+            exec(compile(checks.tree, str(path), "exec"), vars(self.module))
+        for name, module in hidden.items():
+            sys.modules.pop(name)
+            if module is not None:
+                sys.modules[name] = module
 
-    def require(self, condition: Any, otherwise: str, exit_code: int = 10) -> None:
-        """The decoder's own, but for the line that is switched off."""
-        if condition:
-            return
-        line = self._line(sys._getframe(1))
-        if line is not None and line == self.off:
-            return
-        self.failed = line
-        self._require(condition, otherwise, exit_code)
+    def holds(self, file: str, line: int, column: int, part: int, value: Any) -> Any:
+        """What the condition at a place is, but for the one that is switched off."""
+        if value:
+            return value
+        place = Place(file, line, column, part)
+        if place not in self.checks:  # a range: its caller's
+            place = self._caller(sys._getframe(1), part)
+        if place == self.off:
+            return True
+        self.failed = place
+        return value
 
-    def _line(self, frame: FrameType | None) -> int | None:
-        """The innermost line on the way here that is a check of its own; a range is its caller's."""
-        while frame is not None and frame.f_code.co_filename == str(DECODER):
-            if frame.f_lineno in self.checks and not _in_reader(frame.f_code):
-                return frame.f_lineno
+    def _caller(self, frame: FrameType | None, part: int) -> Place:
+        while frame is not None:
+            line, _, column, _ = list(frame.f_code.co_positions())[frame.f_lasti // 2]
+            place = Place(Path(frame.f_code.co_filename).name, line or 0, column or 0, part)
+            if place in self.checks:
+                return place
             frame = frame.f_back
-        return None
+        raise AssertionError("an element is out of a range that none was given")
 
     def run(self, data: bytes) -> int:
         """The exit code; 0 also where a large bitstream passes every check but is not decoded, 70 for a crash."""
         self.failed = None
-        module = self.module
+        module: Any = self.module
         try:
             samples = 0
             for group in module.bitstream(data):
                 samples = group.header.samples
             if samples <= MOST_SAMPLES:
                 with tempfile.TemporaryDirectory() as folder:
-                    module.decode(module.bitstream(data), None, Path(folder))
+                    module.decode(module.bitstream(data), Path(folder))
         except module.Refused as refused:
             return int(refused.args[1])
         except Exception:
@@ -155,54 +256,65 @@ class Instrumented:
         return 0
 
 
-def _in_reader(code: CodeType) -> bool:
-    return (
-        code.co_qualname.startswith("Reader.") if hasattr(code, "co_qualname") else code.co_name in (*RANGED, "b", "se")
-    )
+class Measured(NamedTuple):
+    """The checks with what decides and catches them; of vectors by their ids, the checks that mask them."""
+
+    checks: dict[Place, Check]
+    masked: dict[str, tuple[Check, Check]]
+    strangers: list[str]
+
+    @property
+    def missed(self) -> list[Check]:
+        """Checks that no vector catches, though one could."""
+        return [check for check in self.checks.values() if not check.caught and not check.exempt]
 
 
-def measure(suite: Suite) -> tuple[dict[int, Check], list[str]]:
-    """The checks with what decides and catches them, and sentences about vectors that fail and name another clause."""
+def measure(vectors: Sequence[Vector]) -> Measured:
+    """What the vectors show of the checks; ``strangers`` are sentences about vectors that name no clause of theirs."""
     decoder = Instrumented()
-    strangers = []
-    by_line: defaultdict[int, list[Vector]] = defaultdict(list)
-    for vector in suite.vectors:
-        if vector.kind == "positive":
+    measured = Measured(decoder.checks, {}, [])
+    for vector in vectors:
+        if vector.kind != "negative":  # what a decoder need not compute is not computed here
             continue
+        data = read_stored(SUITE, vector.bitstream)
         decoder.off = None
-        decoder.run(read_stored(SUITE, vector.bitstream))
-        if decoder.failed is not None:
-            by_line[decoder.failed].append(vector)
-    for line, vectors in by_line.items():
-        check = decoder.checks[line]
-        check.decided = [vector.id for vector in vectors]
-        for vector in vectors:
-            decoder.off = line
-            with contextlib.redirect_stderr(None):
-                code = decoder.run(read_stored(SUITE, vector.bitstream))
-            if code not in {EXIT_CODES[error] for error in vector.errors}:
-                check.caught.append(vector.id)
-                if check.clauses and not check.exempt and not check.clauses & {*vector.clauses}:
-                    strangers.append(f"{vector.id} names {', '.join(vector.clauses)}; line {line}: {check.text}")
-    return decoder.checks, strangers
+        with contextlib.redirect_stderr(None):
+            decoder.run(data)
+            if decoder.failed is None:
+                continue
+            check = decoder.checks[decoder.failed]
+            check.decided.append(vector.id)
+            decoder.off = check.place
+            code = decoder.run(data)
+        if code in {EXIT_CODES[error] for error in vector.errors}:
+            if decoder.failed is not None:
+                measured.masked[vector.id] = check, decoder.checks[decoder.failed]
+            continue
+        check.caught.append(vector.id)
+        if check.clauses and not check.exempt and not check.clauses & {*vector.clauses}:
+            clauses = ", ".join(vector.clauses)
+            measured.strangers.append(f"{vector.id} names {clauses}; {shown(check)}")
+    return measured
 
 
-def summary(checks: dict[int, Check]) -> str:
+def shown(check: Check) -> str:
+    """A check in a line."""
+    return f"{check.place.file}:{check.place.line}: {check.text}"
+
+
+def summary(measured: Measured) -> str:
     """The figure that docs/conformance_coverage.md publishes."""
-    counted = [check for check in checks.values() if not check.exempt]
-    caught = sum(bool(check.caught) for check in counted)
-    return (
-        f"{caught} of {len(counted)} checks of the mini decoder are caught when they are switched off, one at a time."
-    )
+    counted = sum(not check.exempt for check in measured.checks.values())
+    caught = counted - len(measured.missed)
+    return f"{caught} of {counted} checks of the mini decoder are caught when they are switched off, one at a time."
 
 
-def section(checks: dict[int, Check]) -> str:
+def section(measured: Measured) -> str:
     """The section of docs/conformance_coverage.md."""
-    lines = [CHECKS, summary(checks), "", "Not caught:", ""]
-    missed = [check for check in checks.values() if not check.caught and not check.exempt]
-    lines += [f"- `{check.text}`" for check in missed] or ["nothing."]
+    lines = [CHECKS, summary(measured), "", "Not caught:", ""]
+    lines += [f"- `{check.text}`" for check in measured.missed] or ["nothing."]
     lines += ["", "Not counted:", ""]
-    lines += [f"- `{check.text}`: {check.exempt}" for check in checks.values() if check.exempt]
+    lines += [f"- `{check.text}`: {check.exempt}" for check in measured.checks.values() if check.exempt]
     return "\n".join(lines) + "\n"
 
 
@@ -210,17 +322,23 @@ def main() -> int:
     """Print what is not caught, and the figure; with ``--write``, put it into the document."""
     parser = argparse.ArgumentParser(description="Test the conformance suite itself.")
     parser.add_argument("--write", action="store_true", help="write the figure into docs/conformance_coverage.md")
-    write = parser.parse_args().write
-    checks, strangers = measure(load_suite(SUITE))
-    missed = [check for check in checks.values() if not check.caught and not check.exempt]
-    for check in missed:
-        print(f"line {check.line}: {check.text}\n    decides {', '.join(check.decided) or 'no vector'}")
-    print(*strangers, sep="\n")
-    print(summary(checks))
-    if write:
+    parser.add_argument("--only", metavar="ID", help="only vectors with such ids, as 'BADGRAPH_*'; nothing is written")
+    parser.add_argument("--masked", action="store_true", help="list the vectors that another check still refuses")
+    given = parser.parse_args()
+    vectors = [one for one in load_suite(SUITE).vectors if not given.only or fnmatchcase(one.id, given.only)]
+    measured = measure(vectors)
+    for check in measured.missed:
+        print(f"{shown(check)}\n    decides {', '.join(check.decided) or 'no vector'}")
+    print(*measured.strangers, sep="\n")
+    if given.masked:
+        for vector, (check, other) in measured.masked.items():
+            print(f"{vector}: decided by {shown(check)}\n    but refused by {shown(other)}")
+    print(f"{len(measured.masked)} vectors are refused by another check, too.")
+    print(summary(measured))
+    if given.write and not given.only:
         text = DOCUMENT.read_text(encoding="utf-8")
-        DOCUMENT.write_text(text.partition(CHECKS)[0] + section(checks), encoding="utf-8")
-    return 1 if missed or strangers else 0
+        DOCUMENT.write_text(text.partition(CHECKS)[0] + section(measured), encoding="utf-8")
+    return 1 if measured.missed or measured.strangers else 0
 
 
 if __name__ == "__main__":

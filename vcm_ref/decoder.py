@@ -18,6 +18,7 @@ from .bitstream.digest import tensor_digest, tensors_digest
 from .bitstream.geometry import SubstreamGeometry, layer_shapes, substream_geometries, tensor_shapes
 from .bitstream.headers import Model, PictureDigests, Substream
 from .bitstream.limits import DecoderLimits
+from .bitstream.recovery import DamagedGroup, RecoveringReader
 from .bitstream.stream import BitstreamReader, CodedGroup
 from .bitstream.substreams import to_inner_stream
 from .bitstream.values import InnerCodecId, IntegerTensor
@@ -66,15 +67,17 @@ class Decoder:
         limits: DecoderLimits | None = None,
         backend: Backend = "auto",
         planes: GivenPlanes | None = None,
+        keep_going: bool = False,
         progress: Callable[[float], None] = lambda share: None,
     ) -> None:
         """``progress`` is told of each part of a group's samples that has been decoded.
 
-        With ``planes``, tier T0 comes from there and no inner codec is run.
+        With ``planes``, tier T0 comes from there and no inner codec is run. With ``keep_going``,
+        :meth:`pictures_and_damage` goes on behind damaged groups.
         """
         self.progress = progress
         self.limits = limits or DecoderLimits()
-        self.reader = BitstreamReader(file, limits=self.limits)
+        self.reader = (RecoveringReader if keep_going else BitstreamReader)(file, limits=self.limits)
         self.header = self.reader.header
         self._planes = planes
         self._chain: Chain | None = None
@@ -106,6 +109,27 @@ class Decoder:
             first += count
         if self._planes is not None:
             self._planes.check_end()
+
+    def pictures_and_damage(self, wanted: range) -> Iterator[DecodedPicture | DamagedGroup]:
+        """As :meth:`pictures`, but a damaged group is named in its place, and the others are decoded.
+
+        Nothing of a damaged group is given. Needs a decoder that keeps going. The pictures of a group are in memory
+        together.
+        """
+        assert isinstance(self.reader, RecoveringReader), "the decoder was not made to keep going"
+        first = 0
+        for number, coded in enumerate(self.reader.groups_and_damage()):
+            if isinstance(coded, DamagedGroup):
+                yield coded
+                first += len(coded.pictures or ())
+                continue
+            count = len(coded.header.pictures)
+            own = _overlap(wanted, first, count)
+            try:
+                yield from list(self.decode(coded, own)) if own else ()
+            except (BitstreamError, CodecError) as error:
+                yield DamagedGroup(number, range(first, first + count), error)
+            first += count
 
     def decode(self, coded: CodedGroup, wanted: range | None = None) -> Iterator[DecodedPicture]:
         """The pictures of one group that the reader has parsed, or of those the ``wanted`` ones, counted from 0."""

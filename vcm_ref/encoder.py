@@ -94,14 +94,22 @@ class Encoder:
 
     def convert(self, features: FeatureSet) -> ConvertedPicture:
         """Conversion alone, which writes nothing: reduction, ranges, quantisation, channel order, packing."""
+        return self._convert(features, None)
+
+    def _convert(self, features: FeatureSet, before: ConvertedPicture | None) -> ConvertedPicture:
+        """The same behind the picture before in the group."""
         settings = self._settings_for(features)
-        return self._chain.forward(features.layers, settings.choices, covered=features.covered)
+        levels = {} if before is None else self._chain.levels_of(before)
+        return self._chain.forward(features.layers, settings.choices, covered=features.covered, before=levels)
 
     def _convert_group(self, pictures: Sequence[FeatureSet]) -> list[ConvertedPicture]:
         if len(pictures) > 1 and self.configuration.get("group_parameters") == "common":
             layers = [features.layers for features in pictures]
             return self._chain.forward_group(layers, self.settings.choices, pictures[0].covered)
-        return [self.convert(features) for features in pictures]
+        made: list[ConvertedPicture] = []
+        for features in pictures:
+            made.append(self._convert(features, made[-1] if made else None))
+        return made
 
     def close(self) -> None:
         """Complete the bitstream."""

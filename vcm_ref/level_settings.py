@@ -25,7 +25,16 @@ _BITS_OF_ONE = 4
 
 def level_format(configuration: Configuration, qp: int, model_tables: bool) -> TensorFormat:
     """The format of a tensor that is coded with this QP. Raises :class:`~vcm_ref.errors.ConfigError`."""
-    return format_of_levels(LevelFormat(qp, level_rounding(configuration)[1], model_tables))
+    offsets = level_rounding(configuration)[1]
+    return format_of_levels(LevelFormat(qp, offsets, model_tables, _picture_before(configuration)))
+
+
+def _picture_before(configuration: Configuration) -> bool:
+    grouped: bool = (configuration.get("group") or 1) > 1
+    given: bool | None = configuration.get("codec.picture_before")
+    if given is not None and not grouped:
+        raise configuration.error("codec.picture_before", "has no effect unless group is at least 2")
+    return grouped if given is None else given
 
 
 def level_rounding(configuration: Configuration) -> tuple[float, tuple[int, int]]:
@@ -49,12 +58,14 @@ def level_choice(configuration: Configuration, header: StreamHeader, codecs: Map
     weight = configuration.get("codec.rdoq", _WEIGHT)
     offset = configuration.get("codec.rounding_offset", _ROUNDING_OFFSET)
 
-    def choose(values: NDArray[np.float64], number: int) -> NDArray[np.int32]:
+    def choose(values: NDArray[np.float64], number: int, before: NDArray[np.int32] | None) -> NDArray[np.int32]:
         levels = header.tensors[number].format.levels
         if weight == 0 or levels is None:
             return quantise_levels(values, offset)
         one, more = (offset / OFFSET_UNIT for offset in levels.offsets)
-        return choose_levels(values, codecs[number].tables, weight, (one, more))
+        return choose_levels(
+            values, codecs[number].tables, weight, (one, more), before if levels.picture_before else None
+        )
 
     return choose
 

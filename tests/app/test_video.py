@@ -12,6 +12,8 @@ from conftest import CONFIGURATIONS
 
 from vcm_ref.app import enc, render
 from vcm_ref.app.dec import main as vcm_dec
+from vcm_ref.bitstream.units import locate_units
+from vcm_ref.bitstream.values import UnitType
 from vcm_ref.feature_set import FeatureSet
 from vcm_ref.task.scenes import render_scene
 
@@ -181,3 +183,62 @@ def test_pictures_to_decode_are_a_range_of_those_there_are(capsys: pytest.Captur
     with pytest.raises(SystemExit):
         vcm_dec(["s.bin", "--pictures", "2:1"])
     assert "'2:1' is not a range of pictures, such as 40:60" in capsys.readouterr().err
+
+
+def damage(path: str, group: int) -> None:
+    """Change a byte in the last substream of a group."""
+    data = bytearray(Path(path).read_bytes())
+    with Path(path).open("rb") as file:
+        last = [unit for unit in locate_units(file) if unit.unit_type == UnitType.SUBSTREAM][group]
+    data[last.payload_offset + last.size // 2] ^= 0x55
+    Path(path).write_bytes(bytes(data))
+
+
+def test_a_damaged_group_ends_decoding_unless_it_is_to_keep_going(capsys: pytest.CaptureFixture[str]) -> None:
+    assert vcm_enc("-i", video("street.y4m", 7), "--set", "group=2", "-b", "s.bin", "-q") == 0
+    assert vcm_dec(["s.bin", "-o", "whole", "-q"]) == 0
+    damage("s.bin", 1)
+    assert vcm_dec(["s.bin", "-o", "nothing", "-q"]) == 10
+    assert not Path("nothing").exists()
+    capsys.readouterr()
+    assert vcm_dec(["s.bin", "--keep-going", "-o", "part", "-q"]) == 10
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2
+    assert told[0].startswith("vcm_dec: s.bin: group 1, picture 2 to 3: ")
+    assert told[1] == "vcm_dec: s.bin: 5 pictures were decoded without the damaged groups"
+    assert [path.stem for path in sorted(Path("part").iterdir())] == [f"{number:06d}" for number in (0, 1, 4, 5, 6)]
+    names = sorted(path.name for path in Path("whole").iterdir())
+    for number in (0, 1, 4, 5, 6):
+        assert Path(f"part/{number:06d}.safetensors").read_bytes() == (Path("whole") / names[number]).read_bytes()
+
+
+def test_pictures_of_whole_groups_are_decoded_whatever_the_others_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert vcm_enc("-i", video("street.y4m", 6), "--set", "group=2", "-b", "s.bin", "-q") == 0
+    damage("s.bin", 1)
+    assert vcm_dec(["s.bin", "--keep-going", "--pictures", "3:5", "-o", "part", "-q"]) == 10
+    assert [path.stem for path in Path("part").iterdir()] == ["000004"]
+    assert vcm_dec(["s.bin", "--keep-going", "--pictures", "4:6", "-o", "behind", "-q"]) == 0
+    capsys.readouterr()
+    assert vcm_dec(["s.bin", "--keep-going", "--pictures", "2:4", "-o", "none", "-q"]) == 10
+    assert "no picture could be decoded" in capsys.readouterr().err
+    assert not Path("none").exists()
+
+
+def test_of_a_bitstream_that_is_cut_off_the_groups_before_are_decoded(capsys: pytest.CaptureFixture[str]) -> None:
+    assert vcm_enc("-i", video("street.y4m", 6), "--set", "group=2", "-b", "s.bin", "-q") == 0
+    data = Path("s.bin").read_bytes()
+    Path("s.bin").write_bytes(data[: len(data) - 30])
+    assert vcm_dec(["s.bin", "-o", "nothing", "-q"]) == 10
+    capsys.readouterr()
+    assert vcm_dec(["s.bin", "--keep-going", "-o", "part", "-q"]) == 10
+    assert capsys.readouterr().err.startswith("vcm_dec: s.bin: group 2 and all behind it: ")
+    assert sorted(path.stem for path in Path("part").iterdir()) == [f"{number:06d}" for number in range(4)]
+
+
+@pytest.mark.parametrize("other", [["--tier", "all"], ["--planes", "t0.raw"]])
+def test_keeping_going_is_refused_where_files_have_all_pictures(
+    other: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("s.bin").touch()
+    assert vcm_dec(["s.bin", "--keep-going", "-o", "x", *other]) == 2
+    assert "--keep-going: not with" in capsys.readouterr().err

@@ -19,7 +19,8 @@ from PIL import Image
 
 from vcm_ref.configuration import Configuration
 from vcm_ref.errors import ConfigError
-from vcm_ref.experiment.method import Method, method_of
+from vcm_ref.experiment.method import Method
+from vcm_ref.experiment.method_choice import method_of
 from vcm_ref.experiment.records import Record
 from vcm_ref.experiment.sweep import Sweep
 from vcm_ref.experiment.tasks import Batch, Finished, Task, TaskError, once, resolved

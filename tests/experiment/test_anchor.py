@@ -31,7 +31,7 @@ from vcm_ref.experiment.anchor import (
     write_anchor,
     write_bitstreams,
 )
-from vcm_ref.experiment.method import method_of
+from vcm_ref.experiment.method_choice import method_of
 from vcm_ref.experiment.store import Store
 from vcm_ref.experiment.sweep import Failure, Measured, Outcome, run_sweep
 from vcm_ref.experiment.tasks import TaskError

@@ -15,7 +15,8 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 from vcm_ref.configuration import Configuration
 from vcm_ref.encoder import Encoder
 from vcm_ref.errors import ConfigError, DatasetError
-from vcm_ref.experiment.method import FeatureMethod, Method, PictureMethod, Subject, Uncompressed, method_of
+from vcm_ref.experiment.method import FeatureMethod, Method, PictureMethod, Subject, Uncompressed
+from vcm_ref.experiment.method_choice import method_of
 from vcm_ref.experiment.store import Store
 from vcm_ref.experiment.sweep import network_spec
 from vcm_ref.experiment.tasks import Task, Value
@@ -144,11 +145,6 @@ def test_a_qp_that_an_offset_takes_out_of_range(folder: Path, store: Store) -> N
     (finished,) = [f for f in here(iter([made.tasks(subject_of(folder), 5, store)])) if f.kept_as == "point"]
     assert finished.result.exit_code == 2
     assert "codec.qp" in finished.result.message
-
-
-def test_groups_are_for_the_encoder_alone() -> None:
-    with pytest.raises(ConfigError, match="group: codes pictures together: that is for vcm_enc"):
-        method_of("grouped", Configuration({**TREE, "group": 4}), (40,))
 
 
 def test_a_layer_that_the_network_lacks(folder: Path) -> None:

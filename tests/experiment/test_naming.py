@@ -13,7 +13,8 @@ from PIL import Image
 from vcm_ref.configuration import Configuration
 from vcm_ref.experiment import imports, naming
 from vcm_ref.experiment.imports import code_of
-from vcm_ref.experiment.method import FeatureMethod, Subject, Uncompressed, method_of
+from vcm_ref.experiment.method import FeatureMethod, Subject, Uncompressed
+from vcm_ref.experiment.method_choice import method_of
 from vcm_ref.experiment.naming import STAGES, json_digest, made_of, network_name, shaping, task_name
 from vcm_ref.experiment.stages.values import NetworkSpec
 from vcm_ref.task.dataset import Item

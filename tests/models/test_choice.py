@@ -11,9 +11,11 @@ import pytest
 from vcm_ref.bitstream.values import Layer
 from vcm_ref.codec.coefficients import tables_from
 from vcm_ref.configuration import load_configuration
+from vcm_ref.conversion.reduction import Network
 from vcm_ref.conversion.reduction.klt_model import KltModel
+from vcm_ref.conversion.reduction.network.model import read_model
 from vcm_ref.errors import ConfigError, ModelError
-from vcm_ref.model_choice import with_model
+from vcm_ref.model_choice import check_trained_for, with_model
 from vcm_ref.models import find
 from vcm_ref.models.choice import ShippedModel, named_model, shipped_model, shipped_models
 from vcm_ref.models.pictures import listed_pictures
@@ -26,16 +28,24 @@ LAYERS = {
 }
 
 
-@pytest.mark.parametrize("shipped", SHIPPED, ids=lambda one: f"{one.method}-{one.network}")
-def test_each_is_whole_and_at_most_a_megabyte(shipped: ShippedModel) -> None:
+#: Bytes that a model has at most: a basis, or the integers of a network.
+MOST = {"klt": 1_000_000, "network": 6_000_000}
+
+
+@pytest.mark.parametrize("shipped", SHIPPED, ids=lambda one: f"{one.architecture or one.method}-{one.network}")
+def test_each_is_whole_and_small(shipped: ShippedModel) -> None:
     data = find(bytes.fromhex(shipped.sha256))
     assert hashlib.sha256(data).hexdigest() == shipped.sha256
-    assert len(data) <= 1_000_000
+    assert len(data) <= MOST[shipped.method]
     assert read_metadata(data)["network_sha256"] == shipped.network_sha256
     if shipped.method == "klt":
         model = KltModel.of(data)
         assert len(model.shifts(LAYERS[shipped.network])) == len(LAYERS[shipped.network])
         tables_from(read_tensors(data), 0, model.components, 32)
+    if shipped.method == "network":
+        stage = Network.of(data, LAYERS[shipped.network], 0, 38)
+        tables_from(read_tensors(data), 0, stage.tensors[0].channels, 38)
+        assert read_model(data).clears_outside
 
 
 @pytest.mark.parametrize("shipped", SHIPPED, ids=lambda one: f"{one.method}-{one.network}")
@@ -59,6 +69,27 @@ def test_a_network_without_one_is_told() -> None:
         shipped_model("klt", "vgg", "")
     with pytest.raises(ConfigError, match=r"reduction.model: no klt model is shipped for the network torchvision"):
         with_model(load_configuration(["klt", "networks/torchvision_vgg16"]))
+
+
+@pytest.mark.parametrize("name", ["klt_restored", "learned"])
+def test_a_network_is_found_by_its_architecture(name: str) -> None:
+    """Those of YOLOX-nano alone are shipped."""
+    with pytest.raises(ConfigError, match=rf"no {name} model is shipped for the network refnet .* for YOLOX-nano"):
+        with_model(load_configuration([name]))
+    nano = next(one for one in SHIPPED if one.network == "YOLOX-nano")
+    found = shipped_model("network", "onnx", nano.network_sha256, name)
+    assert [one.architecture for one in SHIPPED if one.sha256 == found] == [name]
+
+
+def test_a_network_trained_for_other_layers_is_refused(tmp_path: Path) -> None:
+    """The model names the network by the digest of its weights; a KLT restores any layers."""
+    known = next(one for one in SHIPPED if one.architecture == "learned")
+    settings = [f"reduction.model={tmp_path / 'model'}"]
+    (tmp_path / "model").write_bytes(find(bytes.fromhex(known.sha256)))
+    with pytest.raises(ConfigError, match=r"was trained for the network onnx whose weights are \w{16}….* refnet with"):
+        check_trained_for(load_configuration(["learned"], settings))
+    check_trained_for(load_configuration(["klt"], settings))
+    check_trained_for(load_configuration(["learned"]))
 
 
 def test_a_configuration_without_a_model_stays() -> None:

@@ -39,6 +39,7 @@ SMALL = [
     "training.steps=4",
     "training.batch=2",
     "training.evaluate_every=2",
+    "training.average=0",
     "training.device=cpu",
 ]
 
@@ -157,7 +158,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_weights(files: list[Path], b
         assert torch.equal(values, again.model.state_dict()[name]), name
     other = bytearray(basis.read_bytes())
     other[-1] ^= 1
-    with pytest.raises(ConfigError, match="other origin"):
+    with pytest.raises(ConfigError, match="other values of origin"):
         train(settings, maps, None, tmp_path / "parts", klt=bytes(other), checkpoint_every=1)
 
 

@@ -49,6 +49,9 @@ class Maps:
             for place, (c, h, w) in enumerate(self.sizes)
         }
 
+    def covered(self, index: int) -> tuple[float, float]:
+        return 1.0, 1.0
+
     def digest(self) -> str:
         return str(self.sizes)
 
@@ -123,7 +126,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     train(SETTINGS, Maps(), None, tmp_path)
     with pytest.raises(ConfigError, match="belongs to another training, with other values of settings; remove"):
         train(replace(SETTINGS, seed=5), Maps(), None, tmp_path)
-    with pytest.raises(ConfigError, match="with other examples"):
+    with pytest.raises(ConfigError, match="with other values of examples"):
         train(SETTINGS, Maps(((3, 8, 8), (5, 4, 4))), None, tmp_path)
 
 
@@ -169,7 +172,7 @@ def test_a_training_starts_from_the_weights_of_another(tmp_path: Path) -> None:
     for key, value in weights(first).items():
         if "running" not in key and "tracked" not in key:
             torch.testing.assert_close(weights(second)[key], value)
-    with pytest.raises(ConfigError, match="with other start"):
+    with pytest.raises(ConfigError, match="with other values of start"):
         train(still, Maps(), None, tmp_path / "second")
     with pytest.raises(ConfigError, match=r"training\.start: its weights are of a network of other sizes"):
         train(replace(still, width=6), Maps(), None, tmp_path / "third", start=weights(first))

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..atomic import OutputError, check_output
 from ..configuration import load_configuration
 from ..experiment.anchor import write_bitstreams, write_measured
-from ..experiment.method import method_of
+from ..experiment.method_choice import method_of
 from ..experiment.records import Record
 from ..experiment.report.numbers import interval_text, level_text
 from ..experiment.sweep import Sweep
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argument_parser("vcm_anchor", "Make an anchor: rate and accuracy of a method over a data set.")
     add_layers(parser)
     parser.add_argument(
-        "--data", required=True, type=Path, metavar="DATA", help="COCO JSON, ImageNet folder or list, or YAML"
+        "--data", required=True, type=Path, metavar="DATA", help="COCO JSON, ImageNet folder or list, video, or YAML"
     )
     parser.add_argument(
         "--images", type=Path, metavar="FOLDER", help="folder of the pictures (default: as the data set states)"

@@ -86,6 +86,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="pictures A to B-1 alone, from 0; groups without one of them are not decoded (default: all)",
     )
     parser.add_argument(
+        "--keep-going",
+        action="store_true",
+        help="name each damaged group, and decode the other groups; the exit code still tells of the damage",
+    )
+    parser.add_argument(
         "--planes",
         type=Path,
         metavar="FILE",
@@ -114,7 +119,7 @@ def _check_usage(arguments: argparse.Namespace) -> None:
     """Refuse options that would change nothing, and standard input without the name of an output."""
     of_detections = ("--picture", "--config", "--set", "--threshold")
     if arguments.trace:
-        useless = ("--output", "--tier", "--format", "--detect", "--planes", "--pictures", "--quiet")
+        useless = ("--output", "--tier", "--format", "--detect", "--planes", "--pictures", "--keep-going", "--quiet")
         check_useless(arguments, (*useless, *of_detections), "--trace")
     if arguments.detect is None:
         check_needed(arguments, of_detections, "--detect")
@@ -122,6 +127,9 @@ def _check_usage(arguments: argparse.Namespace) -> None:
         check_useless(arguments, ("--tier", "--format"), "--detect, without -o")
     if arguments.tier not in (None, "t2"):
         check_useless(arguments, ("--format",), f"--tier {arguments.tier}")
+    if arguments.keep_going and (arguments.planes is not None or arguments.tier == "all"):
+        other = "--planes" if arguments.planes is not None else "--tier all"
+        raise ConfigError(f"--keep-going: not with {other}, whose files have all pictures one behind another")
     if arguments.planes is not None:
         check_useless(arguments, ("--pictures",), "--planes, which has the planes of all pictures")
     if str(arguments.bitstream) == STANDARD_STREAM and not arguments.trace:

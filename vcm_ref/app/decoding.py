@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from ..atomic import atomic_file, atomic_folder, check_outputs, companion
 from ..bitstream.limits import DecoderLimits
+from ..bitstream.recovery import DamagedGroup, RecoveringReader
 from ..decoder import DecodedPicture, Decoder
-from ..errors import BitstreamError, CodecError, ConfigError, UnsupportedError
+from ..errors import BitstreamError, CodecError, ConfigError, UnsupportedError, VcmError
 from ..feature_file import save_feature_file
 from ..files.kind import FEATURE_SUFFIXES
 from ..planes_file import GivenPlanes, append_tiers, save_planes
@@ -48,7 +50,9 @@ def decode(arguments: argparse.Namespace, limits: DecoderLimits) -> None:
 
                 print_trace(file, limits)
             else:
-                _decode(arguments, file, Decoder(file, limits=limits, backend=arguments.backend, planes=planes))
+                going = arguments.keep_going
+                decoder = Decoder(file, limits=limits, backend=arguments.backend, planes=planes, keep_going=going)
+                _decode(arguments, file, decoder)
         except (BitstreamError, CodecError, UnsupportedError) as error:
             error.where = str(arguments.bitstream)
             raise
@@ -80,6 +84,7 @@ def _decode(arguments: argparse.Namespace, file: BinaryIO, decoder: Decoder) -> 
     if wanted.stop > total:
         raise ConfigError(f"--pictures {wanted.start}:{wanted.stop}: the bitstream has {total} pictures")
     count = len(wanted)
+    damaged = _Damaged(arguments.bitstream)
     outputs = _outputs(arguments, file, several=count > 1)
     pixels = 0
     with ExitStack() as stack, progress_bar(count, "decoding") as progress:
@@ -89,7 +94,7 @@ def _decode(arguments: argparse.Namespace, file: BinaryIO, decoder: Decoder) -> 
             stack.enter_context(atomic_folder(output.path)) if count > 1 or output.suffix is None else output.path
             for output in outputs
         ]
-        for index, picture in enumerate(decoder.pictures(wanted)):
+        for index, picture in damaged.numbered(decoder, wanted):
             pixels += picture.report.pixels
             if not arguments.quiet:
                 size = f"{picture.report.width}x{picture.report.height}"
@@ -101,11 +106,60 @@ def _decode(arguments: argparse.Namespace, file: BinaryIO, decoder: Decoder) -> 
                 own_file = count > 1 and output.suffix is not None
                 output.write(place / f"{names[index]}{output.suffix}" if own_file else place, picture)
             del picture  # the next one takes its memory
+        damaged.check_output()
     if not arguments.quiet:
-        if count == total:
+        if count == total and not damaged.errors:
             print(totals_table(decoder.reader.part_bits, pixels))
         for output in outputs:
             print(f"wrote {output.path}")
+    damaged.end()
+
+
+class _Damaged:
+    """The groups without which decoding went on: each is a line on stderr, and the first gives the exit code."""
+
+    def __init__(self, bitstream: Path) -> None:
+        self.errors: list[VcmError] = []
+        self._bitstream = bitstream
+        self._decoded = 0
+
+    def numbered(self, decoder: Decoder, wanted: range) -> Iterator[tuple[int, DecodedPicture]]:
+        """The wanted pictures, each with its place among them; groups that are damaged are told of."""
+        if not isinstance(decoder.reader, RecoveringReader):
+            yield from enumerate(decoder.pictures(wanted))
+            return
+        index = 0
+        for found in decoder.pictures_and_damage(wanted):
+            if isinstance(found, DamagedGroup):
+                self._tell(found)
+                index = max(index, found.pictures.stop - wanted.start if found.pictures else 0)
+                continue
+            yield index, found
+            index, self._decoded = index + 1, self._decoded + 1
+
+    def _tell(self, group: DamagedGroup) -> None:
+        self.errors.append(group.error)
+        if group.pictures is None:
+            told = f"group {group.number} and all behind it"
+        else:
+            first, last = group.pictures[0], group.pictures[-1]
+            told = f"group {group.number}, picture {first}" + (f" to {last}" if last > first else "")
+        print(f"vcm_dec: {self._bitstream}: {told}: {' '.join(str(group.error).split())}", file=sys.stderr)
+
+    def check_output(self) -> None:
+        """Raise where there is nothing to write."""
+        if self.errors and not self._decoded:
+            raise self._error("no picture could be decoded")
+
+    def end(self) -> None:
+        """Raise where a group was damaged."""
+        if self.errors:
+            raise self._error(f"{self._decoded} pictures were decoded without the damaged groups")
+
+    def _error(self, words: str) -> VcmError:
+        error = VcmError(f"{self._bitstream}: {words}")
+        error.exit_code = self.errors[0].exit_code
+        return error
 
 
 def _picture_names(arguments: argparse.Namespace, file: BinaryIO, count: int) -> list[str]:

@@ -22,7 +22,7 @@ from ..errors import ConfigError, VcmError
 from ..feature_layers import looks_channels_last
 from ..files.kind import READ_FEATURE_SUFFIXES
 from ..inner_encoders import describe_encoders
-from ..model_choice import with_model
+from ..model_choice import check_trained_for, with_model
 from ..network import Network, load_network
 from ..provenance import content_digest, file_digest, versions
 from ..report import PictureReport, kilobits_a_second, picture_table, totals_table
@@ -117,6 +117,7 @@ def source_for(
         check_needed(arguments, ("--picture-size",), "feature files as inputs")
 
     def make_network() -> Network:
+        check_trained_for(configuration)
         return load_network(**configuration.get("network"))
 
     size = configuration.get("picture_size")

@@ -17,7 +17,8 @@ from ..experiment.devices import compare_devices, write_devices
 from ..experiment.evaluation import Drawing, Evaluation, detections_file, evaluate, own_store
 from ..experiment.given_files import GivenBitstream, GivenBitstreams, GivenFeatures
 from ..experiment.machines import machines
-from ..experiment.method import Method, Uncompressed, Whole, method_of
+from ..experiment.method import Method, Uncompressed, Whole
+from ..experiment.method_choice import method_of
 from ..experiment.report.numbers import interval_text, level_text
 from ..experiment.results import LABELS
 from ..experiment.store import Store
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``vcm_eval``; returns the exit code."""
     parser = argument_parser("vcm_eval", "Measure a network's results over a data set.")
     parser.add_argument(
-        "--data", required=True, type=Path, metavar="DATA", help="COCO JSON, ImageNet folder or list, or YAML"
+        "--data", required=True, type=Path, metavar="DATA", help="COCO JSON, ImageNet folder or list, video, or YAML"
     )
     parser.add_argument(
         "--images", type=Path, metavar="FOLDER", help="folder of the pictures (default: as the data set states)"
@@ -295,7 +296,9 @@ def _print(document: dict[str, Any], seconds: dict[str, float], arguments: argpa
     print(f"; {problems} problem{'s' if problems > 1 else ''}, named in the results" if problems else "")
     if "rate" in document:
         rate = f"{document['rate']['bpp']:.4f} bpp {interval_text(found.get('bpp'))}".rstrip()
-        print(f"{rate} ({document['rate']['bytes']} bytes)")
+        over_time = document["rate"].get("kbit_per_s")
+        told = "" if over_time is None else f", {over_time:.2f} kbit/s"
+        print(f"{rate}{told} ({document['rate']['bytes']} bytes)")
         if "han2022_bpp" in document["rate"]:
             print(f"{document['rate']['han2022_bpp']:.4f} bpp in Han et al.'s accounting")
     number = document["pictures"]["evaluated"]

@@ -15,6 +15,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "vcm_dec photo.bin -o photo.npz",
         "vcm_dec photos.bin -o decoded",
         "vcm_dec street.bin --pictures 40:60 -o part",
+        "vcm_dec street.bin --keep-going -o whole",
         "vcm_dec photo.bin --tier t1 -o photo.raw",
         "vcm_dec photo.bin --detect --picture photo.jpg",
         "vcm_dec photo.bin --trace",

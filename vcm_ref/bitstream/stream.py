@@ -167,8 +167,9 @@ class BitstreamReader:
         self.part_bits: Counter[Part] = Counter()
         self.picture_count = 0
         self.models = Models()
+        self._needs, self._output = Level(), 0
         check_beginning(self.file)
-        self._units = locate_units(self.file, trace)
+        self._units = self._locate(trace)
         self._unit = next(self._units)
         self.part_bits[Part.HEADER] += 8 * SIGNATURE_BYTES
         reader = self._open(UnitType.STREAM_HEADER)
@@ -188,22 +189,31 @@ class BitstreamReader:
             yield self._read_group()
         self.part_bits[Part.HEADER] += 8 * (self._unit.payload_offset - self._unit.offset)
 
+    def _locate(self, trace: Trace | None = None) -> Iterator[UnitLocation]:
+        return locate_units(self.file, trace)
+
     def _survey(self) -> None:
         """Look at all units before any is decoded: a bitstream that is cut short, or asks for too much, is refused."""
-        total, output = Level(), 0
-        for unit in locate_units(self.file):
-            if unit.unit_type != UnitType.GROUP_HEADER:
-                continue
-            group = GroupHeader()
-            reader = self._payload(unit, None)
-            syntax.group_header(reader, self.header, group)
-            self._end(reader)
-            total = together(total, needs_of(self.header, group))
-            check_level(self.header.level, total)
-            self.limits.check_needs(total)
-            output += output_bytes(self.header, group)
-            self.limits.check("output_bytes", output)
-        self.picture_count = total.max_pictures
+        for unit in self._locate():
+            if unit.unit_type == UnitType.GROUP_HEADER:
+                self._count(self._header_at(unit))
+        self.picture_count = self._needs.max_pictures
+
+    def _header_at(self, unit: UnitLocation) -> GroupHeader:
+        group = GroupHeader()
+        reader = self._payload(unit, None)
+        syntax.group_header(reader, self.header, group)
+        self._end(reader)
+        return group
+
+    def _count(self, group: GroupHeader) -> None:
+        """Add what a group needs to what those before it do, once level and limits allow it."""
+        needs = together(self._needs, needs_of(self.header, group))
+        check_level(self.header.level, needs)
+        self.limits.check_needs(needs)
+        output = self._output + output_bytes(self.header, group)
+        self.limits.check("output_bytes", output)
+        self._needs, self._output = needs, output
 
     def _read_group(self) -> CodedGroup:
         before = self.part_bits.copy()

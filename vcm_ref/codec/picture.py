@@ -9,6 +9,7 @@ The anchor's commands are those that CompressAI-Vision quotes in the docstring o
   pads with black, a contour that it then has to code.)
 - At 75, 50 and 25 % a side of n becomes ``2 * ceil(n * scale / 200)``, the anchor's ``scale=ceil(iw*3/8)*2``,
   ``ceil(iw/4)*2`` and ``ceil(iw/8)*2``, and the decoded picture is resized to what it was.
+- Several pictures of one size can be coded as one Random-Access stream: the anchor over time.
 - What is then smaller than 32, the least that the encoders take, is padded likewise.
 - Both encoders get the same 10-bit samples, those of 8 bits shifted up by 2. From the anchor's 8-bit input VTM makes
   the same ones: of its stream, only three bytes of the parameter sets differ.
@@ -18,6 +19,7 @@ Chroma QP tables and offsets are the codecs' defaults, which differ between VVen
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,10 +61,14 @@ class PictureCoder:
             raise ConfigError(f"pictures cannot be coded by {self.threads} threads: it takes one or more")
         self._encoder()  # checks the preset
 
-    def describe(self) -> dict[str, str]:
-        """Encoder, decoder, their versions and every option that shapes the stream and the decoded picture."""
+    def describe(self, mode: Mode = Mode.AI) -> dict[str, str]:
+        """Encoder, decoder, their versions and every option that shapes the stream and the decoded picture.
+
+        ``mode`` is AI for a picture, RA for several.
+        """
         resizing = self.scale != 100
-        encoder = {name: value for name, value in self._encoder().describe().items() if name != Mode.RA.name}
+        others = {other.name for other in Mode} - {mode.name}
+        encoder = {name: value for name, value in self._encoder().describe().items() if name not in others}
         return {
             **encoder,
             **self._decoder().describe(),
@@ -75,6 +81,17 @@ class PictureCoder:
 
     def encode(self, image: NDArray[np.uint8], qp: int) -> bytes:
         """Code ``image``, RGB, uint8 ``(H, W, 3)``, into one VVC stream (Annex B). Raises CodecError."""
+        luma, chroma = self._samples(image)
+        return self._encoder().encode(luma[None], Mode.AI, qp, chroma[None])
+
+    def encode_sequence(self, images: Sequence[NDArray[np.uint8]], qp: int) -> bytes:
+        """Code pictures of one size, each as for :meth:`encode`, into one Random-Access stream."""
+        samples = [self._samples(image) for image in images]
+        luma, chroma = (np.stack(planes) for planes in zip(*samples, strict=True))
+        return self._encoder().encode(luma, Mode.RA, qp, chroma)
+
+    def _samples(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+        """Luma ``(H, W)`` and chroma ``(2, H / 2, W / 2)``, 10 bits, as they are coded."""
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
             raise ValueError(f"a picture must be uint8 (H, W, 3), not {image.dtype} {image.shape}")
         height, width = image.shape[:2]
@@ -83,9 +100,7 @@ class PictureCoder:
             image = np.pad(image, ((0, scaled[0] - height), (0, scaled[1] - width), (0, 0)), "edge")
         luma, chroma = rgb_to_yuv(image, *scaled, self.time_limit_s)
         rows, columns = coded_size(height, width, self.scale)
-        frames = _extend(luma[None], rows, columns)
-        colours = _extend(chroma[None], rows // 2, columns // 2)
-        return self._encoder().encode(frames, Mode.AI, qp, colours)
+        return _extend(luma, rows, columns), _extend(chroma, rows // 2, columns // 2)
 
     def decode(self, stream: bytes, height: int, width: int) -> NDArray[np.uint8]:
         """Decode what ``encode`` made of a picture of ``height`` x ``width``: RGB, uint8 ``(height, width, 3)``.
@@ -93,13 +108,19 @@ class PictureCoder:
         Raises CodecError, also where the stream holds something else than one picture of the size that such a picture
         is coded in.
         """
-        frames, colours = self._decoder().decode_colour(stream, 1, *coded_size(height, width, self.scale), _BIT_DEPTH)
+        return self.decode_sequence(stream, 1, height, width)[0]
+
+    def decode_sequence(self, stream: bytes, count: int, height: int, width: int) -> list[NDArray[np.uint8]]:
+        """Decode what ``encode_sequence`` made of ``count`` pictures, as :meth:`decode`."""
+        size = coded_size(height, width, self.scale)
+        frames, colours = self._decoder().decode_colour(stream, count, *size, _BIT_DEPTH)
         rows, columns = _scaled_size(height, width, self.scale)
-        luma, chroma = frames[0, :rows, :columns], colours[0, :, : rows // 2, : columns // 2]
-        if self.scale == 100:
-            image = yuv_to_rgb(luma, chroma, rows, columns, self.time_limit_s)
-            return np.ascontiguousarray(image[:height, :width])
-        return yuv_to_rgb(luma, chroma, height, width, self.time_limit_s)
+        shown = (rows, columns) if self.scale == 100 else (height, width)
+        images = (
+            yuv_to_rgb(luma[:rows, :columns], chroma[:, : rows // 2, : columns // 2], *shown, self.time_limit_s)
+            for luma, chroma in zip(frames, colours, strict=True)
+        )
+        return [np.ascontiguousarray(image[:height, :width]) for image in images]
 
     def _encoder(self) -> VvencEncoder | VtmEncoder:
         if self.encoder == "vtm":

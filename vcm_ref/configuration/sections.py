@@ -202,15 +202,20 @@ _STEPS = {
 
 @dataclass(frozen=True)
 class Training:
-    """The network of `reduction.method: network`, and its training by vcm_train. Coding does not read it."""
+    """The network of `reduction.method: network`, and its training by vcm_train.
 
-    architecture: Literal["msfc", "klt_restored"] = option(
-        "msfc", "`msfc`: fusion and reconstruction; `klt_restored`: a fixed KLT and a restoration after it"
+    Coding reads nothing of it but the architecture, to find the model that is shipped.
+    """
+
+    architecture: Literal["msfc", "klt_restored", "learned"] = option(
+        "msfc",
+        "`msfc`: fusion and reconstruction; `klt_restored`: a fixed KLT and a restoration after it; `learned`: the "
+        "same with a trained encoder",
     )
     klt: str | None = option(
         None,
         "the model of the KLT (default: the model shipped for the network)",
-        only_with=("training.architecture", ("klt_restored",)),
+        only_with=("training.architecture", ("klt_restored", "learned")),
     )
     direction: Literal["top_down", "bottom_up"] = option(
         "top_down",
@@ -218,7 +223,7 @@ class Training:
         only_with=("training.architecture", ("msfc",)),
     )
     coded_channels: int = option(
-        64, "the number of coded maps, or of components with `klt_restored`", minimum=1, maximum=4096
+        64, "the number of coded maps, or of components with `klt_restored` and `learned`", minimum=1, maximum=4096
     )
     width: int = option(256, "the number of maps of the tensors inside the network", minimum=1, maximum=4096)
     squeezed: int = option(
@@ -241,15 +246,18 @@ class Training:
         None, "quantisation steps to train for; each step of training draws one of them, or none", schema=_STEPS
     )
     noise_qps: Sequence[int] | None = option(
-        None, "QPs to train for; each step draws one of them, and makes levels as `codec` says", schema=_QPS
+        None,
+        "QPs to train for; each step draws one of them, and makes levels as `codec` says; a QP may be there twice",
+        schema=_QPS,
     )
     rate_weight: float = option(
         0.0,
-        "with `noise_steps`: the weight of a bit for each place of the coded maps, times the square of the step",
+        "with `noise_steps` or `noise_qps`: the weight of a bit for each place of the coded maps, times the square of "
+        "the step",
         minimum=0,
         maximum=10**6,
     )
-    weight_bits: Literal[8, 16] = option(16, "bits of a weight of the decoder's graph in the model")
+    weight_bits: Literal[8, 16] = option(16, "bits of a weight of both graphs in the model")
     steps: int = option(2000, "training steps", minimum=1, maximum=10**9)
     batch: int = option(4, "the number of pictures in a step", minimum=1, maximum=1024)
     learning_rate: float = option(1e-3, "the highest learning rate", exclusiveMinimum=0, maximum=1)
@@ -261,13 +269,28 @@ class Training:
         0.2, "the share of the pictures that select the best weights, and do not train", exclusiveMinimum=0, maximum=0.9
     )
     mirror: bool = option(True, "whether training also uses mirrored pictures")
+    crops: int = option(
+        0,
+        "the number of parts of each picture that training also uses, with changed brightness",
+        minimum=0,
+        maximum=1000,
+    )
+    clear_outside: bool = option(
+        False, "whether coded maps are 0 at positions that a picture does not cover, in training and in coding"
+    )
+    average: float = option(
+        0.0,
+        "the model has a mean of the weights, which keeps this share of itself at each step; 0: the last weights",
+        minimum=0,
+        exclusiveMaximum=1,
+    )
     start: str | None = option(
         None, "the weights to start from: a file that vcm_train wrote beside a model, of a network of the same sizes"
     )
     seed: int = option(0, "the seed of the first weights and of every draw", minimum=0, maximum=2**31)
     threads: int = option(1, "threads of torch; another number rounds sums in another way", minimum=1, maximum=1024)
     device: Literal["auto", "cpu", "cuda"] = option("auto", "the device of training")
-    mixed_precision: bool = option(True, "on a GPU: bfloat16 where torch considers it safe")
+    mixed_precision: bool = option(True, "bfloat16 where torch considers it safe, on a GPU or a processor that has it")
 
 
 @dataclass(frozen=True)
@@ -398,6 +421,11 @@ class Codec:
         maximum=0.5,
         only_with=("codec.name", ("coefficients",)),
     )
+    picture_before: bool | None = option(
+        None,
+        "whether pictures may be differences from the previous picture of the group (default: with `group` 2 or more)",
+        only_with=("codec.name", ("coefficients",)),
+    )
     time_limit: float | None = option(
         None,
         "the time limit of one run of the inner codec, in seconds (default: the codec's own)",
@@ -433,7 +461,7 @@ class Coding:
     codec: Codec = section(Codec, "inner codec")
     group: int | None = option(
         None,
-        "vcm_enc: the number of pictures in a group (default: 1)",
+        "the number of pictures in a group (default: 1)",
         minimum=1,
         maximum=MAX_GROUP,
     )

@@ -23,7 +23,6 @@ from ..bitstream.values import (
     ReorderCoding,
     Samples,
     Shape,
-    StageId,
     ValueRange,
     coded_size,
 )
@@ -40,8 +39,10 @@ if TYPE_CHECKING:
 
 #: The ends of a measured range: the extremes, or those with the least squared error.
 Ends = Literal["extremes", "least_error"]
-#: Chooses int32 levels for float64 values in steps, both ``(C, H, W)``; is also told the tensor's number.
-LevelChoice = Callable[[NDArray[np.float64], int], NDArray[np.int32]]
+Levels = NDArray[np.int32]
+#: Chooses int32 levels for float64 values in steps, both ``(C, H, W)``; is also told the tensor's number, and its
+#: levels in the picture before in the group, or None.
+LevelChoice = Callable[[NDArray[np.float64], int, Levels | None], Levels]
 
 
 class Choices(NamedTuple):
@@ -96,11 +97,13 @@ class Chain:
         ranges: list[ValueRange] | None = None,
         common_orders: Sequence[NDArray[np.intp]] | None = None,
         covered: Covered = WHOLE,
+        before: Mapping[int, Levels] = MappingProxyType({}),
     ) -> ConvertedPicture:
         """Turn float32 layers ``(C, H, W)`` into frames.
 
         Each tensor has its own range and channel order, unless they are given. ``covered`` is that of
-        :class:`~vcm_ref.feature_set.FeatureSet`.
+        :class:`~vcm_ref.feature_set.FeatureSet`. ``before`` has the levels of the picture before in the group, by the
+        tensor's number.
         """
         from .order import channel_order  # a decoder does not need it
 
@@ -110,7 +113,7 @@ class Chain:
         orders: list[NDArray[np.intp]] = []
         for number, (tensor, value_range, form) in enumerate(zip(tensors, ranges, self._formats, strict=True)):
             if form.levels is not None:
-                quantised.append(self._levels(tensor, number, choices))
+                quantised.append(self._levels(tensor, number, choices, before.get(number)))
                 orders.append(np.arange(len(tensor)))
                 continue
             q, sums = quantise(tensor, value_range, form.bit_depth, choices.rounding)
@@ -133,8 +136,19 @@ class Chain:
             ValueRange(np.minimum.reduce([one.lo for one in own]), np.maximum.reduce([one.hi for one in own]))
             for own in zip(*measured, strict=True)
         ]
-        first = self.forward(pictures[0], choices, ranges, covered=covered)
-        return [first, *(self.forward(layers, choices, ranges, first.side.orders, covered) for layers in pictures[1:])]
+        made = [self.forward(pictures[0], choices, ranges, covered=covered)]
+        orders = made[0].side.orders
+        for layers in pictures[1:]:
+            made.append(self.forward(layers, choices, ranges, orders, covered, self.levels_of(made[-1])))
+        return made
+
+    def levels_of(self, picture: ConvertedPicture) -> dict[int, Levels]:
+        """The levels of each tensor that has them, by its number."""
+        return {
+            members[0]: frames.astype(np.int32, copy=False)
+            for members, frames in zip(self._members, picture.frames, strict=True)
+            if self._formats[members[0]].levels is not None
+        }
 
     def _reduced(self, layers: Mapping[str, NDArray[np.float32]], covered: Covered) -> list[NDArray[np.float32]]:
         """The coded tensors, before quantisation."""
@@ -145,7 +159,7 @@ class Chain:
         for transform in self._transforms:
             tensors = transform.forward(tensors)
         self.reduction_s += time.perf_counter() - start if self._transforms else 0.0
-        if covered != WHOLE and self.header.stages and self.header.stages[-1].idc == StageId.KLT:
+        if covered != WHOLE and self._transforms and self._transforms[-1].clears_outside:
             clear_outside(tensors, covered)
         return tensors
 
@@ -205,11 +219,11 @@ class Chain:
             current = stage.shapes(current)
         return reduce(StageCost.plus, costs) if costs else None
 
-    def _levels(self, tensor: NDArray[np.float32], number: int, choices: Choices) -> NDArray[np.int32]:
+    def _levels(self, tensor: NDArray[np.float32], number: int, choices: Choices, before: Levels | None) -> Levels:
         levels = self._formats[number].levels
         assert levels is not None
         values = in_steps(tensor, levels.qp)
-        return quantise_levels(values, 0.5) if choices.levels is None else choices.levels(values, number)
+        return quantise_levels(values, 0.5) if choices.levels is None else choices.levels(values, number, before)
 
     def _ranges(self, tensors: Sequence[NDArray[np.float32]], ends: Ends) -> list[ValueRange]:
         """The range of each tensor; those of scope ``PICTURE`` have one together."""

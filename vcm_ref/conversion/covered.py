@@ -1,7 +1,8 @@
 """The part of the layers that the picture covers, where a network filled up its input (encoder only; not normative).
 
 A letterboxed picture leaves whole positions of a KLT without anything of it. Their components are coded as 0, which
-stands for the mean and costs next to nothing, and their training leaves them out.
+stands for the mean and costs next to nothing, and their training leaves them out. So it is with the tensors of networks
+that were trained in this way.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +21,7 @@ from ..files.document import Document, check, load
 from ..files.schema import packaged
 from ..network.training import KEYS
 from ..provenance import versions
+from ..report import kilobits_a_second
 from ..task.dataset import ImageId
 from ..task.tally_file import write_tallies
 from .bootstrap import Bootstrap
@@ -38,7 +40,7 @@ KIND = "anchor"
 #: 1, for a network's floats differ between machine types.
 TOLERANCE = {"t1": 0, "metrics": 0.001}
 #: The metric that a curve shows, by the first of these that there is.
-_MAIN_METRICS = ("AP", "mAP", "mAP50", "top1")
+_MAIN_METRICS = ("AP", "mAP", "mAP50", "top1", "agreement")
 
 
 def anchor_document(outcome: Outcome, method: Method) -> Record:
@@ -54,7 +56,12 @@ def anchor_document(outcome: Outcome, method: Method) -> Record:
         "main_metric": main_metric(uncompressed.metrics),
         "configuration": method.describe(),
         "inner_codec": method.inner_codec(),
-        "data": {"name": sweep.dataset.name, "sha256": sweep.dataset.digest(), "pictures": len(outcome.subjects)},
+        "data": {
+            "name": sweep.dataset.name,
+            "sha256": sweep.dataset.digest(),
+            "pictures": len(outcome.subjects),
+            **({} if sweep.dataset.frame_rate is None else {"frame_rate": str(sweep.dataset.frame_rate)}),
+        },
         "network": {
             "name": sweep.network,
             "options": _plain_options(sweep.network_options),
@@ -68,7 +75,11 @@ def anchor_document(outcome: Outcome, method: Method) -> Record:
         "problems": list(sweep.problems),
         "uncompressed": {"metrics": uncompressed.metrics, "failed": _failed(uncompressed)},
         "pictures": [_picture(subject, uncompressed) for subject in outcome.subjects],
-        "points": [_point(qp, point, method, uncompressed) for qp, point in measured.items() if point.records],
+        "points": [
+            _point(qp, point, method, uncompressed, sweep.dataset.frame_rate)
+            for qp, point in measured.items()
+            if point.records
+        ],
         "failed_points": [{"qp": qp, "failed": _failed(point)} for qp, point in measured.items() if not point.records],
     }
     document["training"] = training_record(sweep.network, sweep.network_options, method, outcome.subjects)
@@ -81,9 +92,13 @@ def anchor_document(outcome: Outcome, method: Method) -> Record:
 def write_measured(path: Path, outcome: Outcome, method: Method, bootstrap: Bootstrap) -> Record:
     """Write the anchor of one method with its intervals, and first, beside it, the file of its tallies.
 
-    Returns the anchor.
+    The pictures of a sequence are like each other, and its bytes are not those of single pictures: it has no tallies
+    and no intervals. Returns the anchor.
     """
     document = anchor_document(outcome, method)
+    if outcome.sweep.dataset.frame_rate is not None:
+        write_anchor(path, document)
+        return document
     tallies = {UNCOMPRESSED: outcome.uncompressed.tally()}
     tallies |= {
         point_name(point["qp"]): outcome.points[method.name, point["qp"]].tally() for point in document["points"]
@@ -119,13 +134,14 @@ def check_anchor(document: Any, what: str) -> None:
 
 
 def write_bitstreams(folder: Path, outcome: Outcome, method: Method, store: Store) -> None:
-    """Write all bitstreams of a method into a new folder, ``qp37/picture.bin``."""
+    """Write all bitstreams of a method into a new folder, ``qp37/picture.bin``; a group's is named as its first one."""
     names = bitstream_names({subject.id: subject.file.name for subject in outcome.subjects})
     with atomic_folder(folder) as made:
         for qp in method.qps:
             (made / f"qp{qp}").mkdir()
             for subject in outcome.subjects:
-                if subject.id in outcome.points[method.name, qp].records:
+                leads = subject.place % method.group == 0
+                if leads and subject.id in outcome.points[method.name, qp].records:
                     path = made / f"qp{qp}" / names[subject.id]
                     path.write_bytes(method.bitstream(subject, qp, store))
 
@@ -143,16 +159,17 @@ def main_metric(metrics: Mapping[str, float]) -> str:
     return next((name for name in _MAIN_METRICS if name in metrics), next(iter(metrics)))
 
 
-def rate(records: Iterable[Record], shared_bytes: int = 0) -> Record:
+def rate(records: Iterable[Record], shared_bytes: int = 0, frame_rate: Fraction | None = None) -> Record:
     """BPP as a ratio of sums: every byte of the bitstreams, and the papers' own accountings, over the pixels.
 
     Han et al.'s is there where every record has it. ``shared_bytes`` is the size of a bitstream of all the pictures,
-    whose records then have no bytes of their own. What several pictures share counts as headers.
+    whose records then have no bytes of their own. What several pictures share counts as headers. With the ``frame_rate`` of a sequence, kbit/s stands beside bpp.
     """
     bits: Counter[str] = Counter()
-    total, pixels, rhee2022_bits = shared_bytes, 0, 0
+    total, pixels, rhee2022_bits, pictures = shared_bytes, 0, 0, 0
     plain: list[int | None] = []
     for record in records:
+        pictures += 1
         bits.update(record["bits"])
         total += record["bytes"]
         rhee2022_bits += record["rhee2022_bits"]
@@ -163,6 +180,7 @@ def rate(records: Iterable[Record], shared_bytes: int = 0) -> Record:
     known = [bits for bits in plain if bits is not None]
     return {
         "bpp": 8 * total / pixels,
+        **({} if frame_rate is None else {"kbit_per_s": kilobits_a_second(8 * total, pictures / frame_rate)}),
         "rhee2022_bpp": rhee2022_bits / pixels,
         **({"han2022_bpp": sum(known) / pixels} if len(known) == len(plain) else {}),
         "bytes": total,
@@ -171,7 +189,9 @@ def rate(records: Iterable[Record], shared_bytes: int = 0) -> Record:
     }
 
 
-def _point(qp: int, point: Measured, method: Method, uncompressed: Measured) -> Record:
+def _point(
+    qp: int, point: Measured, method: Method, uncompressed: Measured, frame_rate: Fraction | None = None
+) -> Record:
     seconds: Counter[str] = Counter()
     for image_id, record in point.records.items():
         if method.kind == "features":
@@ -185,7 +205,7 @@ def _point(qp: int, point: Measured, method: Method, uncompressed: Measured) -> 
     cost = mean_cost(point.records.values())
     return {
         "qp": qp,
-        **rate(point.records.values()),
+        **rate(point.records.values(), frame_rate=frame_rate),
         "metrics": point.metrics,
         "seconds": dict(seconds),
         **({"cost": cost} if cost else {}),

@@ -75,7 +75,8 @@ def evaluate(
 ) -> tuple[Record, dict[str, float]]:
     """Evaluate, and write the results to ``output``, with a file of all detections or classes beside it.
 
-    With resamples in ``bootstrap``, the results have the interval of each metric and rate.
+    With resamples in ``bootstrap``, the results have the interval of each metric and rate; those of a sequence have
+    none, because its pictures are like each other.
     Returns the results, and the seconds of all pictures by stage, which are not in the file: it is the same in every
     run. Raises :class:`DatasetError`, and :class:`TaskError` for a picture that fails in another way.
     """
@@ -105,19 +106,19 @@ def evaluate(
     if not measured.records:
         raise DatasetError("there are no pictures to measure")
     classes = {int(label): name for label, name in engine.network["classes"].items()}
-    results = Results(measured.results, dataset, classes, evaluation.labels)
+    results = Results(measured.results, engine.dataset, classes, evaluation.labels)
     document = _document(evaluation, engine, measured, problems)
     if network_costs := engine.cost():
         document["cost"] = network_costs
     if stage_costs := mean_cost(measured.records.values()):
         document["stage_cost"] = stage_costs
-    if bootstrap.resamples:
+    if bootstrap.resamples and dataset.frame_rate is None:
         found = single_point(measured.records, measured.metrics, measured.tally(), bootstrap)
         document |= {"intervals": intervals(found, found.points[0]), "bootstrap": bootstrap.describe()}
     if drawing is not None:
         sizes = {image_id: (record["height"], record["width"]) for image_id, record in measured.records.items()}
         with atomic_folder(drawing.folder) as folder:
-            draw_results(folder, dataset, results, sizes, drawing.threshold, evaluation.upright)
+            draw_results(folder, engine.dataset, results, sizes, drawing.threshold, evaluation.upright)
     _write(output, document, results, Path(evaluation.labels).name)
     seconds: Counter[str] = Counter()
     for record in measured.records.values():
@@ -184,15 +185,21 @@ def _document(evaluation: Evaluation, engine: Engine, measured: Measured, proble
             "problems": len(problems),
         },
         "problems": sorted(problems),
-        "data": {"name": dataset.name, "sha256": dataset.digest()},
+        "data": {
+            "name": dataset.name,
+            "sha256": dataset.digest(),
+            **({} if dataset.frame_rate is None else {"frame_rate": str(dataset.frame_rate)}),
+        },
         "source": {"kind": method.name, "sha256": inputs.hexdigest()},
         "network": {"name": evaluation.network, **described},
         "versions": versions(),
     }
-    found = rate(measured.records.values(), method.shared_bytes if isinstance(method, GivenBitstream) else 0)
+    shared = method.shared_bytes if isinstance(method, GivenBitstream) else 0
+    found = rate(measured.records.values(), shared, dataset.frame_rate)
     if found["bytes"]:
         bits = {part.value: found["bits"][part.value] for part in Part if found["bits"].get(part.value)}
-        document["rate"] = {**{key: found[key] for key in ("bytes", "pixels", "bpp")}, "bits": bits}
+        kept = [key for key in ("bytes", "pixels", "bpp", "kbit_per_s") if key in found]
+        document["rate"] = {**{key: found[key] for key in kept}, "bits": bits}
     if codes:
         configuration = method.describe()
         document["rate"] |= {key: found[key] for key in ("rhee2022_bpp", "han2022_bpp") if key in found}

@@ -196,8 +196,11 @@ def _pictures(path: Path, sha256: str | None) -> list[Candidate]:
 
 
 def _recorded_picture(path: Path, number: int, picture: Mapping[str, Any]) -> Candidate:
-    name = name_of(Path(picture["input"]))
-    return Candidate(number, name, f"{path}: its picture {picture['input']}", picture.get("sha256"))
+    """A picture by its file; one of a video by the file's name and its number there."""
+    file, sha256, frame = Path(picture["input"]), picture.get("sha256"), picture.get("frame")
+    if frame is not None:
+        file, sha256 = file.with_name(f"{file.stem}_{frame:06d}{file.suffix}"), None
+    return Candidate(number, name_of(file), f"{path}: its picture {file}", sha256)
 
 
 def _digest(path: Path) -> str:

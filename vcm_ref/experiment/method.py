@@ -7,22 +7,22 @@ two methods have in common is coded once. A picture can also be coded itself, as
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from ..bitstream.join import can_join
+from ..bitstream.values import Mode
 from ..codec.picture import PictureCoder
 from ..configuration import Configuration
 from ..decoder import Backend
 from ..errors import DatasetError, reason
 from ..inner_encoders import describe_codec
-from ..model_choice import with_model
 from ..provenance import file_digest
-from ..settings import PACKINGS, RANGE_SCOPES, check_group
+from ..settings import PACKINGS, RANGE_SCOPES
 from ..task.dataset import ImageId, Item
 from .naming import json_digest, shaping, task_name
 from .records import Record
@@ -41,7 +41,7 @@ from .store import Store
 from .tasks import Ref, Task, Value
 from .usable import missing_pictures
 
-#: The parts of a configuration with which layers are coded independently of each other (:func:`_parts_of`).
+#: The parts of a configuration with which layers are coded independently of each other (:func:`parts_of`).
 _BY_LAYER = {"level", "reduction", "quantisation", "order", "packing", "codec", "digest_length"}
 
 
@@ -51,11 +51,14 @@ class Subject:
 
     ``sha256`` is the digest of the file's content, ``features`` the name of the task that extracts its features; both
     raise :class:`DatasetError` where the file cannot be read. Methods that need no picture do not ask for them.
+    ``place`` counts it among all subjects, which are in ``sequence``.
     """
 
     item: Item
     network: NetworkSpec
     layers: tuple[str, ...]
+    place: int = field(default=0, compare=False)
+    sequence: Sequence[Subject] = field(default=(), compare=False, repr=False)
 
     @property
     def id(self) -> ImageId:
@@ -75,6 +78,11 @@ class Subject:
     @cached_property
     def features(self) -> str:
         return task_name("extract", picture=self.sha256, task="features", network=self.network.digest)
+
+    def group(self, size: int) -> Sequence[Subject]:
+        """The subjects of its group, where each group has ``size``, but the last one."""
+        start = self.place - self.place % size
+        return self.sequence[start : start + size]
 
     def picture(self) -> Picture:
         """The file with its content. :class:`DatasetError` where it cannot be read."""
@@ -100,6 +108,10 @@ class Method(Protocol):
     def kind(self) -> str:
         """``features`` or ``pictures``: what is coded."""
 
+    @property
+    def group(self) -> int:
+        """How many pictures of a sequence are coded together."""
+
     def missing(self, items: Iterable[Item]) -> dict[ImageId, str]:
         """The pictures that there is nothing to begin with for, and for each of them what is missing."""
 
@@ -121,6 +133,10 @@ class Method(Protocol):
 
 class FromPictures:
     """The part of a method that begins with the pictures."""
+
+    @property
+    def group(self) -> int:
+        return 1
 
     def missing(self, items: Iterable[Item]) -> dict[ImageId, str]:
         """The pictures whose file is missing."""
@@ -156,7 +172,7 @@ class FeatureMethod(FromPictures):
         return task_name("analyse", parts=parts, network=subject.network.digest, backend=self.backend)
 
     def bitstream(self, subject: Subject, qp: int, store: Store) -> bytes:
-        return join([_stored(name, store) for name, _, _ in self._parts(subject, qp)])[0]
+        return join([stored(name, store) for name, _, _ in self._parts(subject, qp)])[0]
 
     def tasks(self, subject: Subject, qp: int, store: Store) -> list[Task | Value]:
         parts = self._parts(subject, qp)
@@ -165,7 +181,7 @@ class FeatureMethod(FromPictures):
         coded: list[Any] = []
         for name, layers, tree in parts:
             if name in known:
-                coded.append(_stored(name, store))
+                coded.append(stored(name, store))
             else:
                 tasks.append(Task(name, code, (Ref(subject.features), layers, tree), "code"))
                 coded.append(Ref(name))
@@ -177,8 +193,8 @@ class FeatureMethod(FromPictures):
     def _parts(self, subject: Subject, qp: int) -> list[tuple[str, tuple[str, ...], Record]]:
         """The parts that are coded on their own: name of the task, layers, and the configuration for them."""
         return [
-            (_code_name(subject.features, part.digest), part.layers, part.tree)
-            for part in _parts_of(self._text, subject.layers, qp, self.threads)
+            (code_name(subject.features, part.digest), part.layers, part.tree)
+            for part in parts_of(self._text, subject.layers, qp, self.threads)
         ]
 
     @cached_property
@@ -205,21 +221,21 @@ class PictureMethod(FromPictures):
         return {"picture": {key: value for key, value in coder.items() if key not in machine}, "codec": codec}
 
     def inner_codec(self) -> Record:
-        return _picture_coder_description(self.coder)
+        return picture_coder_description(self.coder, Mode.AI)
 
     def point(self, subject: Subject, qp: int) -> str:
         network = subject.network.digest
         return task_name("analyse", parts=[self._code_name(subject, qp)], network=network, whole=True)
 
     def bitstream(self, subject: Subject, qp: int, store: Store) -> bytes:
-        return _stored(self._code_name(subject, qp), store).bitstream
+        return stored(self._code_name(subject, qp), store).bitstream
 
     def tasks(self, subject: Subject, qp: int, store: Store) -> list[Task | Value]:
         name, picture = self._code_name(subject, qp), subject.picture()
         tasks: list[Task | Value] = []
         given: Any = Ref(name)
         if store.known([name]):
-            given = _stored(name, store)
+            given = stored(name, store)
         else:
             tasks.append(Task(name, code_picture, (self.coder, qp, picture), "code"))
         arguments = (subject.network, self.coder, given, picture)
@@ -284,26 +300,8 @@ def feature_tasks(subject: Subject, store: Store) -> list[Task | Value]:
     return [Task(name, extract, (subject.network, subject.picture()), kept_as)]
 
 
-def method_of(
-    name: str, configuration: Configuration, qps: Iterable[int], backend: Backend = "auto", threads: int = 1
-) -> Method:
-    """The method that a configuration describes. Raises :class:`~vcm_ref.errors.ConfigError`."""
-    if configuration.get("group") is not None:
-        raise configuration.error("group", "codes pictures together: that is for vcm_enc")
-    check_group(configuration)
-    tree = with_model(configuration).tree
-    if "picture" not in tree:
-        return FeatureMethod(name, tree, tuple(qps), backend, threads)
-    codec = tree["codec"]
-    options = {key: codec[key] for key in ("preset",) if key in codec}
-    limit = codec.get("time_limit", 600)
-    if not isinstance(codec["name"], str):
-        raise configuration.error("codec.name", "is by layer, and the picture itself is coded with one codec")
-    coder = PictureCoder(codec["name"], scale=tree["picture"]["scale"], time_limit_s=float(limit), **options)
-    return PictureMethod(name, coder, tuple(qps))
-
-
-def _stored(name: str, store: Store) -> Coded:
+def stored(name: str, store: Store) -> Coded:
+    """A bitstream in the store. Raises KeyError where it is not there."""
     records = store.records([name])
     if name not in records:
         raise KeyError(name)
@@ -325,13 +323,13 @@ class _Part(NamedTuple):
 
 
 @cache
-def _code_name(features: str, part: str) -> str:
+def code_name(features: str, part: str) -> str:
     """The name of the task that codes a part; each is in many of a sweep's combinations."""
     return task_name("code", features=features, part=part)
 
 
 @cache
-def _parts_of(text: str, layers: tuple[str, ...], qp: int, threads: int) -> list[_Part]:
+def parts_of(text: str, layers: tuple[str, ...], qp: int, threads: int) -> list[_Part]:
     """The parts of a configuration, as JSON, at a QP: one for each layer, or one for all.
 
     A configuration that has more than the parts that are known to go by layer is of all layers together.
@@ -368,5 +366,6 @@ def _codec_description(text: str) -> Record:
 
 
 @cache
-def _picture_coder_description(coder: PictureCoder) -> Record:
-    return coder.describe()
+def picture_coder_description(coder: PictureCoder, mode: Mode) -> Record:
+    """What the coder says of itself, once."""
+    return coder.describe(mode)

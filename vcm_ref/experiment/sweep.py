@@ -11,17 +11,20 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from math import lcm
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import DatasetError
+from ..errors import ConfigError, DatasetError
 from ..task.dataset import Dataset, ImageId, Item, check_size
+from ..task.sequences import SequenceDataset
 from ..task.tally import Tally
 from ..task.tally_file import packed
 from .matching import check_distinct
 from .method import Method, Subject, Uncompressed
 from .naming import network_name, task_name
 from .records import Record, Stored
+from .result_record import from_record
 from .results import LABELS
 from .stages.extract import cost, describe
 from .stages.measure import measure
@@ -160,6 +163,9 @@ def describe_network(spec: NetworkSpec, store: Store, run_batches: RunBatches) -
 class Engine:
     """One data set and network, on which methods are measured.
 
+    ``dataset`` is what results are measured against: the sweep's, or the uncompressed results where it has no
+    annotations.
+
     ``on_failure`` is told of each picture without a result, ``on_first`` of one picture's result, as soon as
     there is one. Both may raise to end the run.
     """
@@ -180,7 +186,10 @@ class Engine:
         self._on_first = on_first
         self._spec = spec = network_spec(sweep.network, sweep.network_options, sweep.upright)
         self.network = describe_network(spec, store, run_batches)
-        self.subjects = [Subject(item, spec, tuple(self.network["layers"])) for item in sweep.items]
+        self.subjects: list[Subject] = []
+        for place, item in enumerate(sweep.items):
+            self.subjects.append(Subject(item, spec, tuple(self.network["layers"]), place, self.subjects))
+        self.dataset = sweep.dataset
         self._rehearsed = False
 
     def cost(self) -> Record:
@@ -188,9 +197,31 @@ class Engine:
         return cost_of_network(self._spec, self._store, self._run_batches)
 
     def measured(self, methods: Sequence[Method], begin: Begin) -> dict[tuple[str, int], Measured]:
-        """Each point of the methods, by method and QP."""
+        """Each point of the methods, by method and QP.
+
+        Raises :class:`~vcm_ref.errors.ConfigError` for a method that codes in groups what is not a sequence. Without
+        annotations, results are compared with those of the uncompressed features, which are made first.
+        """
+        for method in methods:
+            if method.group > 1 and self.dataset.frame_rate is None:
+                told = "the pictures of a sequence; the data set is one if it is a video or states a frame_rate"
+                raise ConfigError(f"group: {method.name} codes together {told}")
+        if isinstance(self.dataset, SequenceDataset):
+            self._need_uncompressed(self.dataset)
         failures = self._fill(methods, begin)
         return {(method.name, qp): self._measure(method, qp, failures) for method in methods for qp in method.qps}
+
+    def _need_uncompressed(self, sequence: SequenceDataset) -> None:
+        failures = self._fill([UNCOMPRESSED], no_progress)
+        names = {subject.id: UNCOMPRESSED.point(subject, 0) for subject in self.subjects}
+        for image_id, name in names.items():
+            if name in failures:
+                error = failures[name]
+                told = f"picture {image_id}: the uncompressed features have no result: {error.message}"
+                raise TaskError(error.exit_code, told, error.kind)
+        classes = {int(label): text for label, text in self.network["classes"].items()}
+        found = {image_id: from_record(record) for image_id, record in _Stored(names, self._store).items()}
+        self.dataset = sequence.agreeing(classes, found)
 
     # Making what is missing
 
@@ -206,10 +237,14 @@ class Engine:
         known = self._store.known(wanted)
         progress = begin(len(known), len(wanted))
         self._check_known([next((name for name in points if name in known), None) for _, points in missing], wanted)
+        left = [
+            (subject, [point for name, point in points.items() if name not in known]) for subject, points in missing
+        ]
+        together = lcm(*(method.group for method in methods))
         batches = (
-            _batch(subject, left, self._store)
-            for subject, points in missing
-            if (left := [point for name, point in points.items() if name not in known])
+            _batch(some, self._store)
+            for start in range(0, len(left), together)
+            if (some := [(subject, points) for subject, points in left[start : start + together] if points])
         )
         failures: dict[str, TaskError] = {}
         if len(known) < len(wanted):
@@ -240,7 +275,7 @@ class Engine:
         for subject in subjects:
             if (error := _misfit(subject, record)) is not None:
                 self._on_failure(subject, error)
-            elif not self._rehearsed:
+            elif not self._rehearsed and not isinstance(self.dataset, SequenceDataset):
                 self._rehearsed = True
                 result = json.loads(self._store.data(name))
                 self._metrics({subject.id: record}, {subject.id: result})
@@ -272,9 +307,9 @@ class Engine:
         labels = sweep.labels if sweep.labels in LABELS else {"file": Path(sweep.labels).read_text(encoding="utf-8")}
         name = task_name(
             "measure",
-            type(sweep.dataset).__module__,
+            type(self.dataset).__module__,
             points=list(results.names.items()),
-            data=sweep.dataset.digest(),
+            data=self.dataset.digest(),
             labels=labels,
             classes=self.network["classes"],
         )
@@ -289,15 +324,16 @@ class Engine:
         self, records: Mapping[ImageId, Record], results: Mapping[ImageId, Record]
     ) -> tuple[dict[str, float], Tally]:
         classes = {int(label): text for label, text in self.network["classes"].items()}
-        return measure(self._sweep.dataset, self._sweep.labels, classes, records, results)
+        return measure(self.dataset, self._sweep.labels, classes, records, results)
 
 
-def _batch(subject: Subject, points: Sequence[tuple[Method, int]], store: Store) -> Batch:
-    """A picture's tasks, each once."""
+def _batch(some: Sequence[tuple[Subject, Sequence[tuple[Method, int]]]], store: Store) -> Batch:
+    """The tasks of a picture, or of pictures that methods code together, each once."""
     tasks: dict[str, Task | Value] = {}
-    for method, qp in points:
-        for task in method.tasks(subject, qp, store):
-            tasks.setdefault(task.name, task)
+    for subject, points in some:
+        for method, qp in points:
+            for task in method.tasks(subject, qp, store):
+                tasks.setdefault(task.name, task)
     return list(tasks.values())
 
 

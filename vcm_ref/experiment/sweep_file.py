@@ -14,7 +14,8 @@ from ..errors import ConfigError
 from ..files.document import load
 from ..files.schema import packaged
 from ..task.dataset import dataset_files, load_dataset
-from .method import FeatureMethod, Method, method_of
+from .method import FeatureMethod, Method
+from .method_choice import method_of
 from .results import LABELS
 from .sweep import UNCOMPRESSED, Sweep
 from .usable import usable_pictures

@@ -16,12 +16,16 @@ INDEX = "index.json"
 
 
 class ShippedModel(NamedTuple):
-    """One entry of the index of shipped models: its SHA-256, its stage's method, and the network that it is for."""
+    """One entry of the index of shipped models: its SHA-256, its stage's method, and the network that it is for.
+
+    A model for the method `network` has an ``architecture``, as in `training.architecture`.
+    """
 
     sha256: str
     method: str
     network: str
     network_sha256: str
+    architecture: str = ""
 
 
 def shipped_models() -> Iterator[ShippedModel]:
@@ -50,17 +54,17 @@ def named_model(path: str | None, sha256: str | None) -> bytes:
     return data
 
 
-def shipped_model(method: str, network: str, network_sha256: str) -> str:
+def shipped_model(method: str, network: str, network_sha256: str, architecture: str = "") -> str:
     """The SHA-256 of the model shipped for a method and a network, known by the SHA-256 of its weights.
 
-    Raises :class:`ModelError` where there is none.
+    ``architecture`` is that of a model for the method `network`. Raises :class:`ModelError` where there is none.
     """
-    known = [model for model in shipped_models() if model.method == method]
+    known = [model for model in shipped_models() if (model.method, model.architecture) == (method, architecture)]
     for model in known:
         if model.network_sha256 == network_sha256:
             return model.sha256
     networks = ", ".join(model.network for model in known) or "no network"
     raise ModelError(
-        f"no {method} model is shipped for the network {network} with these weights; there are some for {networks}; "
-        "train one with vcm_train, and name it with reduction.model"
+        f"no {architecture or method} model is shipped for the network {network} with these weights; there are some "
+        f"for {networks}; train one with vcm_train, and name it with reduction.model"
     )

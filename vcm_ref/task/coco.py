@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 from collections.abc import Iterable, Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -25,26 +26,38 @@ from vcm_ref.task.dataset import (
     check_size,
     content_digest,
     need_detections,
+    read_text,
 )
 from vcm_ref.task.detections import Detections, MasksSeen
 from vcm_ref.task.faults import shown
 from vcm_ref.task.tally import Detected, Tally
+from vcm_ref.task.tracking import Truth, read_truth, track_metrics
 
-_STATS = ("AP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large")
+_STATS = ("", "50", "75", "_small", "_medium", "_large")
 
 
 class CocoDataset:
     """Pictures, boxes and masks from ``annotations``, a COCO instances file; the generated scenes are of this kind.
 
     ``images`` is the folder of the pictures: by default ``images`` beside the file where there is one, else the file's.
+    ``frame_rate``, in pictures a second, says that the pictures are a sequence in the order of the file. ``tracks`` is
+    the ground truth of a sequence in MOT16's format, whose classes are those of the file.
     """
 
-    def __init__(self, name: str, annotations: Path, images: Path | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        annotations: Path,
+        images: Path | None = None,
+        frame_rate: float | None = None,
+        tracks: Path | None = None,
+    ) -> None:
         """Read and check the annotations, and the sizes of the pictures that are there.
 
         :class:`DatasetError` tells what cannot be measured rightly.
         """
         self.name = name
+        self.frame_rate = None if frame_rate is None else Fraction(str(frame_rate))
         document = _document(annotations)
         self._instances = check_instances(document, str(annotations))
         if images is None:
@@ -58,7 +71,12 @@ class CocoDataset:
         self.problems = self._instances.problems
         check_picture_files(self.items)
         listed = "\n".join(f"{item.id} {item.path.name}" for item in self.items)
-        self._digest = content_digest([json.dumps(document, sort_keys=True, separators=(",", ":")), listed])
+        parts = [json.dumps(document, sort_keys=True, separators=(",", ":")), listed]
+        self._tracks: list[Truth] | None = None
+        if tracks is not None:
+            self._tracks = read_truth(tracks, len(self.items))
+            parts.append(read_text(tracks, "the tracks"))
+        self._digest = content_digest(parts)
 
     @property
     def instances(self) -> Instances:
@@ -72,7 +90,8 @@ class CocoDataset:
     def evaluate(self, results: Mapping[ImageId, Result], sizes: Sizes) -> dict[str, float]:
         """COCO's six APs for boxes, and for masks, with ``mask_`` before, where truth and all detections have them.
 
-        One that no object is large or small enough for is left out. ``sizes`` are checked against the annotations.
+        With tracks, MOTA and IDF1 as well. A metric that no object is large or small enough for is left out. ``sizes``
+        are checked against the annotations.
         """
         return self.tallied(results, sizes)[0]
 
@@ -82,23 +101,28 @@ class CocoDataset:
         masks: list[Document] = []
         seen, truth_has_masks = MasksSeen(), len(self._instances.without_mask) < len(self._instances.annotations)
         items = {item.id: item for item in self.items}
+        followed: dict[ImageId, Detections] = {}
         for image_id, result in results.items():
             found = need_detections(result, image_id)
+            if self._tracks is not None:
+                followed[image_id] = found
             if image_id in items and image_id in sizes:
                 check_size(items[image_id], *sizes[image_id])
-            boxes += _results(image_id, found)
+            boxes += box_results(image_id, found)
             seen.see(image_id, found)
             if found.masks is not None and truth_has_masks:
                 if image_id in items:
                     check_size(items[image_id], *found.masks.shape[1:])
                 masks += _mask_results(image_id, found)
-        metrics, tally = _evaluate(self._instances, boxes, list(results), "bbox")
+        metrics, tally = evaluate(self._instances, boxes, list(results), "bbox")
         parts = [tally]
         if truth_has_masks and seen.given():
             self._need_all_masks()
-            by_mask, tally = _evaluate(self._instances, masks, list(results), "segm", "mask_")
+            by_mask, tally = evaluate(self._instances, masks, list(results), "segm", "mask_AP")
             metrics |= by_mask
             parts.append(tally)
+        if self._tracks is not None and len(followed) == len(self.items):
+            metrics |= track_metrics(self._tracks, [followed[item.id] for item in self.items])
         return metrics, Tally(tuple(sorted(results)), tuple(parts))
 
     def _need_all_masks(self) -> None:
@@ -120,7 +144,7 @@ def evaluate_boxes(instances: str | Path | Mapping[str, Any], detections: Mappin
     an image id is not in the annotations.
     """
     checked = _checked(instances)
-    entries = [entry for image_id, found in detections.items() for entry in _results(image_id, found)]
+    entries = [entry for image_id, found in detections.items() for entry in box_results(image_id, found)]
     return _main_figures(checked, entries, list(detections), "bbox")
 
 
@@ -145,16 +169,16 @@ def _checked(instances: str | Path | Mapping[str, Any]) -> Instances:
 
 
 def _main_figures(instances: Instances, entries: list[Document], pictures: list[Any], kind: str) -> dict[str, float]:
-    metrics, _ = _evaluate(instances, entries, pictures, kind)
+    metrics, _ = evaluate(instances, entries, pictures, kind)
     return {name: metrics.get(name, -1.0) for name in ("AP", "AP50")}
 
 
-def _evaluate(
-    instances: Instances, entries: list[Document], pictures: list[Any], kind: str, prefix: str = ""
+def evaluate(
+    instances: Instances, entries: list[Document], pictures: list[Any], kind: str, metric: str = "AP"
 ) -> tuple[dict[str, float], Detected]:
     """COCO's APs of the results ``entries`` over ``pictures``, with their tally; ``kind`` is ``bbox`` or ``segm``.
 
-    ``prefix`` comes before the name of each metric.
+    The name of each begins with ``metric``. Raises :class:`DatasetError`.
     """
     try:
         from pycocotools.coco import COCO
@@ -183,7 +207,7 @@ def _evaluate(
         evaluation.accumulate()
         evaluation.summarize()
     values = zip(_STATS, (float(value) for value in evaluation.stats), strict=False)
-    return {prefix + name: value for name, value in values if value >= 0}, coco_tally(evaluation, prefix)
+    return {metric + name: value for name, value in values if value >= 0}, coco_tally(evaluation, metric)
 
 
 def _document(path: Path) -> Any:
@@ -201,7 +225,8 @@ def _annotation(path: Path, problem: BaseException | None) -> str:
     return f" (annotation {shown(entry['id'])})" if isinstance(entry, dict) and "id" in entry else ""
 
 
-def _results(image_id: ImageId, found: Detections) -> Iterable[Document]:
+def box_results(image_id: ImageId, found: Detections) -> Iterable[Document]:
+    """The detections of a picture as COCO's entries, with the fields of annotations."""
     for box, score, label in zip(found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True):
         x, y, width, height = box[0], box[1], box[2] - box[0], box[3] - box[1]
         yield {

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from vcm_ref.task.tally import Detected
 
-_AREAS = {"all": "AP", "small": "AP_small", "medium": "AP_medium", "large": "AP_large"}
+_AREAS = {"all": "", "small": "_small", "medium": "_medium", "large": "_large"}
 
 
-def coco_tally(evaluation: Any, prefix: str = "") -> Detected:
-    """The tally of a ``COCOeval`` whose pictures have been evaluated; ``prefix`` comes before each metric's name.
+def coco_tally(evaluation: Any, metric: str = "AP") -> Detected:
+    """The tally of a ``COCOeval`` whose pictures have been evaluated; each name begins with that of the ``metric``.
 
     A picture's number is its place among ``params.imgIds``. A criterion is a range of areas and an overlap.
     """
@@ -27,10 +27,10 @@ def coco_tally(evaluation: Any, prefix: str = "") -> Detected:
         for area, label in enumerate(parameters.areaRngLbl)
     }
     percents = np.rint(100 * np.asarray(parameters.iouThrs)).astype(int).tolist()
-    names |= {f"AP{percent}": (percents.index(percent),) for percent in (50, 75)}
+    names |= {f"{percent}": (percents.index(percent),) for percent in (50, 75)}
     return Detected(
         rule="coco",
-        names={prefix + name: criteria for name, criteria in names.items()},
+        names={metric + name: criteria for name, criteria in names.items()},
         starts=np.cumsum([0, *(len(one.pictures) for one in found)], dtype=np.int64),
         pictures=np.concatenate([one.pictures for one in joined]),
         tied=np.concatenate([one.tied for one in joined]),

@@ -1,7 +1,7 @@
 """Data sets: pictures, what is known about them, and how results are measured against it.
 
 One file a kind: :mod:`~vcm_ref.task.coco` (the generated scenes are of this kind), :mod:`~vcm_ref.task.openimages`,
-:mod:`~vcm_ref.task.imagenet`. docs/evaluation.md describes their layouts.
+:mod:`~vcm_ref.task.imagenet`, :mod:`~vcm_ref.task.sequences`. docs/evaluation.md describes their layouts.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os.path
 from collections.abc import Callable, Iterable, Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -108,13 +109,24 @@ class Dataset(Protocol):
 
     ``items`` are the pictures in the data set's order; ``classes`` names the classes that results are about, by id;
     ``problems`` says, one entry each, what of the annotations cannot be used: one whose picture is not in the data set,
-    or whose mask is missing. Whether the pictures are there is for those to see who read them.
+    or whose mask is missing. Whether the pictures are there is for those to see who read them. ``frame_rate`` is that
+    of a sequence, in pictures a second; None where pictures do not follow each other in time.
     """
 
-    name: str
-    items: list[Item]
-    classes: Mapping[int, str]
-    problems: list[str]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def items(self) -> list[Item]: ...
+
+    @property
+    def classes(self) -> Mapping[int, str]: ...
+
+    @property
+    def problems(self) -> list[str]: ...
+
+    @property
+    def frame_rate(self) -> Fraction | None: ...
 
     def digest(self) -> str:
         """SHA-256, in hexadecimal, over the content of the annotations and the list of pictures."""
@@ -135,12 +147,14 @@ def load_dataset(path: str | Path, images: str | Path | None = None) -> Dataset:
 
     A ``.yaml`` file describes any kind (``dataset.schema.json``), with paths relative to itself; a ``.json`` file is
     taken for COCO's annotations; a folder for ImageNet's layout, a folder a class; a ``.txt`` file for a list of
-    pictures and classes. ``images``, the folder of the pictures, wins over what the file says. Raises
-    :class:`~vcm_ref.errors.DatasetError` for what cannot be read.
+    pictures and classes; a video file for a sequence without annotations. ``images``, the folder of the pictures, wins
+    over what the file says. Raises :class:`~vcm_ref.errors.DatasetError` for what cannot be read.
     """
     path = Path(path)
     kind, options = _description(path)
     if images is not None:
+        if "video" in options:
+            raise DatasetError(f"{path}: is a video, whose pictures are in no other folder: leave out --images")
         options["images"] = Path(images)
     name = path.resolve().name if path.is_dir() else path.stem
     return _kinds()[kind](name=name, **options)
@@ -157,12 +171,16 @@ def dataset_files(path: Path) -> list[Path]:
 
 def _description(path: Path) -> tuple[str, dict[str, Any]]:
     """The kind of the data set at ``path``, and its options; those in ``_PATHS`` are paths."""
+    from vcm_ref.video_file import VIDEO_SUFFIXES
+
     if path.is_dir():
         description: dict[str, Any] = {"kind": "imagenet", "images": str(path)}
     elif path.suffix == ".json":
         description = {"kind": "coco", "annotations": path.name}
     elif path.suffix == ".txt":
         description = {"kind": "imagenet", "image_list": path.name}
+    elif path.suffix.lower() in VIDEO_SUFFIXES:
+        description = {"kind": "sequence", "video": path.name}
     else:
         description = _read_description(path)
     folder = Path() if path.is_dir() else path.parent
@@ -170,15 +188,33 @@ def _description(path: Path) -> tuple[str, dict[str, Any]]:
     return description["kind"], options
 
 
-_PATHS = ("annotations", "images", "image_list", "boxes", "labels", "masks", "mask_folder", "descriptions", "classes")
+_PATHS = (
+    "annotations",
+    "images",
+    "video",
+    "tracks",
+    "image_list",
+    "boxes",
+    "labels",
+    "masks",
+    "mask_folder",
+    "descriptions",
+    "classes",
+)
 
 
 def _kinds() -> dict[str, Callable[..., Dataset]]:
     from vcm_ref.task.coco import CocoDataset
     from vcm_ref.task.imagenet import ImageNetDataset
     from vcm_ref.task.openimages import OpenImagesDataset
+    from vcm_ref.task.sequences import SequenceDataset
 
-    return {"coco": CocoDataset, "openimages": OpenImagesDataset, "imagenet": ImageNetDataset}
+    return {
+        "coco": CocoDataset,
+        "openimages": OpenImagesDataset,
+        "imagenet": ImageNetDataset,
+        "sequence": SequenceDataset,
+    }
 
 
 def _read_description(path: Path) -> dict[str, Any]:

@@ -34,6 +34,8 @@ class ImageNetDataset:
     ``class_2`` and ``class_10``.
     """
 
+    frame_rate = None
+
     def __init__(
         self, name: str, images: Path | None = None, *, image_list: Path | None = None, classes: Path | None = None
     ) -> None:

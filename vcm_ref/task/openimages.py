@@ -59,6 +59,8 @@ class OpenImagesDataset:
     (:mod:`~vcm_ref.task.openimages_join`).
     """
 
+    frame_rate = None
+
     def __init__(
         self,
         name: str,

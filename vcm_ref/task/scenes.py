@@ -79,15 +79,17 @@ def render_scene(seed: int, width: int = 512, height: int = 384) -> Scene:
     add_strokes(canvas, draw)
     owner = np.zeros((height, width), np.uint8)
     placed: list[_Placed] = []
-    for size in _sizes(draw, width, height):
+    for size in sizes_of(draw, width, height):
         for _ in range(_TRIES):
             if _place(canvas, owner, placed, draw, size):
                 break
     light(canvas, draw)
-    return Scene(expose(canvas, draw), tuple(_seen(owner, index, item) for index, item in enumerate(placed, start=1)))
+    return Scene(
+        expose(canvas, draw), tuple(seen(owner, index, item.category_id) for index, item in enumerate(placed, start=1))
+    )
 
 
-def _sizes(draw: Draw, width: int, height: int) -> list[float]:
+def sizes_of(draw: Draw, width: int, height: int) -> list[float]:
     """Draw the objects' sizes in pixels, log-uniformly; large ones first, since they would hide the others."""
     limit = min(_LARGEST, 0.8 * min(width, height))
     table = [_SMALLEST]
@@ -127,10 +129,10 @@ def _place(canvas: Canvas, owner: NDArray[np.uint8], placed: list[_Placed], draw
     if not _allowed(owner, placed, mask, rows, columns, whole):
         return False
 
-    surface = _surface(canvas[:, rows, columns], draw, mask, depth, size)
+    surface = surface_of(canvas[:, rows, columns], draw, mask, depth, size)
     second = np.clip(shape.inner(along, across) * np.float32(half_y) + np.float32(0.5), 0.0, 1.0)
-    if category_id in _TWO_COLOURED:
-        other = _contrasting(draw, surface[:, mask][:, :1].reshape(3, 1))
+    if category_id in TWO_COLOURED:
+        other = contrasting(draw, surface[:, mask][:, :1].reshape(3, 1))
         paint(surface, second, np.array(other, np.float32)[:, None, None])
     paint(canvas[:, rows, columns], np.clip(depth + np.float32(0.5), 0.0, 1.0), surface)
     placed.append(_Placed(category_id, rows, columns, whole))
@@ -138,7 +140,7 @@ def _place(canvas: Canvas, owner: NDArray[np.uint8], placed: list[_Placed], draw
     return True
 
 
-_TWO_COLOURED = frozenset(key for key, name in CLASS_NAMES.items() if name in ("checker", "target"))
+TWO_COLOURED = frozenset(key for key, name in CLASS_NAMES.items() if name in ("checker", "target"))
 
 
 def _allowed(
@@ -175,11 +177,11 @@ def _box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     return (x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1)
 
 
-def _surface(canvas: Canvas, draw: Draw, mask: NDArray[np.bool_], depth: Plane, size: float) -> Canvas:
+def surface_of(canvas: Canvas, draw: Draw, mask: NDArray[np.bool_], depth: Plane, size: float) -> Canvas:
     """Give the (3, h, w) look of an object that stands out from the ``canvas`` (3, h, w) beneath its ``mask``."""
     ys, xs = np.nonzero(mask)
     picks = (np.arange(9) * (len(ys) - 1)) // 8
-    colour = _contrasting(draw, canvas[:, ys[picks], xs[picks]])
+    colour = contrasting(draw, canvas[:, ys[picks], xs[picks]])
     surface = filling(draw, colour, *mask.shape)
     if draw.chance(0.3):
         rim = np.clip(np.float32(0.04 * size) - depth + np.float32(0.5), 0.0, 1.0)
@@ -188,7 +190,7 @@ def _surface(canvas: Canvas, draw: Draw, mask: NDArray[np.bool_], depth: Plane, 
     return surface
 
 
-def _contrasting(draw: Draw, samples: NDArray[np.float32]) -> Colour:
+def contrasting(draw: Draw, samples: NDArray[np.float32]) -> Colour:
     """Draw a colour that differs from each of the ``samples`` (3, N), or the best of a number of draws."""
     best, best_gap = (0.0, 0.0, 0.0), -1.0
     for _ in range(8):
@@ -202,14 +204,14 @@ def _contrasting(draw: Draw, samples: NDArray[np.float32]) -> Colour:
     return best
 
 
-def _seen(owner: NDArray[np.uint8], index: int, item: _Placed) -> SceneObject:
-    """Describe what the finished scene shows of the object numbered ``index``."""
+def seen(owner: NDArray[np.uint8], index: int, category_id: int) -> SceneObject:
+    """Describe what the finished scene shows of the object numbered ``index`` in ``owner`` (H, W)."""
     mask = owner == index
     flat = mask.T.ravel()
     edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     runs = np.diff(np.concatenate(([0], edges, [flat.size])))
     counts = ([0] if flat[0] else []) + [int(run) for run in runs]
-    return SceneObject(item.category_id, _box(mask), int(np.count_nonzero(mask)), tuple(counts))
+    return SceneObject(category_id, _box(mask), int(np.count_nonzero(mask)), tuple(counts))
 
 
 def coco_categories() -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Which network is trained: an MSFC network of random weights, or a restoration after a KLT."""
+"""Which network is trained: an MSFC network of random weights, a restoration after a KLT, or both of its sides."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from vcm_ref.codec.coefficients.tables import CONTEXT_COUNTS, SCALES
 from vcm_ref.configuration.sections import Training
@@ -15,6 +16,8 @@ from vcm_ref.conversion.reduction.klt_model import KltModel
 from vcm_ref.errors import ConfigError, ModelError
 from vcm_ref.models.tensors import read_tensors
 
+from .losses.context_rate import ContextRate
+from .networks.learned import LearnedKlt
 from .networks.msfc import Architecture, Msfc
 from .networks.reduction_network import ReductionNetwork
 from .networks.restoration import RestoredKlt, linear_inverse
@@ -25,12 +28,16 @@ Layers = Mapping[str, NDArray[np.floating[Any]]]
 class Design(NamedTuple):
     """A network that can be built, and what else its model holds: the tables that its levels are coded with.
 
-    ``origin`` identifies what it is built from, besides the settings.
+    ``origin`` identifies what it is built from, besides the settings. ``rate`` builds the module that gives the rate of
+    its levels in training, without which it is a Laplace distribution a map. With ``own_levels``, the levels are not
+    the KLT's, whose tables do not suit them.
     """
 
     build: Callable[[], ReductionNetwork]
     tables: Mapping[str, NDArray[Any]] = {}
     origin: str = ""
+    rate: Callable[[], nn.Module] | None = None
+    own_levels: bool = False
 
 
 def design_for(settings: Training, layers: Layers, klt: bytes | None = None) -> Design:
@@ -44,12 +51,12 @@ def design_for(settings: Training, layers: Layers, klt: bytes | None = None) -> 
     if klt is None:
         raise ConfigError("training.klt: the model of the KLT is missing; name one")
     try:
-        return _restored_klt(settings, layers, klt)
+        return _after_klt(settings, layers, klt)
     except ModelError as error:
         raise ConfigError(f"training.klt: the model does not fit: {error}") from error
 
 
-def _restored_klt(settings: Training, layers: Layers, data: bytes) -> Design:
+def _after_klt(settings: Training, layers: Layers, data: bytes) -> Design:
     model, tensors = KltModel.of(data), read_tensors(data)
     count = settings.coded_channels
     if count > model.components:
@@ -67,10 +74,14 @@ def _restored_klt(settings: Training, layers: Layers, data: bytes) -> Design:
     if scales is None or counts is None or len(scales) != model.components:
         raise ModelError("it has no tables for levels; train it with vcm_train")
     deviations = np.sqrt(2) * 2.0 ** ((scales[:count].astype(float) - 128) / 6)  # of Laplacian variables (8.10.5)
+    learned = settings.architecture == "learned"
+    kind = LearnedKlt if learned else RestoredKlt
     return Design(
-        lambda: RestoredKlt(inverse, model.gain, deviations.tolist(), settings.width),
+        lambda: kind(inverse, model.gain, deviations.tolist(), settings.width),
         {SCALES: scales[:count], CONTEXT_COUNTS: counts},
         hashlib.sha256(data).hexdigest(),
+        (lambda: ContextRate(deviations.tolist())) if learned else None,
+        learned,
     )
 
 

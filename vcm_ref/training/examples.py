@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcm_ref.atomic import atomic_file
+from vcm_ref.conversion.covered import Covered
 from vcm_ref.errors import DatasetError
 from vcm_ref.feature_set import FeatureSet
 
 _LARGEST = float(np.finfo(np.float16).max)
+_COVERED = "/covered"  # beside the layers in a file; no layer has such a name
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class Example:
     """One picture: its name, its size in pixels, and what is in it where that is known.
 
     ``boxes`` are (K, 4) x0, y0, x1, y1 in pixels, ``labels`` (K,) the network's. A ``mirrored`` example is the same
-    picture from left to right; it is for training alone.
+    picture from left to right, and one with a number of a ``crop`` above 0 a changed part of it; these are for training
+    alone.
     """
 
     name: str
@@ -32,6 +35,12 @@ class Example:
     mirrored: bool = False
     boxes: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 4), np.float32))
     labels: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    crop: int = 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether the example is the picture as it is."""
+        return not self.mirrored and not self.crop
 
 
 class Examples(Protocol):
@@ -41,6 +50,10 @@ class Examples(Protocol):
 
     def layers(self, index: int) -> dict[str, NDArray[np.floating[Any]]]:
         """The layers of one example by name, finest first."""
+        ...
+
+    def covered(self, index: int) -> Covered:
+        """Which parts of the layers' height and width the picture covers."""
         ...
 
     def digest(self) -> str:
@@ -71,35 +84,45 @@ class StoredExamples:
     def layers(self, index: int) -> dict[str, NDArray[np.floating[Any]]]:
         """The layers of one example, float16, finest first."""
         with np.load(self._path(self.examples[index]), allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
+            return {name: stored[name] for name in stored.files if name != _COVERED}
+
+    def covered(self, index: int) -> Covered:
+        """Which parts of the layers' height and width the picture covers."""
+        with np.load(self._path(self.examples[index]), allow_pickle=False) as stored:
+            down, across = stored[_COVERED].tolist()
+        return down, across
 
     def digest(self) -> str:
         """SHA-256 over names, targets and layers."""
         whole = hashlib.sha256()
         for index, example in enumerate(self.examples):
-            whole.update(f"{example.name} {example.mirrored} {example.height} {example.width}\n".encode())
+            whole.update(f"{_identity(example)} {example.height} {example.width} {self.covered(index)}\n".encode())
             whole.update(example.boxes.tobytes() + example.labels.tobytes())
             for name, layer in self.layers(index).items():
                 whole.update(f"{name} {layer.shape}\n".encode() + layer.tobytes())
         return whole.hexdigest()
 
     def _path(self, example: Example) -> Path:
-        name = hashlib.sha256(f"{example.name} {example.mirrored}".encode()).hexdigest()[:24]
-        return self._folder / f"{name}.npz"
+        return self._folder / f"{hashlib.sha256(_identity(example).encode()).hexdigest()[:24]}.npz"
+
+
+def _identity(example: Example) -> str:
+    return f"{example.name} {example.mirrored} {example.crop}"
 
 
 def _store(path: Path, example: Example, features: FeatureSet) -> None:
     for name, layer in features.layers.items():
         if not np.isfinite(layer).all() or np.abs(layer).max() > _LARGEST:
             raise DatasetError(f"{example.name}: layer {name} holds a value beyond {_LARGEST:g}; it cannot be used")
+    arrays: dict[str, Any] = {name: layer.astype(np.float16) for name, layer in features.layers.items()}
     with atomic_file(path) as file:
-        np.savez(file, **{name: layer.astype(np.float16) for name, layer in features.layers.items()})  # type: ignore[arg-type]
+        np.savez(file, **arrays | {_COVERED: np.array(features.covered, np.float64)})
 
 
 def split(examples: Sequence[Example], share: float, seed: int) -> tuple[list[int], list[int]]:
     """The indices for training, and those for selection: about ``share`` of the pictures, by a digest of their names.
 
-    A picture and its mirror image are never on two sides; mirrored examples are not used for selection. Raises
+    A picture, its mirror image and its parts are never on two sides; only whole pictures are used for selection. Raises
     `DatasetError` where either side would be empty.
     """
     names = sorted(
@@ -107,7 +130,7 @@ def split(examples: Sequence[Example], share: float, seed: int) -> tuple[list[in
     )
     chosen = set(names[: max(1, round(share * len(names)))]) if share else set()
     training = [index for index, example in enumerate(examples) if example.name not in chosen]
-    selection = [index for index, example in enumerate(examples) if example.name in chosen and not example.mirrored]
+    selection = [index for index, example in enumerate(examples) if example.name in chosen and example.whole]
     if not training or not selection:
         raise DatasetError(f"{len(names)} pictures cannot be split into training and selection; give more")
     return training, selection

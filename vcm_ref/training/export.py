@@ -50,17 +50,19 @@ def export(
 ) -> Exported:
     """The integer model of ``model``, calibrated on the first of the examples ``chosen``.
 
-    ``weight_bits``, 8 or 16, are those of the decoder's graph. ``tables`` are what levels are coded with; ``qps`` are
+    ``weight_bits``, 8 or 16, are those of both graphs. ``tables`` are what levels are coded with; ``qps`` are
     those of the values from which the decoder's graph is calibrated. Raises :class:`~vcm_ref.errors.NetworkError` and
     :class:`~vcm_ref.errors.ModelError` where the network cannot be an integer graph.
     """
     model = model.eval()
     layers = [_tensors(examples, index) for index in chosen[:CALIBRATION]]
+    widths = Widths(weights=weight_bits)
     with torch.no_grad():
-        coded = [model.analysis(own) for own in layers]
-    analysis = to_graph(model.analysis, [(own,) for own in layers], model.shifts)
-    given = [model.given(own, qp) for own in coded for qp in qps]
-    graph = to_graph(model.synthesis, given, [0], conditioned=model.conditioned, widths=Widths(weights=weight_bits))
+        given = [model.given(model.analysed(own, qp), qp) for own in layers for qp in qps]
+    taken = [model.taken(own, qp) for own in layers for qp in (qps if model.analysis_conditioned else qps[:1])]
+    conditioned = model.analysis_conditioned
+    analysis = to_graph(model.analysis, taken, model.shifts, conditioned=conditioned, widths=widths)
+    graph = to_graph(model.synthesis, given, [0], conditioned=model.conditioned, widths=widths)
     data = NetworkModel(graph, analysis).to_bytes(metadata, tables)
     return Exported(data, max(_change(model, data, own, qp) for own in layers[:4] for qp in qps))
 
@@ -69,7 +71,7 @@ def export(
 def _change(model: ReductionNetwork, data: bytes, layers: list[Tensor], qp: int | None) -> float:
     """The largest relative difference between the layers that integers restore and those of the network itself."""
     restored = _restored(data, model.shifts, qp or 0, [layer[0].numpy() for layer in layers])
-    expected = model.restored(model.analysis(layers), qp)
+    expected = model.restored(model.analysed(layers, qp), qp)
     return max(
         float(np.sqrt(np.mean((ours - theirs[0].numpy()) ** 2)) / max(float(layer.std()), 1e-9))
         for ours, theirs, layer in zip(restored, expected, layers, strict=True)

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from numpy.typing import NDArray
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -15,6 +16,7 @@ from vcm_ref.atomic import atomic_file
 from vcm_ref.configuration import Configuration
 from vcm_ref.configuration.sections import Training
 from vcm_ref.conversion.levels import OFFSET_UNIT
+from vcm_ref.conversion.reduction.network.model import CLEARED, OUTSIDE
 from vcm_ref.errors import ConfigError, ModelError, NetworkError, reason
 from vcm_ref.level_settings import level_rounding
 from vcm_ref.model_choice import shipped_digest
@@ -24,14 +26,16 @@ from vcm_ref.provenance import versions
 from vcm_ref.task.dataset import Dataset
 
 from .curve import draw_curve, need_matplotlib
-from .designs import design_for
+from .designs import Design, design_for
 from .examples import StoredExamples, split
 from .export import Exported, export
 from .job import Job
+from .klt import TABLE_QPS
+from .level_tables import fitted_tables
 from .methods import NETWORK_FILES
 from .network_training import Result, train
 from .networks.noise import Levels
-from .networks.reduction_network import multiplications
+from .networks.reduction_network import ReductionNetwork, multiplications
 from .part2 import part2_of
 from .pictures import Begin, are_features, no_progress, store_feature_files, store_pictures
 from .record import metadata
@@ -77,6 +81,8 @@ def train_network(
     need_matplotlib()
     settings = configuration.coding.training or Training()
     from_files = are_features(inputs)
+    if settings.crops and settings.loss == "task":
+        raise ConfigError("training.crops: parts of pictures have no labels; set training.loss to distillation")
     if from_files and settings.loss == "task":
         raise ConfigError("training.loss: feature files have no labels; set it to distillation or features")
     network = None if from_files and settings.loss == "features" else _network(configuration)
@@ -86,7 +92,14 @@ def train_network(
         assert network is not None
         upright = configuration.get("apply_exif_orientation", True)
         examples = store_pictures(
-            part / "features", inputs, network, dataset, mirror=settings.mirror, upright=upright, begin=begin
+            part / "features",
+            inputs,
+            network,
+            dataset,
+            mirror=settings.mirror,
+            crops=settings.crops,
+            upright=upright,
+            begin=begin,
         )
     described = network.describe() if network is not None else {}
     klt = _klt(configuration, settings)
@@ -109,10 +122,10 @@ def train_network(
         result.model,
         examples,
         training,
-        metadata or {},
+        {**(metadata or {}), **({OUTSIDE: CLEARED} if settings.clear_outside else {})},
         weight_bits=settings.weight_bits,
-        tables=design.tables,
-        qps=settings.noise_qps or (None,),
+        tables=_tables(design, result.model, examples, training, settings, levels),
+        qps=tuple(dict.fromkeys(settings.noise_qps or (None,))),
     )
     record = {
         "training": asdict(settings),
@@ -150,12 +163,26 @@ def _start(path: str | None) -> dict[str, Tensor] | None:
 
 def _klt(configuration: Configuration, settings: Training) -> bytes | None:
     """The model of the KLT after which a network restores: the one that is named, or that shipped for the network."""
-    if settings.architecture != "klt_restored":
+    if settings.architecture == "msfc":
         return None
     try:
         return named_model(settings.klt, None if settings.klt else shipped_digest(configuration, "klt"))
     except (ModelError, NetworkError) as error:
         raise ConfigError(f"training.klt: {error}") from error
+
+
+def _tables(
+    design: Design,
+    model: ReductionNetwork,
+    examples: StoredExamples,
+    training: Sequence[int],
+    settings: Training,
+    levels: Levels,
+) -> Mapping[str, NDArray[Any]]:
+    """The tables for the network's levels: the KLT's, or those of levels of its own."""
+    if not design.own_levels:
+        return design.tables
+    return fitted_tables(model, examples, training, settings.noise_qps or TABLE_QPS, levels.rounding)
 
 
 def _levels(configuration: Configuration) -> Levels:

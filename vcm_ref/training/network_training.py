@@ -11,46 +11,31 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from math import cos, pi
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from vcm_ref.configuration.sections import Training
+from vcm_ref.conversion.covered import covered_positions
 from vcm_ref.errors import ConfigError, DatasetError
 
 from .checkpoint import load_checkpoint, save_checkpoint
 from .designs import Design, design_for
+from .draws import Noise, draw, learning_rate, noises_of
 from .examples import Example, Examples, split
 from .losses.features import feature_error
 from .losses.rate import LaplaceRate
-from .networks.noise import Levels, quantised, stepped
+from .networks.noise import Levels
 from .networks.reduction_network import ReductionNetwork
 from .part2 import Part2
 
-_WARM_UP = 0.05  # the share of the steps in which the learning rate rises
 _LARGEST_GRADIENT = 1.0
+_PACE_OF_RATE = 10.0  # the learning rate of what gives the rate, in the network's
 _NEAREST = Levels(0.5, (0.0, 0.0))
 _STATISTICS = 64  # pictures from which the layers' means and deviations are taken
-
-
-class Noise(NamedTuple):
-    """One kind of quantisation: levels of ``bits`` bits, multiples of ``step``, those of ``qp``, or none."""
-
-    bits: int | None = None
-    step: float | None = None
-    qp: int | None = None
-
-    def __call__(self, coded: Tensor, levels: Levels) -> Tensor:
-        """Quantise; the gradient passes through. For ``qp``, ``levels`` says how."""
-        if self.qp is not None:
-            return levels.coded(coded, self.qp)
-        if self.bits is not None:
-            return quantised(coded, self.bits)
-        return coded if self.step is None else stepped(coded, self.step)
 
 
 @dataclass
@@ -71,6 +56,7 @@ class _Course:
     best_step: int = 0
     best_loss: float = float("inf")
     best: dict[str, Tensor] = field(default_factory=dict)
+    average: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
 
 
@@ -85,7 +71,7 @@ def train(
     klt: bytes | None = None,
     levels: Levels = _NEAREST,
     progress: Callable[[float, str], None] = lambda done, told: None,
-    checkpoint_every: int = 100,
+    checkpoint_every: int = 500,
 ) -> Result:
     """Train, or go on training where ``folder`` has a checkpoint.
 
@@ -113,6 +99,7 @@ def train(
         while course.step < settings.steps and not run.exhausted(course):
             losses = run.step(course.step, training)
             course.step += 1
+            run.average(course)
             if course.step % settings.evaluate_every == 0 or course.step == settings.steps:
                 run.select(course, selection, losses)
             if course.step % checkpoint_every == 0 or course.step % settings.evaluate_every == 0:
@@ -120,7 +107,8 @@ def train(
             progress(1, ", ".join(f"{name} {value:.4f}" for name, value in losses.items()))
         save_checkpoint(folder, identity, run.state(course))
         run.model.load_state_dict(course.best)
-        return Result(run.model.cpu().eval(), course.best_step, course.best_loss, course.history)
+        model = run.model.cpu().to(memory_format=torch.contiguous_format).eval()
+        return Result(model, course.best_step, course.best_loss, course.history)
 
 
 class _Run:
@@ -142,10 +130,16 @@ class _Run:
         self._device = device
         self._variances: list[float] = []
         self._levels = levels
-        self.model = design.build().to(device)
-        self._rate = LaplaceRate(self.model.coded).to(device)
+        self.model = design.build().to(device).to(memory_format=torch.channels_last)
+        self._rate = (LaplaceRate(self.model.coded) if design.rate is None else design.rate()).to(device)
         self._parameters = [one for one in (*self.model.parameters(), *self._rate.parameters()) if one.requires_grad]
-        self._optimiser = torch.optim.Adam(self._parameters, lr=settings.learning_rate)
+        self._optimiser = torch.optim.Adam(
+            [
+                {"params": [one for one in self.model.parameters() if one.requires_grad], "pace": 1.0},
+                {"params": list(self._rate.parameters()), "pace": _PACE_OF_RATE},
+            ],
+            lr=settings.learning_rate,
+        )
         if part2 is not None:
             part2.to(device)
 
@@ -164,7 +158,7 @@ class _Run:
             self.model.start_at([m.to(self._device) for m in means], [d.to(self._device) for d in deviations])
             return _Course()
         try:
-            self.model.load_state_dict(weights)
+            self.model.begin_with(weights)
         except RuntimeError as error:
             raise ConfigError("training.start: its weights are of a network of other sizes") from error
         return _Course()
@@ -187,10 +181,10 @@ class _Run:
     def step(self, number: int, training: Sequence[int]) -> dict[str, float]:
         """Take step ``number``; give its losses."""
         settings = self._settings
-        chosen, noise = _draw(settings, number, training)
+        chosen, noise = draw(settings, number, training)
         torch.manual_seed(int(np.random.default_rng([settings.seed, 2, number]).integers(1 << 62)))
         for group in self._optimiser.param_groups:
-            group["lr"] = _learning_rate(settings, number)
+            group["lr"] = learning_rate(settings, number) * group["pace"]
         self.model.train()
         self._optimiser.zero_grad(set_to_none=True)
         losses = self._losses(chosen, noise)
@@ -202,31 +196,52 @@ class _Run:
         return {name: value.item() for name, value in losses.items()}
 
     @torch.no_grad()
+    def average(self, course: _Course) -> None:
+        """Let the mean of the weights follow them; at the beginning it is that of all steps."""
+        share = self._settings.average
+        if not share:
+            return
+        share = min(share, 1 - 1 / course.step)
+        for name, value in self.model.state_dict().items():
+            if value.is_floating_point() and name in course.average:
+                course.average[name].lerp_(value, 1 - share)
+            else:
+                course.average[name] = value.clone()
+
+    @torch.no_grad()
     def select(self, course: _Course, selection: Sequence[int], losses: dict[str, float]) -> None:
         """Measure the pictures that select, over all kinds of noise, and keep the weights if they are the best."""
         self.model.eval()
         torch.manual_seed(self._settings.seed)
-        found = [
-            self._losses([index], noise)["loss"].item() for noise in _noises(self._settings) for index in selection
-        ]
-        loss = float(np.mean(found))
+        latest = {name: value.clone() for name, value in self.model.state_dict().items()}
+        self.model.load_state_dict(course.average or latest)
+        batch = self._settings.batch
+        together = [selection[first : first + batch] for first in range(0, len(selection), batch)]
+        noises = dict.fromkeys(noises_of(self._settings))
+        found = [self._losses(some, noise)["loss"].item() * len(some) for noise in noises for some in together]
+        loss = sum(found) / len(selection) / len(noises)
         course.history.append({"step": course.step, **losses, "selection": loss})
         if loss < course.best_loss:
             course.best_loss, course.best_step = loss, course.step
             course.best = {key: value.detach().cpu().clone() for key, value in self.model.state_dict().items()}
+        self.model.load_state_dict(latest)
 
     def _losses(self, chosen: Sequence[int], noise: Noise) -> dict[str, Tensor]:
         """The losses of the pictures ``chosen``, averaged."""
         settings = self._settings
         sums: dict[str, Tensor] = {}
-        for batch, original in self._batches(chosen):
-            coded = self._coded(original)
+        for indices, original in self._batches(chosen):
+            batch = [self._examples.examples[index] for index in indices]
+            coded = self._coded(original, noise.qp)
+            inside = self._inside(indices, coded)
+            coded = coded * inside
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._mixed):
                 restored = self.model.restored(noise(coded, self._levels), noise.qp)
             restored = [layer.float() for layer in restored]
             parts = {"features": feature_error(restored, original, self._variances)}
-            if noise.step is not None:
-                parts["bits"] = self._rate(coded.float(), noise.step)
+            step = noise.paid_step(settings)
+            if step is not None:
+                parts["bits"] = (self._rate(coded.float(), step) * inside).sum(1).mean()
             if settings.loss != "features":
                 parts[settings.loss] = self._part2_loss(batch, restored, original)
             for name, value in parts.items():
@@ -234,44 +249,57 @@ class _Run:
         loss = sums[settings.loss]
         if settings.loss != "features":
             loss = loss + settings.feature_weight * sums["features"]
-        if noise.step is not None:
-            loss = loss + settings.rate_weight * noise.step**2 * sums["bits"]
+        if (step := noise.paid_step(settings)) is not None:
+            loss = loss + settings.rate_weight * step**2 * sums["bits"]
         return {"loss": loss, **sums}
 
-    def _coded(self, original: Sequence[Tensor]) -> Tensor:
+    def _coded(self, original: Sequence[Tensor], qp: int | None) -> Tensor:
         """The coded maps; of an analysis that stays, in full precision."""
         trained = any(one.requires_grad for one in self.model.analysis.parameters())
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._mixed and trained):
-            coded: Tensor = self.model.analysis(original)
-        return coded
+            return self.model.analysed(original, qp)
+
+    def _inside(self, indices: Sequence[int], coded: Tensor) -> Tensor:
+        """1 where a picture covers something of a position of ``coded`` (N, C, h, w), and 0 elsewhere: (N, 1, h, w).
+
+        It is 1 everywhere unless the positions outside are to be cleared.
+        """
+        inside = torch.ones_like(coded[:, :1])
+        for number, index in enumerate(indices if self._settings.clear_outside else ()):
+            rows, columns = covered_positions(self._examples.covered(index), *coded.shape[2:])
+            inside[number, :, rows:] = 0
+            inside[number, :, :, columns:] = 0
+        return inside
 
     def _part2_loss(self, batch: Sequence[Example], restored: Sequence[Tensor], original: Sequence[Tensor]) -> Tensor:
         assert self._part2 is not None
-        found = []
-        for index, example in enumerate(batch):
-            ours = [layer[index : index + 1] for layer in restored]
-            theirs = [layer[index : index + 1] for layer in original]
-            if self._settings.loss == "task":
-                found.append(self._part2.task(ours, example))
-            else:
-                found.append(self._part2.distillation(ours, theirs, example))
+        if self._settings.loss == "distillation":
+            return self._part2.distillation(restored, original, batch)
+        found = [
+            self._part2.task([layer[index : index + 1] for layer in restored], example)
+            for index, example in enumerate(batch)
+        ]
         return torch.stack(found).mean()
 
-    def _batches(self, chosen: Sequence[int]) -> Iterator[tuple[list[Example], list[Tensor]]]:
+    def _batches(self, chosen: Sequence[int]) -> Iterator[tuple[list[int], list[Tensor]]]:
         """The pictures of a step with their layers (N, C, H, W), those of one size together."""
-        groups: dict[Any, list[tuple[Example, list[np.ndarray[Any, Any]]]]] = {}
+        groups: dict[Any, list[tuple[int, list[np.ndarray[Any, Any]]]]] = {}
         for index in chosen:
             layers = list(self._examples.layers(index).values())
-            groups.setdefault(tuple(layer.shape for layer in layers), []).append(
-                (self._examples.examples[index], layers)
-            )
+            groups.setdefault(tuple(layer.shape for layer in layers), []).append((index, layers))
         for group in groups.values():
             stacked = [np.stack(same).astype(np.float32) for same in zip(*(layers for _, layers in group), strict=True)]
-            yield [example for example, _ in group], [torch.from_numpy(layer).to(self._device) for layer in stacked]
+            yield [index for index, _ in group], [torch.from_numpy(layer).to(self._device) for layer in stacked]
 
     @property
     def _mixed(self) -> bool:
-        return self._settings.mixed_precision and self._device.type == "cuda"
+        return self._settings.mixed_precision and (self._device.type == "cuda" or _has_bfloat16())
+
+
+def _has_bfloat16() -> bool:
+    """Whether this machine's processor computes with bfloat16."""
+    found = torch.cpu.get_capabilities()
+    return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
 
 
 def _digest(weights: Mapping[str, Tensor]) -> str:
@@ -280,34 +308,6 @@ def _digest(weights: Mapping[str, Tensor]) -> str:
     for name, values in sorted(weights.items()):
         whole.update(f"{name} {tuple(values.shape)}\n".encode() + values.cpu().numpy().tobytes())
     return whole.hexdigest()
-
-
-def _draw(settings: Training, number: int, training: Sequence[int]) -> tuple[list[int], Noise]:
-    """The pictures and the noise of step ``number``: every picture once an epoch, in an order of its own."""
-    places = range(number * settings.batch, (number + 1) * settings.batch)
-    orders = {
-        epoch: np.random.default_rng([settings.seed, 0, epoch]).permutation(len(training))
-        for epoch in {place // len(training) for place in places}
-    }
-    chosen = [training[orders[place // len(training)][place % len(training)]] for place in places]
-    noises = _noises(settings)
-    return chosen, noises[np.random.default_rng([settings.seed, 1, number]).integers(len(noises))]
-
-
-def _noises(settings: Training) -> list[Noise]:
-    """No noise first, unless a rate is to be paid, or there are QPs; then each bit depth, each step, each QP."""
-    depths = [Noise(bits=bits) for bits in settings.noise_bits or ()]
-    steps = [Noise(step=step) for step in settings.noise_steps or ()]
-    qps = [Noise(qp=qp) for qp in settings.noise_qps or ()]
-    return [*([] if qps or (settings.rate_weight and steps) else [Noise()]), *depths, *steps, *qps]
-
-
-def _learning_rate(settings: Training, number: int) -> float:
-    """A linear rise, then half a cosine down to nothing."""
-    rise = max(1, round(_WARM_UP * settings.steps))
-    if number < rise:
-        return settings.learning_rate * (number + 1) / rise
-    return settings.learning_rate * 0.5 * (1 + cos(pi * (number - rise) / max(1, settings.steps - rise)))
 
 
 def _statistics(examples: Examples, training: Sequence[int]) -> tuple[list[Tensor], list[Tensor], list[float]]:

@@ -18,6 +18,7 @@ from vcm_ref.picture_file import picture_size, read_picture
 from vcm_ref.task.coco import CocoDataset
 from vcm_ref.task.dataset import Dataset, match_names
 
+from .crops import changed_part
 from .examples import Example, StoredExamples
 
 if TYPE_CHECKING:
@@ -62,12 +63,14 @@ def store_pictures(
     dataset: Dataset | None = None,
     *,
     mirror: bool,
+    crops: int = 0,
     upright: bool = True,
     begin: Begin = no_progress,
 ) -> StoredExamples:
     """The examples of pictures, with their layers in ``folder``.
 
-    A ``dataset`` of COCO's kind gives boxes and labels. ``upright`` says whether pictures are turned as their Exif
+    A ``dataset`` of COCO's kind gives boxes and labels. ``crops`` are the parts of each picture that are examples as
+    well, without boxes. ``upright`` says whether pictures are turned as their Exif
     orientation says. Raises `DatasetError`.
     """
     targets = _targets(dataset, network.class_names) if isinstance(dataset, CocoDataset) else {}
@@ -79,9 +82,12 @@ def store_pictures(
         examples.append(Example(name, height, width, False, boxes, labels))
         if mirror:
             examples.append(Example(name, height, width, True, _mirrored(boxes, width), labels))
+        examples += [Example(name, height, width, crop=number) for number in range(1, crops + 1)]
 
     def features(example: Example) -> FeatureSet:
         picture = read_picture(paths[example.name], apply_orientation=upright)
+        if example.crop:
+            return network.extract(changed_part(picture, example.name, example.crop))
         return network.extract(np.ascontiguousarray(picture[:, ::-1]) if example.mirrored else picture)
 
     with begin(len(examples), "pictures") as advance:

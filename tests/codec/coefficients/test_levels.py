@@ -21,12 +21,15 @@ Levels = NDArray[np.int32]
 
 @st.composite
 def pictures(draw: st.DrawFn) -> Levels:
-    """Levels ``(P, C, H, W)``: sparse or dense, small or as large as can be."""
+    """Levels ``(P, C, H, W)``: sparse or dense, small or as large as can be; pictures alike or not."""
     shape = [draw(st.integers(1, size)) for size in (3, 60, 5, 6)]
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     scale = draw(st.sampled_from([0.05, 0.5, 2.0, 30.0, 40_000.0]))
     falling = np.exp(-draw(st.sampled_from([0.0, 0.1, 1.0])) * np.arange(shape[1]))[:, None, None]
     levels = rng.laplace(0, scale, shape) * falling
+    if draw(st.booleans()):  # pictures that are like the one before
+        levels[1:] *= 0.2
+        levels = levels.cumsum(0)
     return np.clip(np.rint(levels), -MAX_LEVEL, MAX_LEVEL).astype(np.int32)
 
 
@@ -75,12 +78,33 @@ def test_a_picture_of_zeros_takes_a_byte() -> None:
     assert len(LevelCodec(256).encode(np.zeros((256, 13, 13), np.int32))) == 1
 
 
+def costs(one: Levels, other: Levels) -> tuple[int, int]:
+    """The bytes of two pictures, without and with differences."""
+    both = np.concatenate([one, other])
+    plain, over_time = (len(LevelCodec(len(one), picture_before=flag).encode(both)) for flag in (False, True))
+    return plain, over_time
+
+
 def test_what_is_like_the_picture_before_costs_less() -> None:
-    """With the flag that lets contexts see it."""
+    rng = np.random.default_rng(3)
+    one, noise = (rng.laplace(0, scale, (40, 13, 13)) for scale in (1, 0.3))
+    plain, over_time = costs(np.rint(one).astype(np.int32), np.rint(one + noise).astype(np.int32))
+    assert over_time < 0.8 * plain
+
+
+def test_the_same_picture_again_costs_a_byte_at_most() -> None:
     one = np.rint(np.random.default_rng(3).laplace(0, 1, (40, 13, 13))).astype(np.int32)
-    both = np.concatenate([one, one])
-    plain, with_before = (len(LevelCodec(40, picture_before=flag).encode(both)) for flag in (False, True))
-    assert with_before < 0.8 * plain
+    assert (
+        len(LevelCodec(40, picture_before=True).encode(np.concatenate([one, one])))
+        <= len(LevelCodec(40).encode(one)) + 1
+    )
+
+
+def test_behind_a_cut_nothing_is_lost() -> None:
+    """A picture that is not like the one before is coded by itself, for one bit more."""
+    one, other = (np.rint(np.random.default_rng(s).laplace(0, 1, (40, 13, 13))).astype(np.int32) for s in (3, 4))
+    plain, over_time = costs(one, other)
+    assert over_time <= plain + 1
 
 
 def test_bands_grow_and_cover_all_components() -> None:
@@ -117,6 +141,9 @@ def test_any_bytes(stream: bytes) -> None:
     with contextlib.suppress(CodecError):
         decoded = LevelCodec(3).decode(stream, 3, 2, 2)
         assert LevelCodec(3).encode(decoded) == stream
+    with contextlib.suppress(CodecError):
+        decoded = LevelCodec(3, picture_before=True).decode(stream, 9, 2, 2)
+        assert np.abs(decoded).max() <= MAX_LEVEL
 
 
 @pytest.mark.parametrize("stream", [b"", b"\0\0", STREAM[:-1], STREAM + b"\0", STREAM[1:]])

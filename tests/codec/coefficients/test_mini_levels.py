@@ -27,7 +27,8 @@ def test_they_decode_alike(levels: NDArray[np.int32]) -> None:
     frames = levels.reshape(-1, *levels.shape[2:])
     counts = np.stack([np.arange(2376) % 5, np.arange(2376) % 9 + 4], axis=1)
     model = table_tensors(scales_of(0.9 ** np.arange(components) * 3), counts)
-    own = mini_levels.tables({name: ("U8", tensor) for name, tensor in model.items()}, 0, components, 35)
+    held = {name: ("U8", [*tensor.shape], tensor.tobytes()) for name, tensor in model.items()}
+    own = mini_levels.tables(held, 0, components, 35)
     for picture_before in (False, True):
         for tables in (None, own):
             codec = LevelCodec(components, picture_before=picture_before)

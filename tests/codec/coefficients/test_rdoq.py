@@ -42,3 +42,16 @@ def test_candidates_are_the_nearest_the_one_below_and_none() -> None:
 def test_large_levels_are_kept() -> None:
     values = np.array([[[60000.2, -7.4, 0.1]]])
     assert choose_levels(values, default_tables(), 0.1, (0.0, 0.0)).tolist() == [[[60000, -7, 0]]]
+
+
+def test_the_choice_that_sees_the_picture_before_costs_less() -> None:
+    """Than the same choice without it, both coded with it."""
+    before = np.rint(VALUES + np.random.default_rng(2).normal(0, 0.2, VALUES.shape)).astype(np.int32)
+    codec = LevelCodec(48, picture_before=True)
+
+    def cost_behind(levels: NDArray[np.int32]) -> float:
+        stream = codec.encode(np.concatenate([before, levels]))
+        return float(((VALUES - levels) ** 2).sum()) + 0.1 * 8 * len(stream)
+
+    plain, seeing = (choose_levels(VALUES, default_tables(), 0.1, (0.0, 0.0), one) for one in (None, before))
+    assert cost_behind(seeing) < cost_behind(plain)

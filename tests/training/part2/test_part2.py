@@ -70,10 +70,10 @@ def test_a_detector_is_distilled_and_trained(name: str, refnet: Any) -> None:
     before = network.analyse(network.extract(image))
     original = layers_of(network, image)
     part2 = part2_of(network)
-    assert part2.distillation(original, original, example).item() == pytest.approx(0, abs=1e-4)
+    assert part2.distillation(original, original, [example]).item() == pytest.approx(0, abs=1e-4)
     noisy = [(layer + 0.3 * torch.randn_like(layer)).requires_grad_() for layer in original]
-    assert part2.distillation(noisy, original, example).item() > 0.01
-    check_gradients(part2.distillation(noisy, original, example), noisy)
+    assert part2.distillation(noisy, original, [example]).item() > 0.01
+    check_gradients(part2.distillation(noisy, original, [example]), noisy)
     torch.manual_seed(1)
     check_gradients(part2.task(noisy, example), noisy)
     after = network.analyse(network.extract(image))
@@ -88,13 +88,13 @@ def test_the_teacher_is_the_same_whether_it_is_kept(refnet: Any, monkeypatch: py
     original = layers_of(refnet, image)
     restored = [layer + 0.3 for layer in original]
     part2: Any = part2_of(refnet)
-    first = part2.distillation(restored, original, example)
+    first = part2.distillation(restored, original, [example])
     assert len(part2._teachers) == (room > 0)
     mirrored = dataclasses.replace(example, mirrored=True)
-    other = part2.distillation(restored, [layer.flip(3) for layer in original], mirrored)
+    other = part2.distillation(restored, [layer.flip(3) for layer in original], [mirrored])
     assert other.item() != first.item()
     nothing = [torch.full_like(layer, torch.nan) for layer in original] if room else original
-    assert part2.distillation(restored, nothing, example).item() == first.item()
+    assert part2.distillation(restored, nothing, [example]).item() == first.item()
     part2.to("cpu")
     assert not part2._teachers
 
@@ -135,10 +135,10 @@ def test_a_network_of_detectron2_is_distilled_and_trained(model: str, split: str
     )
     assert torch.equal(classes[:, 0], logits[:, 80])
     assert torch.equal(classes[:, 1:], logits[:, :80])
-    assert part2.distillation(original, original, example).item() == pytest.approx(0, abs=1e-4)
+    assert part2.distillation(original, original, [example]).item() == pytest.approx(0, abs=1e-4)
     noisy = [(layer + 0.3 * layer.std() * torch.randn_like(layer)).requires_grad_() for layer in original]
-    assert part2.distillation(noisy, original, example).item() > 1e-3
-    check_gradients(part2.distillation(noisy, original, example), noisy)
+    assert part2.distillation(noisy, original, [example]).item() > 1e-3
+    check_gradients(part2.distillation(noisy, original, [example]), noisy)
     torch.manual_seed(1)
     check_gradients(part2.task(noisy, example), noisy)
     after = network.analyse(network.extract(image))
@@ -159,15 +159,29 @@ def test_an_exported_network_is_distilled(yolox: Any) -> None:
     image, example = scene_example()
     original = layers_of(yolox, image)
     part2: Any = part2_of(yolox)
-    ours = part2._output(original).numpy()
+    ours = part2._output(original).detach().numpy()
     session_inputs = dict(zip(["input.471", "input.531", "input.591"], [x.numpy() for x in original], strict=True))
     (expected,) = yolox._part2.run(None, session_inputs)
     np.testing.assert_allclose(ours, expected, atol=1e-4)
-    assert part2.distillation(original, original, example).item() == pytest.approx(0, abs=1e-4)
+    assert part2.distillation(original, original, [example]).item() == pytest.approx(0, abs=1e-4)
     noisy = [(layer + 0.1 * torch.randn_like(layer)).requires_grad_() for layer in original]
-    check_gradients(part2.distillation(noisy, original, example), noisy)
+    check_gradients(part2.distillation(noisy, original, [example]), noisy)
     with pytest.raises(ConfigError, match="an ONNX network has no training loss"):
         part2.task(original, example)
+
+
+def test_an_exported_network_takes_several_pictures_at_once(yolox: Any) -> None:
+    """The mean of what each gives by itself."""
+    scenes = [layers_of(yolox, render_scene(seed, 128, 96).image) for seed in (7, 8, 9)]
+    original = [torch.cat(layers) for layers in zip(*scenes, strict=True)]
+    noisy = [layer + 0.1 * torch.randn_like(layer) for layer in original]
+    examples = [Example(f"{number}", 96, 128) for number in range(3)]
+    together: Any = part2_of(yolox)
+    found = together.distillation(noisy, original, examples)
+    assert together._together
+    singly: Any = part2_of(yolox)
+    singly._together = False
+    assert found.item() == pytest.approx(singly.distillation(noisy, original, examples).item(), rel=1e-4)
 
 
 def test_a_network_without_gradients_says_so(tmp_path: Path) -> None:

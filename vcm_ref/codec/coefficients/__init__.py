@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from .levels import LevelCoder
+from .levels import LevelCoder, is_like
 from .range_coder import RangeDecoder, RangeEncoder
 from .tables import Tables, default_tables, tables_from
 from .training import count_contexts, scales_of, table_tensors
@@ -31,7 +31,7 @@ __all__ = [
 class LevelCodec:
     """Codes the levels of one tensor of ``components`` maps.
 
-    With ``picture_before``, contexts use the levels of the picture before in the group, too.
+    With ``picture_before``, a picture that is like the one before in the group is coded as differences from it.
     """
 
     components: int
@@ -58,5 +58,5 @@ class LevelCodec:
     def _code(self, coder: LevelCoder, levels: NDArray[np.int32]) -> None:
         before = None
         for picture in levels.reshape(-1, self.components, *levels.shape[1:]):
-            coder.picture(picture, before)
+            coder.picture(picture, before, before is not None and is_like(picture, before))
             before = picture if self.picture_before else None

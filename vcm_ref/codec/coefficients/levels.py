@@ -33,11 +33,25 @@ class LevelCoder:
         self._lengths = Counts(np.zeros((GROUPS * LENGTHS, 2), np.int64))
         self._length_zero = self._lengths.zero(np.arange(GROUPS * LENGTHS)[None]).tolist()
 
-    def picture(self, levels: Levels, before: Levels | None = None) -> None:
+    def picture(self, levels: Levels, before: Levels | None = None, dependent: bool = False) -> None:
         """Code the levels int32 ``(C, H, W)``; a reader is given zeros, and fills them in.
 
-        Raises :class:`CodecError` for levels that no encoder writes.
+        Behind a picture ``before``, a writer says whether to code differences from it. Raises :class:`CodecError` for
+        levels that no encoder writes.
         """
+        if before is None or not self._coder.bits(1, int(dependent)):
+            self._bands_of(levels, None)
+            return
+        if self._coder.reading:
+            self._bands_of(levels, before)
+            levels += before
+        else:
+            self._bands_of(levels - before, before)
+        if np.abs(levels).max() > MAX_LEVEL:
+            raise CodecError("coefficients: a level of more than 16 bits behind the picture before")
+
+    def _bands_of(self, levels: Levels, before: Levels | None) -> None:
+        """Code levels, or differences from those of the picture ``before``."""
         last = np.flatnonzero(levels.any((1, 2)))
         used = sum(first <= last[-1] for first, _ in self._bands) if len(last) else 0
         used = self._coder.bits(len(self._bands).bit_length(), used)
@@ -114,6 +128,15 @@ class LevelCoder:
             found = np.array(lengths)
             self._lengths.learn(found[None, :, 0], found[:, 1] > 0)
             self._length_zero = self._lengths.zero(np.arange(GROUPS * LENGTHS)[None]).tolist()
+
+
+def is_like(levels: Levels, before: Levels) -> bool:
+    """Whether an encoder had better code levels ``(C, H, W)`` as differences from those of the picture before.
+
+    The choice is the encoder's own: by the binary digits that they have.
+    """
+    digits, digits_of_differences = (int(np.frexp(np.abs(one))[1].sum()) for one in (levels, levels - before))
+    return digits_of_differences < digits
 
 
 def flag_places(sets: Ints) -> Ints:

@@ -16,7 +16,10 @@ _LEAST = 1 << 24
 
 
 class BinaryCoder(Protocol):
-    """Writes or reads decisions."""
+    """Writes or reads decisions; ``reading`` says which."""
+
+    @property
+    def reading(self) -> bool: ...
 
     def bit(self, zero: int, value: int = 0) -> int:
         """Code one bit; ``zero`` of 65536 is the probability that it is 0, 1 to 65535."""
@@ -29,6 +32,8 @@ class BinaryCoder(Protocol):
 
 class RangeEncoder:
     """Writes decisions; :meth:`finish` gives the bytes."""
+
+    reading = False
 
     def __init__(self) -> None:
         self._low = 0
@@ -75,6 +80,8 @@ class RangeEncoder:
 
 class RangeDecoder:
     """Reads decisions. Raises :class:`CodecError` where the stream ends too early; :meth:`finish` checks its end."""
+
+    reading = True
 
     def __init__(self, stream: bytes) -> None:
         self._stream = stream + bytes(3)  # the last of the four bytes in the window may lie behind the end

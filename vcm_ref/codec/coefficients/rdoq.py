@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .contexts import BandContexts, Levels, bands
 from .counts import Counts, Ints
-from .levels import flag_decisions, flag_places, lefts_of
+from .levels import flag_decisions, flag_places, is_like, lefts_of
 from .tables import Tables
 
 _UNIT = 256
@@ -33,21 +33,30 @@ def choose_levels(
     """Levels int32 for values in steps, both ``(C, H, W)``, that make squared error + ``weight`` · bits small.
 
     ``offsets`` are how far, in steps, a decoder moves magnitudes of 1, and of more, away from 0. For each value the
-    nearest level, the one below it and 0 are compared. ``before`` are the levels of the picture before, where they
-    count.
+    nearest level, the one next to it on the way to 0, and 0 are compared. Where the picture is like the one ``before``,
+    of which these are the levels, the same is done with differences: the way is that to the level before.
     """
-    magnitudes = np.abs(values)
-    levels = np.zeros(values.shape, np.int32)
+    nearest = _nearest(values, offsets)
+    if before is None or not is_like(nearest, before):
+        before = None
+    base = np.zeros_like(nearest) if before is None else before
+    coded = np.zeros_like(nearest)  # the levels, or their differences from those of the picture before
     flags = Counts(tables.counts)
     for first, end in bands(len(values)):
-        contexts = BandContexts(levels, first, end, tables.means, before)
+        contexts = BandContexts(coded, first, end, tables.means, before)
         for y in range(values.shape[1]):
             places = flag_places(contexts.row(y))
             costs = _costs(flags.zero(places))
-            row = _chosen(magnitudes[first:end, y], costs, weight, offsets)
-            levels[first:end, y] = row
-            flags.learn(*flag_decisions(row, places))
-    return np.copysign(levels, values).astype(np.int32)
+            row = (values[first:end, y], nearest[first:end, y], base[first:end, y])
+            coded[first:end, y] = chosen = _chosen(*row, costs, weight, offsets)
+            flags.learn(*flag_decisions(chosen, places))
+    return coded + base
+
+
+def _nearest(values: NDArray[np.float64], offsets: tuple[float, float]) -> Levels:
+    """The nearest levels, as if a magnitude of 1 stood for nearly what larger ones do."""
+    magnitudes = np.floor(np.abs(values) + 0.5 - min(offsets[0], 0.25))
+    return np.copysign(magnitudes, values).astype(np.int32)
 
 
 def _costs(zero: Ints) -> Ints:
@@ -59,18 +68,27 @@ def _costs(zero: Ints) -> Ints:
     return np.stack([stop[0], above_one + stop[1], above_two + stop[2], above_two + go_on[2]])
 
 
-def _chosen(values: NDArray[np.float64], costs: Ints, weight: float, offsets: tuple[float, float]) -> Levels:
-    """The magnitudes int32 ``(c, W)`` of a row, for magnitudes of values."""
+def _chosen(
+    values: NDArray[np.float64],
+    nearest: Levels,
+    base: Levels,
+    costs: Ints,
+    weight: float,
+    offsets: tuple[float, float],
+) -> Levels:
+    """What is coded of a row, int32 ``(c, W)``: levels less those of ``base``."""
     one, more = offsets
-    nearest = np.floor(values + 0.5 - min(one, 0.25)).astype(np.int32)
-    row = nearest
+    row = nearest - base
     each = np.arange(values.size).reshape(values.shape)
-    candidates = np.stack([nearest, np.maximum(nearest - 1, 0), np.zeros_like(nearest)])
-    moved = candidates + np.where(candidates > 1, more, one) * (candidates > 0)
-    errors = (values - moved) ** 2
-    lengths = _UNIT * (2 * np.frexp(np.maximum(candidates - 2, 1))[1] - 1) * (candidates > 2)
+    candidates = np.stack([row, row - np.sign(row), np.zeros_like(row)])
+    levels = candidates + base
+    sizes = np.abs(levels)
+    stand_for = levels + np.sign(levels) * np.where(sizes > 1, more, one)
+    errors = (values - stand_for) ** 2
+    magnitudes = np.abs(candidates)
+    lengths = _UNIT * (2 * np.frexp(np.maximum(magnitudes - 2, 1))[1] - 1) * (magnitudes > 2)
     for _ in range(2):
-        bits = costs[np.minimum(candidates, 3), lefts_of(row), each] + lengths
+        bits = costs[np.minimum(magnitudes, 3), lefts_of(np.abs(row)), each] + lengths
         best = (errors + weight / _UNIT * bits).argmin(0)
         row = np.take_along_axis(candidates, best[None], 0)[0]
     return row

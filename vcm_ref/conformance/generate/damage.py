@@ -206,8 +206,8 @@ def bad_nal_units() -> Iterator[Variant]:
             ("beyond", "longer than its unit", b"\x7f\x26\1"),
             ("huge", "of 4 GiB", b"\xff\xff\xff\xff\x0f\x26\1"),
             ("high", "of 4 GiB and one byte", b"\x80\x80\x80\x80\x10\x26\1"),
-            ("overlong", "its size with a group of zeros", b"\x83\0\x26\1\x80"),
-            ("sixgroups", "its size in six groups", b"\x83\x80\x80\x80\x80\0\x26\1\x80"),
+            ("overlong", "its size with a group of zeros", b"\x83\0" + filler + b"\x80"),
+            ("sixgroups", "its size in six groups", b"\x83\x80\x80\x80\x80\0" + filler + b"\x80"),
             ("cut", "its size cut off", b"\x83"),
         ]:
             yield Variant(f"{name}_{label}", partial(_appended, codec, record), (codec.name, words))

@@ -101,6 +101,14 @@ def with_value(data: bytes, name: str, value: int | float | bytes, occurrence: i
     return with_element(data, name, bits_of(name, value, _length(data, name, occurrence)), occurrence)
 
 
+def with_stage_value(data: bytes, name: str, value: int) -> bytes:
+    """:func:`with_value` for an element of the one stage, whose payload says its new length."""
+    length = _length(data, name, 0)
+    bits = bits_of(name, value, length)
+    size = next(int(one.value) for one in elements(data) if one.name == "stage_payload_bits") + len(bits) - length
+    return with_elements(data, [(name, 0, bits), ("stage_payload_bits", 0, bits_of("stage_payload_bits", size, 0))])
+
+
 def _length(data: bytes, name: str, occurrence: int) -> int:
     traced = elements(data)
     place = [number for number, element in enumerate(traced) if element.name == name][occurrence]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -18,30 +18,35 @@ from ...conversion.reduction.network.reading import checked_graph, read_graph
 from ...conversion.reduction.network.rules import FIELDS
 from ...models.tensors import write_tensors
 from .case import Variant, family
-from .edit import RawUnit, joined, raw_units, with_value
+from .edit import RawUnit, joined, raw_units, with_stage_value
 from .graph import coded_with
 from .negative import BROKEN
 
 Tensors = dict[str, NDArray[Any]]
 #: The columns of the table of operations.
 COLUMNS = {"first": 1, "second": 2, "bits": 3, "p": 4, "q": 5, "r": 6}
-#: What each fault is made in: one operation of each kind, in the order of their values.
+#: What most faults are made in: one operation of each kind, in the order of their values. Tensor 0 has 8 channels and
+#: the shift 1. No operation takes the result of another, and the outputs are 8 channels of shift 1, whatever is broken:
+#: so a fault breaks its own rule alone.
 ROWS: list[list[int]] = [
-    [Kind.CONVOLUTION, 0, 0, 16, 1, 0, 0],  # tensor 2: 8 channels, shift 0
-    [Kind.ADD, 2, 2, 16, 0, 0, 1],
-    [Kind.MULTIPLY, 3, 2, 16, 0, 0, 4],
-    [Kind.SCALE, 4, 0, 8, 0, 0, 3],
-    [Kind.CONCATENATE, 4, 5, 0, 0, 0, 0],  # 6: 16 channels
-    [Kind.SLICE, 6, 0, 0, 4, 8, 0],
-    [Kind.SHUFFLE, 7, 0, 0, 1, 0, 0],  # 8: 2 channels, shift 1
-    [Kind.UNSHUFFLE, 8, 0, 0, 1, 0, 0],
-    [Kind.UPSAMPLE, 9, 0, 0, 1, 0, 0],  # 10: shift 1
-    [Kind.POOL, 10, 0, 0, 1, 0, 0],
-    [Kind.MEAN, 5, 0, 0, 0, 0, 0],  # 12: single
-    [Kind.RELU, 12, 0, 0, 0, 0, 0],
-    [Kind.PRELU, 11, 0, 0, 0, 0, 2],
-    [Kind.TABLE, 14, 0, 9, 0, 0, 3],
+    [Kind.CONVOLUTION, 0, 0, 16, 1, 0, 0],  # tensor 2: shift 0
+    [Kind.ADD, 0, 0, 16, 0, 0, 1],
+    [Kind.MULTIPLY, 0, 0, 16, 0, 0, 4],
+    [Kind.SCALE, 0, 0, 8, 0, 0, 3],
+    [Kind.CONCATENATE, 0, 0, 0, 0, 0, 0],
+    [Kind.SLICE, 0, 0, 0, 2, 6, 0],  # 7: 6 channels
+    [Kind.SHUFFLE, 0, 0, 0, 1, 0, 0],
+    [Kind.UNSHUFFLE, 0, 0, 0, 1, 0, 0],
+    [Kind.UPSAMPLE, 0, 0, 0, 1, 0, 0],
+    [Kind.POOL, 0, 0, 0, 1, 0, 0],
+    [Kind.MEAN, 0, 0, 0, 0, 0, 0],  # 12: single
+    [Kind.RELU, 0, 0, 0, 0, 0, 0],
+    [Kind.PRELU, 0, 0, 0, 0, 0, 2],
+    [Kind.TABLE, 0, 0, 9, 0, 0, 3],
 ]
+INPUT = [8, 1, 12, 4]
+#: A type that holds the numbers of another, and that no tensor of its name may have.
+OTHER_TYPES = {"int8": "int32", "uint8": "uint16", "int16": "int32", "int32": "int64", "int64": "int32"}
 
 
 class Fault(NamedTuple):
@@ -55,15 +60,26 @@ class Fault(NamedTuple):
 def base_tensors() -> Tensors:
     """A graph that breaks no rule, as tensors of a model."""
     return {
-        "inputs": np.array([[8, 1, 12, 4]], np.int32),
+        "inputs": np.array([INPUT], np.int32),
         "graph": np.array(ROWS, np.int32),
-        "outputs": np.array([[15, 2], [10, 4]], np.int32),
+        "outputs": np.array([[3, 2], [13, 4]], np.int32),
         "0.weight": np.ones((8, 8, 3, 3), np.int8),
         "0.bias": np.zeros(8, np.int64),
         "0.shift": np.full(8, 3, np.uint8),
         "12.slope": np.full(8, 2, np.int16),
-        "13.table": np.arange(-4, 4, dtype=np.int32),
+        "13.table": np.array([-1, 0, -1, 0], np.int32),
     }
+
+
+def small(
+    rows: Sequence[Sequence[int]] | NDArray[Any], given: Sequence[int] = INPUT, numbers: Tensors | None = None
+) -> Tensors:
+    """A graph of other operations, whose outputs are its input, twice; ``numbers`` are those of its last operation."""
+    return {
+        "inputs": np.array([given], np.int32),
+        "graph": np.array(rows, np.int32).reshape(-1, 7),
+        "outputs": np.array([[0, 2], [0, 4]], np.int32),
+    } | {f"{len(rows) - 1}.{name}": values for name, values in (numbers or {}).items()}
 
 
 def with_number(name: str, place: tuple[int, int], value: int) -> Tensors:
@@ -86,28 +102,34 @@ def faults() -> Iterator[Fault]:
     yield from _field_faults()
     yield from _convolution_faults()
     yield from _form_faults()
+    yield from _sum_faults()
+    yield from _single_faults()
 
 
 def _tensor_faults() -> Iterator[Fault]:
     for name, values in base_tensors().items():
         label = name.replace(".", "")
         yield Fault(f"no_{label}", f"There is no tensor {name}", with_tensor(name, None))
-        wrong = values.astype(np.uint16 if values.dtype != np.uint16 else np.int32)
+        wrong = values.astype(OTHER_TYPES[values.dtype.name])
         yield Fault(f"type_{label}", f"The tensor {name} has another type", with_tensor(name, wrong))
-        yield Fault(f"rank_{label}", f"The tensor {name} has a dimension too many", with_tensor(name, values[None]))
-    for name, most, columns in (("inputs", 64, 4), ("graph", 4096, 7), ("outputs", 64, 2)):
-        row = base_tensors()[name][:1]
-        yield Fault(f"no_rows_{name}", f"{name} has no row", with_tensor(name, row[:0]))
-        many = np.tile(row, (most + 1, 1))
-        yield Fault(f"many_rows_{name}", f"{name} has {most + 1} rows", with_tensor(name, many))
-        wide = np.zeros((1, columns + 1), np.int32)
-        yield Fault(f"columns_{name}", f"{name} has {columns + 1} columns", with_tensor(name, wide))
+        deep = values[..., None]
+        yield Fault(f"rank_{label}", f"The tensor {name} has a dimension too many", with_tensor(name, deep))
+    many = np.tile(np.array([[Kind.RELU, *[0] * 6]], np.int32), (4097, 1))
+    rows = {"inputs": np.array([INPUT] * 65, np.int32), "graph": many, "outputs": np.zeros((65, 2), np.int32)}
+    for name, too_many in rows.items():
+        base = small(rows["graph"][:1])
+        yield Fault(f"no_rows_{name}", f"{name} has no row", base | {name: too_many[:0]})
+        yield Fault(f"many_rows_{name}", f"{name} has {len(too_many)} rows", base | {name: too_many})
+        wide = np.pad(base_tensors()[name], ((0, 0), (0, 1)))
+        words = f"{name} has {wide.shape[1]} columns"
+        yield Fault(f"columns_{name}", words, with_tensor(name, wide))
     for column, (word, low, high) in enumerate(
         [("channels", 0, 8193), ("shift", -1, 8), ("bits", 1, 33), ("fraction", -65, 65)]
     ):
         for side, value in (("low", low), ("high", high)):
+            given = [*INPUT[:column], value, *INPUT[column + 1 :]]
             words = f"An input has the wrong {word}: {value}"
-            yield Fault(f"input_{word}_{side}", words, with_number("inputs", (0, column), value))
+            yield Fault(f"input_{word}_{side}", words, small(many[:1], given))
     for label, value in (("low", -1), ("high", 16), ("single", 12)):
         yield Fault(f"output_{label}", f"An output is tensor {value}", with_number("outputs", (0, 0), value))
     for label, value in (("low", -65), ("high", 65)):
@@ -116,22 +138,40 @@ def _tensor_faults() -> Iterator[Fault]:
 
 
 def _field_faults() -> Iterator[Fault]:
-    for label, value in (("low", -1), ("high", len(Kind))):
-        yield Fault(f"operation_{label}", f"An operation is {value}", with_number("graph", (0, 0), value))
+    for label, value in (("low", -1), ("high", len(Kind))):  # in the row of TABLE, the last kind
+        yield Fault(f"operation_{label}", f"An operation is {value}", with_number("graph", (Kind.TABLE, 0), value))
     for row, kind in enumerate(Kind):
         for name, column in COLUMNS.items():
-            if name == "first" or (name == "second" and name in FIELDS[kind]):
+            if name == "first" or (name == "second" and name in FIELDS[kind]) or (kind, name) == (Kind.SLICE, "q"):
                 continue
             low, high = FIELDS[kind].get(name, (0, 0))
             ends = {"low": low - 1, "high": high + 1} if name in FIELDS[kind] else {"used": 1}
+            if kind == Kind.SLICE and name == "p":  # its other end follows from the channels
+                del ends["high"]
             for side, value in ends.items():
                 words = f"{name} of {kind.name} is {value}"
-                yield Fault(f"{kind.name}_{name}_{side}", words, with_number("graph", (row, column), value))
+                tensors = with_number("graph", (row, column), value)
+                if (kind, name, side) == (Kind.CONVOLUTION, "p", "high"):  # of a map that the stride divides
+                    rows = [[Kind.UPSAMPLE, 0, 0, 0, 6, 0, 0], [kind, 2, 0, 16, value, 0, 0]]
+                    tensors = small(rows, numbers=CONVOLUTION)
+                yield Fault(f"{kind.name}_{name}_{side}", words, tensors)
         yield Fault(f"{kind.name}_first", f"{kind.name} takes its own result", with_number("graph", (row, 1), row + 2))
         if "second" in FIELDS[kind]:
             words = f"{kind.name} takes its own result as its second"
             yield Fault(f"{kind.name}_second", words, with_number("graph", (row, 2), row + 2))
-    yield Fault("first_negative", "An operation takes tensor -1", with_number("graph", (0, 1), -1))
+            words = f"The second of {kind.name} is tensor -1"
+            rows = [[Kind.RELU, 0, 0, 0, 0, 0, 0], [*ROWS[row]]]
+            rows[1][1:3] = 0, -1
+            yield Fault(f"{kind.name}_second_negative", words, small(rows))
+    yield Fault("first_negative", "An operation takes tensor -1", with_number("graph", (Kind.PRELU, 1), -1))
+
+
+#: Numbers of a convolution of 8 channels.
+CONVOLUTION: Tensors = {
+    "weight": np.ones((8, 8, 1, 1), np.int8),
+    "bias": np.zeros(8, np.int64),
+    "shift": np.zeros(8, np.uint8),
+}
 
 
 def _convolution_faults() -> Iterator[Fault]:
@@ -148,32 +188,32 @@ def _convolution_faults() -> Iterator[Fault]:
         numbers = np.ones(shape, np.int8)
         more: Tensors = {"0.bias": np.zeros(shape[0], np.int64), "0.shift": np.full(shape[0], 3, np.uint8)}
         yield Fault(f"weights_{label}", f"Weights {words}", with_tensor("0.weight", numbers) | more)
-    yield Fault("biases", "A bias is missing", with_tensor("0.bias", np.zeros(7, np.int64)))
-    yield Fault("shifts", "A shift too many", with_tensor("0.shift", np.full(9, 3, np.uint8)))
+    for label, words, count in (("biases", "A bias is missing", 7), ("biases_many", "A bias too many", 9)):
+        yield Fault(label, words, with_tensor("0.bias", np.zeros(count, np.int64)))
+    for label, words, count in (("shifts_few", "A shift is missing", 7), ("shifts", "A shift too many", 9)):
+        yield Fault(label, words, with_tensor("0.shift", np.full(count, 3, np.uint8)))
     yield Fault("shift_49", "A shift is 49", with_tensor("0.shift", np.array([3] * 7 + [49], np.uint8)))
-    # 2**11 times 72 weights, and 4 for rounding
-    for label, bias in (
-        ("sum", 2**53 - 2**11 * 72 - 4),
-        ("sum_negative", -(2**53 - 2**11 * 72 - 4)),
-        ("sum_least", -(2**63)),
-    ):
-        words = f"A convolution's sum may reach 2**53: the bias {bias}"
-        yield Fault(label, words, with_tensor("0.bias", np.array([0] * 7 + [bias], np.int64)))
+    yield Fault("stride", "A stride that does not divide the map", with_number("graph", (0, COLUMNS["p"]), 2))
 
 
 def _form_faults() -> Iterator[Fault]:
-    row = dict(zip(Kind, range(len(Kind)), strict=True))
-
     def field(kind: Kind, name: str, value: int) -> Tensors:
-        return with_number("graph", (row[kind], COLUMNS[name]), value)
+        return with_number("graph", (kind, COLUMNS[name]), value)
 
-    yield Fault("stride", "A stride that does not divide the map", field(Kind.CONVOLUTION, "p", 2))
-    yield Fault("add_sizes", "ADD of different sizes", field(Kind.ADD, "second", 0))
-    yield Fault("multiply_channels", "MULTIPLY of different channels", field(Kind.MULTIPLY, "second", 1))
-    yield Fault("concatenate_sizes", "CONCATENATE of different sizes", field(Kind.CONCATENATE, "second", 0))
-    yield Fault("slice_beyond", "SLICE beyond the last channel", field(Kind.SLICE, "q", 13))
+    yield Fault("add_sizes", "ADD of different sizes", field(Kind.ADD, "second", 2))
+    yield Fault("concatenate_sizes", "CONCATENATE of different sizes", field(Kind.CONCATENATE, "second", 2))
+    yield Fault("multiply_sizes", "MULTIPLY of different sizes", field(Kind.MULTIPLY, "second", 2))
+    for kind in (Kind.ADD, Kind.MULTIPLY):
+        rows = [[Kind.SLICE, 0, 0, 0, 0, 4, 0], [kind, 0, 2, 16, 0, 0, 0]]
+        yield Fault(f"{kind.name}_channels", f"{kind.name} of different channels", small(rows))
+    for kind, bits in ((Kind.ADD, 16), (Kind.MULTIPLY, 16), (Kind.CONCATENATE, 0)):
+        rows = [[Kind.MEAN, 0, 0, 0, 0, 0, 0], [kind, 2, 0, bits, 0, 0, 0]]
+        yield Fault(f"{kind.name}_single_first", f"{kind.name} of single samples and of a map", small(rows))
+    rows = [[Kind.MEAN, 0, 0, 0, 0, 0, 0], [Kind.CONCATENATE, 0, 2, 0, 0, 0, 0]]
+    yield Fault("concatenate_single_second", "CONCATENATE of a map and of single samples", small(rows))
+    yield Fault("slice_beyond", "SLICE beyond the last channel", field(Kind.SLICE, "q", 7))
     yield Fault("slice_empty", "SLICE of no channel", field(Kind.SLICE, "q", 0))
-    yield Fault("shuffle_channels", "SHUFFLE of channels that are too few", field(Kind.SHUFFLE, "p", 2))
+    yield Fault("shuffle_channels", "SHUFFLE of 6 channels", field(Kind.SHUFFLE, "first", 7))
     yield Fault("unshuffle_size", "UNSHUFFLE of a map that is too small", field(Kind.UNSHUFFLE, "p", 2))
     yield Fault("pool_size", "POOL of a map that is too small", field(Kind.POOL, "p", 2))
     for label, words, slope in (("few", "A slope is missing", 7), ("many", "A slope too many", 9)):
@@ -184,38 +224,51 @@ def _form_faults() -> Iterator[Fault]:
     for label, entry in (("low", -257), ("high", 256)):
         words = f"A table with the entry {entry} for 9 bits"
         yield Fault(f"table_{label}", words, with_tensor("13.table", np.array([0, entry], np.int32)))
-    wide = np.array([[8, 1, 32, 4]], np.int32)
+    yield Fault("mean_bits", "MEAN of 21 bits", small([[Kind.MEAN, 0, 0, 0, 0, 0, 0]], [8, 1, 21, 4]))
+    larger = [Kind.UPSAMPLE, 0, 0, 0, 6, 0, 0]  # to the shift 7
+    for label, words, one in [
+        ("upsample_shift", "UPSAMPLE to the shift 8", [Kind.UPSAMPLE, 2, 0, 0, 1, 0, 0]),
+        ("shuffle_shift", "SHUFFLE to the shift 8", [Kind.SHUFFLE, 2, 0, 0, 1, 0, 0]),
+        ("unshuffle_channels", "UNSHUFFLE to 131072 channels", [Kind.UNSHUFFLE, 2, 0, 0, 7, 0, 0]),
+    ]:
+        yield Fault(label, words, small([larger, one]))
+    rows = [larger, [Kind.UNSHUFFLE, 2, 0, 0, 6, 0, 0], [Kind.CONCATENATE, 3, 0, 0, 0, 0, 0]]  # 32768 channels and 8
+    rows = [*rows, [Kind.CONCATENATE, 4, 4, 0, 0, 0, 0]]
+    yield Fault("concatenate_channels", "CONCATENATE to 65552 channels", small(rows))
+
+
+def _sum_faults() -> Iterator[Fault]:
+    # 2**11 times 72 weights, and 4 for rounding
+    for label, bias in (
+        ("sum", 2**53 - 2**11 * 72 - 4),
+        ("sum_negative", -(2**53 - 2**11 * 72 - 4)),
+        ("sum_least", -(2**63)),
+    ):
+        words = f"A convolution's sum may reach 2**53: the bias {bias}"
+        yield Fault(label, words, with_tensor("0.bias", np.array([0] * 7 + [bias], np.int64)))
     for label, words, one in [
         ("add_sum", "ADD: its sum may reach 2**53", [Kind.ADD, 0, 0, 32, 21, 21, 0]),
         ("multiply_product", "MULTIPLY: its product may reach 2**53", [Kind.MULTIPLY, 0, 0, 32, 0, 0, 0]),
         ("scale_product", "SCALE: its result may reach 2**53", [Kind.SCALE, 0, 0, 32, 22, 0, 0]),
-        ("mean_bits", "MEAN of 32 bits", [Kind.MEAN, 0, 0, 0, 0, 0, 0]),
-        ("upsample_shift", "UPSAMPLE to the shift 8", [Kind.UPSAMPLE, 0, 0, 0, 7, 0, 0]),
-        ("unshuffle_channels", "UNSHUFFLE to 131072 channels", [Kind.UNSHUFFLE, 0, 0, 0, 7, 0, 0]),
     ]:
-        shift = 7 if one[0] == Kind.UNSHUFFLE else 1
-        inputs = wide.copy()
-        inputs[0, 1] = shift
-        tensors = {"inputs": inputs, "graph": np.array([one], np.int32), "outputs": np.array([[0, 2]], np.int32)}
-        yield Fault(label, words, tensors)
-    narrow = np.array([[8, 1, 12, 4]], np.int32)
-    outputs = np.array([[0, 2]], np.int32)
+        yield Fault(label, words, small([one], [8, 1, 32, 4]))
+
+
+def _single_faults() -> Iterator[Fault]:
+    mean = [Kind.MEAN, 0, 0, 0, 0, 0, 0]
     for kind in (Kind.SHUFFLE, Kind.UNSHUFFLE, Kind.UPSAMPLE, Kind.POOL, Kind.MEAN):
-        rows = [[Kind.MEAN, 0, 0, 0, 0, 0, 0], [kind, 2, 0, 0, int(kind != Kind.MEAN), 0, 0]]
-        tensors = {"inputs": narrow, "graph": np.array(rows, np.int32), "outputs": outputs}
-        yield Fault(f"single_{kind.name}", f"{kind.name} of single samples", tensors)
+        rows = [mean, [kind, 2, 0, 0, int(kind != Kind.MEAN), 0, 0]]
+        yield Fault(f"single_{kind.name}", f"{kind.name} of single samples", small(rows))
     for label, words, side, p in (("side", "3x3", 3, 0), ("stride", "with a stride", 1, 1)):
-        rows = [[Kind.MEAN, 0, 0, 0, 0, 0, 0], [Kind.CONVOLUTION, 2, 0, 16, p, 0, 0]]
-        tensors = {"inputs": narrow, "graph": np.array(rows, np.int32), "outputs": outputs}
-        tensors |= {"1.weight": np.ones((2, 8, side, side), np.int8), "1.bias": np.zeros(2, np.int64)}
-        tensors |= {"1.shift": np.zeros(2, np.uint8)}
+        numbers = CONVOLUTION | {"weight": np.ones((8, 8, side, side), np.int8)}
+        tensors = small([mean, [Kind.CONVOLUTION, 2, 0, 16, p, 0, 0]], numbers=numbers)
         yield Fault(f"single_{label}", f"CONVOLUTION {words} of single samples", tensors)
 
 
 @cache
 def base_stream() -> bytes:
     """What the faults are put into."""
-    return coded_with(read_graph(base_tensors()), [(3, 4), (5, 7)], digest_length=0)
+    return coded_with(read_graph(base_tensors()), [(6, 8), (5, 7)], digest_length=0)
 
 
 def with_model(data: bytes, model_id: int = 0, kind: int = StageId.NETWORK) -> bytes:
@@ -258,23 +311,26 @@ def unfit_graphs() -> Iterator[Variant]:
     """
     first = read_graph(base_tensors()).inputs[0]
 
-    def other(inputs: list[Input], outputs: list[Output]) -> bytes:
-        return with_model(NetworkModel(checked_graph(inputs, _relus(), outputs)).to_bytes())
+    def other(inputs: list[Input], number: int, *operations: Operation, count: int = 2) -> bytes:
+        return with_model(NetworkModel(checked_graph(inputs, operations, [Output(number, 0)] * count)).to_bytes())
 
+    relu, sliced, pool = Operation(Kind.RELU, 0), Operation(Kind.SLICE, 0, p=0, q=8), Operation(Kind.POOL, 0, p=1)
+    up, condition = Operation(Kind.UPSAMPLE, 0, p=1), Operation(Kind.UPSAMPLE, 1, p=1)
     for label, words, make in [
-        ("inputs", "Two inputs for one tensor", partial(other, [first, first], [Output(0, 0)] * 2)),
-        ("channels", "An input of other channels", partial(other, [first._replace(channels=9)], [Output(0, 0)] * 2)),
-        ("shift", "An input of another shift", partial(other, [first._replace(shift=0)], [Output(0, 0)] * 2)),
-        ("outputs", "One output for two layers", partial(other, [first], [Output(0, 0)])),
-        ("layer", "An output of other channels than the layer has", partial(other, [first], [Output(1, 0)] * 2)),
-        ("layer_shift", "An output of another shift than the layer has", partial(other, [first], [Output(0, 0)] * 2)),
+        ("inputs", "Two inputs for one tensor", partial(other, [first, first], 0, relu)),
+        ("channels", "An input of other channels", partial(other, [first._replace(channels=9)], 2, sliced)),
+        ("shift", "An input of another shift", partial(other, [first._replace(shift=0)], 2, up)),
+        ("outputs", "One output for two layers", partial(other, [first], 0, relu, count=1)),
+        ("many_outputs", "Three outputs for two layers", partial(other, [first], 0, relu, count=3)),
+        ("layer", "An output of other channels than the layer has", partial(other, [first], 2, condition)),
+        ("layer_shift", "An output of another shift than the layer has", partial(other, [first], 2, pool)),
         ("kind", "A model of another kind", partial(with_model, _base_bytes(), kind=StageId.RESIZE)),
         ("number", "A model of another number", partial(with_model, _base_bytes(), 1)),
         ("bytes", "A model that is not a model", partial(with_model, b"model")),
     ]:
         yield Variant(label, make, (words,), clauses=("7.18", "7.25"), base="BASEGRAPH_PLAIN")
     for name, value in (("network_num_tensors_minus1", 64), ("network_channels_minus1", 8192)):
-        make = partial(with_value, base_stream(), name, value)
+        make = partial(with_stage_value, base_stream(), name, value)
         yield Variant(name.replace("_", ""), make, (f"{name} is {value}, beyond its range",))
 
 
@@ -309,5 +365,26 @@ def graphs_over_levels() -> Iterator[Variant]:
     yield Variant("samples", partial(_over, samples, (4, 4)), ("samples",))
 
 
-def _over(graph: Graph, size: tuple[int, int]) -> bytes:
-    return coded_with(graph, [size], digest_length=0, level=1)
+def _over(graph: Graph, size: tuple[int, int], level: int = 1) -> bytes:
+    return coded_with(graph, [size], digest_length=0, level=level)
+
+
+@family("GRAPHLIMIT", "limits", "network", kind="limit", error="LimitError")
+def graphs_over_limits() -> Iterator[Variant]:
+    """A graph with more {} than a decoder need compute.
+
+    A decoder computes before it looks, or takes a conformant bitstream for a damaged one.
+    """
+    numbers: Tensors = {
+        "weight": np.ones((256, 256, 3, 3), np.int8),
+        "bias": np.zeros(256, np.int64),
+        "shift": np.zeros(256, np.uint8),
+    }
+    up = Operation(Kind.UPSAMPLE, 0, p=7)
+    # 9 * 2**16 products for each of 2**14 samples a point
+    listed = [up, Operation(Kind.CONVOLUTION, 2, bits=32, numbers=numbers)]
+    products = checked_graph([Input(256, 0, 12, 4)], listed, [Output(0, 0)])
+    yield Variant("products", partial(_over, products, (5, 6), 4), ("products, 270 * 2**30",))
+    # 2**22 samples a point for each operation
+    samples = checked_graph([Input(256, 0, 12, 4)], [up] * 8, [Output(0, 0)])
+    yield Variant("samples", partial(_over, samples, (3, 6), 4), ("samples, 144 * 2**22",))

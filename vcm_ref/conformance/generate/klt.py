@@ -16,7 +16,7 @@ from ...conversion.reduction.klt_model import KltModel, LayerModel, LinearMap
 from ...models.tensors import write_tensors
 from .build import Plan, Tensor, build, pseudo_random
 from .case import Variant, family
-from .edit import RawUnit, joined, raw_units, with_value
+from .edit import RawUnit, joined, raw_units, with_stage_value, with_value
 from .negative import BROKEN
 from .structure import by_digest, in_unit
 
@@ -122,11 +122,12 @@ def bases() -> Iterator[Variant]:
 
     If this one fails, those made from it say nothing.
     """
-    yield Variant("plain", _base, ("",))
+    yield Variant("plain", base_stream, ("",))
 
 
-def _base() -> bytes:
-    return coded(TWO, digest_length=0, t2_digest=False)
+def base_stream(**options: Any) -> bytes:
+    """What models that are broken are put into."""
+    return coded(TWO, digest_length=0, t2_digest=False, **options)
 
 
 @family("BADKLT", "reduction", "klt", kind="negative", error=BROKEN)
@@ -135,13 +136,18 @@ def refused() -> Iterator[Variant]:
 
     A decoder reads a tensor that no model can have, or blocks larger than any layer's.
     """
-    for name, value in (("klt_components_minus1", 1024), ("klt_shift", 7)):
-        label = name.replace("_", "")
-        yield Variant(label, partial(_valued, name, value), (f"{name} is {value},",))
+    make = partial(with_stage_value, base_stream(), "klt_components_minus1", 1024)
+    yield Variant("kltcomponentsminus1", make, ("klt_components_minus1 is 1024,",))
+    yield Variant("kltshift", _blocks_of_128, ("klt_shift is 7,",))
 
 
-def _valued(name: str, value: int) -> bytes:
-    return with_value(_base(), name, value)
+def _blocks_of_128() -> bytes:
+    """A block is larger than the layer with the shift 6, too, and the model has a basis for the shift 7."""
+    layer: list[Drawn] = [(1, 64, 64, 6, 0, 0)]
+    stream = with_value(coded(layer, 1, 1, digest_length=0, t2_digest=False), "klt_shift", 7)
+    entries = 1 << 2 * 7
+    other: dict[str, NDArray[Any]] = {"basis.0": np.ones((1, entries), np.int8), "mean.0": np.zeros(entries, np.int32)}
+    return _model_replaced(stream, write_tensors({**model_of(layer, 1).tensors(), **other}))
 
 
 @family("UNFITKLT", "reduction", "klt", kind="negative", error=BROKEN)
@@ -150,11 +156,7 @@ def unfit() -> Iterator[Variant]:
 
     A decoder reads beyond a tensor, or takes numbers for others.
     """
-    first: dict[str, NDArray[Any] | None] = {
-        "first.basis.0": np.ones((2, 8), np.int8),
-        "first.scale.0": np.ones(2, np.uint16),
-        "first.mean.0": np.zeros(8, np.int32),
-    }
+    first = _first_step(2, 8)
     joint: dict[str, NDArray[Any] | None] = {"basis.0": np.ones((6, 2), np.int8), "mean.0": np.zeros(2, np.int32)}
     changes: list[tuple[str, str, Mapping[str, NDArray[Any] | None]]] = [
         ("nogain", "no gain", {"gain": None}),
@@ -175,21 +177,43 @@ def unfit() -> Iterator[Variant]:
         ("mean", "a mean of other entries", {"mean.0": np.zeros(7, np.int32)}),
         ("first", "a first step, and a basis that has none", first),
         ("firstscale", "a first step without scales", {**first, **joint, "first.scale.0": None}),
-        ("firstentries", "a first step of other entries", {**first, "first.basis.0": np.ones((2, 7), np.int8)}),
+        ("firstentries", "a first step of other entries", {**first, **joint, **_first_step(2, 7)}),
+        (
+            "firstnone",
+            "a first step of no components",
+            {"basis.0": np.ones((6, 0), np.int8), "mean.0": _zeros(0), **_first_step(0, 8)},
+        ),
+        (
+            "firstmany",
+            "a first step of 1025 components",
+            {"basis.0": np.ones((6, 1025), np.int8), "mean.0": _zeros(1025), **_first_step(1025, 8)},
+        ),
     ]
     for label, words, change in changes:
         tensors = {**model_of(TWO, 6).tensors(), **change}
         data = write_tensors({name: tensor for name, tensor in tensors.items() if tensor is not None})
-        yield Variant(label, partial(_with_model, data), (words,), clauses=("7.18", "7.23"), base="BASEKLT_PLAIN")
+        yield Variant(label, partial(with_model, data), (words,), clauses=("7.18", "7.23"), base="BASEKLT_PLAIN")
     good = model_of(TWO, 6).to_bytes({}, {})
     for label, words, make in [
-        ("kind", "another kind", partial(_with_model, good, kind=StageId.RESIZE)),
-        ("number", "another number", partial(_with_model, good, 1)),
-        ("bytes", "bytes that are not a model", partial(_with_model, b"model")),
-        ("cut", "a byte less", partial(_with_model, good[:-1])),
-        ("longer", "a byte more", partial(_with_model, good + b"\0")),
+        ("kind", "another kind", partial(with_model, good, kind=StageId.RESIZE)),
+        ("number", "another number", partial(with_model, good, 1)),
+        ("bytes", "bytes that are not a model", partial(with_model, b"model")),
+        ("cut", "a byte less", partial(with_model, good[:-1])),
+        ("longer", "a byte more", partial(with_model, good + b"\0")),
     ]:
         yield Variant(label, make, (words,), clauses=("7.18",), base="BASEKLT_PLAIN")
+
+
+def _zeros(count: int) -> NDArray[Any]:
+    return np.zeros(count, np.int32)
+
+
+def _first_step(components: int, entries: int) -> dict[str, NDArray[Any] | None]:
+    return {
+        "first.basis.0": np.ones((components, entries), np.int8),
+        "first.scale.0": np.ones(components, np.uint16),
+        "first.mean.0": _zeros(entries),
+    }
 
 
 def _cut(components: int) -> dict[str, NDArray[Any] | None]:
@@ -197,9 +221,13 @@ def _cut(components: int) -> dict[str, NDArray[Any] | None]:
     return found | {f"basis.{i}": np.ones((components, n), np.int8) for i, n in enumerate((8, 3))}
 
 
-def _with_model(data: bytes, number: int = 0, kind: int = StageId.KLT) -> bytes:
+def with_model(data: bytes, number: int = 0, kind: int = StageId.KLT, **options: Any) -> bytes:
     """The base with another model."""
-    units = raw_units(_base())
+    return _model_replaced(base_stream(**options), data, number, kind)
+
+
+def _model_replaced(stream: bytes, data: bytes, number: int = 0, kind: int = StageId.KLT) -> bytes:
+    units = raw_units(stream)
     place = next(number for number, unit in enumerate(units) if unit.unit_type == UnitType.MODEL)
     units[place] = RawUnit(UnitType.MODEL, bytes([number << 4 | ModelSource.DATA, kind]) + data)
     return joined(units)

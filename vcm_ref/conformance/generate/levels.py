@@ -15,7 +15,7 @@ from ...bitstream.values import GraphOperation as Kind
 from ...bitstream.values import Grid, InnerCodecId, Shape, UnitType
 from ...codec.coefficients import default_tables
 from ...codec.coefficients.contexts import CONTEXTS, FLAGS
-from ...codec.coefficients.levels import MAX_LEVEL, LevelCoder
+from ...codec.coefficients.levels import LENGTHS, MAX_LEVEL, LevelCoder
 from ...codec.coefficients.range_coder import RangeEncoder
 from ...codec.coefficients.tables import CONTEXT_COUNTS, SCALES
 from ...conversion.reduction import Resize
@@ -144,13 +144,51 @@ def _positive(shape: Shape, seed: int) -> Levels:
 def groups() -> Iterator[Variant]:
     """Levels of {} pictures in a group, {} the levels of the picture before.
 
-    Counts go on from picture to picture, and contexts use the picture before where the header says so.
+    Counts go on from picture to picture, and pictures may be differences where the header says so.
     """
     for before, words in ((False, "without"), (True, "with")):
         plan = _plan((9, 3, 5), LevelFormat(picture_before=before), group=3)
         yield Variant("before" if before else "plain", partial(build, plan), (3, words))
     plan = _plan((2, 2, 2), LevelFormat(picture_before=True))
     yield Variant("one", partial(build, plan), (1, "with"))
+
+
+@family("COEFTIME", "coefficients", "groups", "levels over time")
+def over_time() -> Iterator[Variant]:
+    """Pictures of a group: {}.
+
+    A decoder does not add the picture before, or takes the contexts of a picture alone.
+    """
+    form = LevelFormat(picture_before=True)
+    cases: list[tuple[str, Shape, Callable[[Shape, int], Levels], str]] = [
+        ("alike", (19, 4, 5), _alike, "each is coded as differences"),
+        ("same", (9, 3, 4), _dense, "all are the same, so no band is coded"),
+        ("cut", (19, 4, 5), _cut, "one is not like the one before, and is coded by itself"),
+        ("large", (2, 2, 3), _nearly_largest, "differences of levels that are as large as can be"),
+    ]
+    for label, shape, values, words in cases:
+        plan = _plan(shape, form, values=values, group=4)
+        yield Variant(label, partial(build, plan), (words,), clauses=("8.10.2",))
+    tables = LevelFormat(qp=38, model_tables=True, picture_before=True)
+    make = partial(_with_tables, 1, tables, group=3, values=_alike)
+    yield Variant("tables", make, ("differences with the tables of a model",), clauses=("8.10.2", "8.10.5"))
+
+
+def _alike(shape: Shape, seed: int) -> Levels:
+    """Of each picture, a level in eleven is one more than in the picture before."""
+    c, y, x = np.ogrid[: shape[0], : shape[1], : shape[2]]
+    more = sum((5 * c + 3 * y + x + picture) % 11 == 0 for picture in range(seed // 3))
+    return _dense(shape, 0) + np.asarray(more, np.int32)
+
+
+def _cut(shape: Shape, seed: int) -> Levels:
+    return _alike(shape, seed) if seed < 6 else -_alike(shape, seed)
+
+
+def _nearly_largest(shape: Shape, seed: int) -> Levels:
+    levels = np.full(shape, MAX_LEVEL - seed // 3, np.int32)
+    levels[1] *= -1
+    return levels
 
 
 @family("COEFMIX", "coefficients", "coded tensors")
@@ -188,13 +226,20 @@ def broken() -> Iterator[Variant]:
         ("bands", _too_many_bands, "More bands than there are"),
         ("lastband", _useless_band, "The last band that is coded has no level"),
         ("level", _too_large, "A level of 65536"),
+        ("number", _outside, "A number of 14 bits that is 2**14"),
     ]
     for label, stream, words in streams:
         yield Variant(label, partial(_replaced, stream), (words,), clauses=("8.10",))
+    words = "A difference that makes a level of 65536"
+    yield Variant("sum", _too_large_a_sum, (words,), clauses=("8.10.2",))
     words = "Levels with a bit depth of 15"
     yield Variant("depth", partial(with_value, _base(), "bit_depth_minus1", 14), (words,), clauses=("7.9",))
     words = "Tables of a model, and no stage has one"
     yield Variant("tables", partial(with_value, _base(), "model_tables_flag", 1), (words,), clauses=("6.22", "7.22"))
+    words = "Tables of a model, and the last stage has none"
+    base = build(_plan(stages=[Resize([1])], digest_length=0))
+    make = partial(with_value, base, "model_tables_flag", 1)
+    yield Variant("tables_stage", make, (words,), clauses=("6.22", "7.22"))
 
 
 @family("COEFTABLES", "coefficients", "models")
@@ -219,10 +264,10 @@ def bad_tables() -> Iterator[Variant]:
     """
     cases: list[tuple[str, Numbers, str]] = [
         ("scales", {SCALES: _SCALES[:5]}, "Scales of fewer components than are coded"),
-        ("scaletype", {SCALES: _SCALES.astype(np.int8)}, "Scales of another type"),
+        ("scaletype", {SCALES: _SCALES.astype(np.int16)}, "Scales of another type"),
         ("contexts", {CONTEXT_COUNTS: _COUNTS[:-1]}, "Counts of fewer contexts than there are"),
         ("contexttype", {CONTEXT_COUNTS: _COUNTS.astype(np.uint16)}, "Counts of another type"),
-        ("zeros", {CONTEXT_COUNTS: _COUNTS[:, ::-1]}, "Counts of more zeros than decisions"),
+        ("zeros", {CONTEXT_COUNTS: _MORE_ZEROS}, "Counts of more zeros than decisions"),
     ]
     for label, change, words in cases:
         yield Variant(label, partial(_broken_tables, change), (words,), clauses=("8.10.5",))
@@ -233,6 +278,8 @@ Numbers = Mapping[str, NDArray[Any]]
 _SCALES = np.array([140, 131, 128, 120, 116, 255, 0, 126, 128, 99, 150, 133], np.uint8)
 _ALL = np.arange(FLAGS * CONTEXTS) % 61
 _COUNTS = np.stack([_ALL * (np.arange(FLAGS * CONTEXTS) % 7) // 7, _ALL], axis=1).astype(np.uint8)
+_MORE_ZEROS = _COUNTS.copy()
+_MORE_ZEROS[0] = 1, 0  # of a context that these levels do not use
 _TABLES: Numbers = {SCALES: _SCALES, CONTEXT_COUNTS: _COUNTS}
 
 
@@ -283,21 +330,33 @@ def _too_many_bands() -> bytes:
 
 def _useless_band() -> bytes:
     """Two bands, of which the second has zeros only."""
-    return _refused(_OneBandMore(), 1)
-
-
-def _too_large() -> bytes:
-    return _refused(RangeEncoder(), MAX_LEVEL + 1)
-
-
-def _refused(coder: RangeEncoder, first: int) -> bytes:
-    """The stream of levels that no encoder writes, up to where it notices; all are 0 but the first."""
-    levels = np.zeros((5, 4, 6), np.int32)
-    levels[0, 0, 0] = first
+    coder, levels = _OneBandMore(), np.zeros((5, 4, 6), np.int32)
+    levels[0, 0, 0] = 1
     with suppress(CodecError):
         LevelCoder(coder, default_tables(), 5).picture(levels)
         raise AssertionError("these levels are to be refused")
     return coder.finish()
+
+
+def _too_large() -> bytes:
+    coder, levels = _OneLarger(), np.zeros((5, 4, 6), np.int32)
+    levels[0, 0, 0] = MAX_LEVEL
+    LevelCoder(coder, default_tables(), 5).picture(levels)
+    return coder.finish()
+
+
+def _too_large_a_sum() -> bytes:
+    """The second picture of a group is one more than the first, which has the largest level."""
+    plan = _plan(levels=LevelFormat(picture_before=True), group=2, digest_length=0)
+    first, more = np.zeros((2, 5, 4, 6), np.int32)
+    first[0, 0, 0], more[0, 0, 0] = MAX_LEVEL, 1
+    coder = RangeEncoder()
+    levels = LevelCoder(coder, default_tables(), 5)
+    levels.picture(first)
+    with suppress(CodecError):
+        levels.picture(first + more, first, dependent=True)
+        raise AssertionError("these levels are to be refused")
+    return with_payload(build(plan), lambda payload: coder.finish())
 
 
 class _OneBandMore(RangeEncoder):
@@ -308,3 +367,34 @@ class _OneBandMore(RangeEncoder):
     def bits(self, count: int, value: int = 0) -> int:
         first, self._first = self._first, False
         return super().bits(count, value + first)
+
+
+def _outside() -> bytes:
+    """Its level is the last one, so that nothing else tells.
+
+    Those before it make the probability of its length no power of two: else no rest is left.
+    """
+    coder, levels = _Outside(), np.zeros((5, 4, 6), np.int32)
+    levels[4, 1:3] = levels[4, 3, 5] = 2 + (1 << 14)
+    LevelCoder(coder, default_tables(), 5).picture(levels)
+    return coder.finish()
+
+
+class _Outside(RangeEncoder):
+    """Writes a number of 14 bits that is what 14 bits do not hold: it lies in the rest that division leaves."""
+
+    _before = 12
+
+    def bits(self, count: int, value: int = 0) -> int:
+        if count == 14:
+            self._before -= 1
+        super().bits(count, 1 << 14 if self._before < 0 else value)
+        return value
+
+
+class _OneLarger(RangeEncoder):
+    """Writes a level that is one larger: the bits after the longest length."""
+
+    def bits(self, count: int, value: int = 0) -> int:
+        super().bits(count, value + (count == LENGTHS))
+        return value

@@ -80,7 +80,9 @@ def bad_stages() -> Iterator[Variant]:
 
 
 def _shift(value: int) -> bytes:
-    return with_value(resized(), "resize_shift", value)
+    """Of a map of one sample, which keeps its size."""
+    stream = build(Plan([plain("p2", 2, 1, 1, (1, 1))], stages=[Resize([1])], digest_length=0))
+    return with_value(stream, "resize_shift", value)
 
 
 def _payload_bits(value: int) -> bytes:

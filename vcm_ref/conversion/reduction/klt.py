@@ -86,6 +86,8 @@ class KltTransform:
     stage: Klt
     model: KltModel
 
+    clears_outside: ClassVar[bool] = True
+
     def forward(self, tensors: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         """Project float32 layers ``(C, H, W)`` on the components; beyond its edges a layer repeats them.
 

@@ -88,6 +88,7 @@ class Pca:
     parameters: list[TensorComponents] = field(default_factory=list)
 
     idc: ClassVar[int] = StageId.PCA
+    clears_outside: ClassVar[bool] = False
     model_id: ClassVar[None] = None
 
     def layers(self, layers: Sequence[Layer]) -> list[Layer]:

@@ -22,6 +22,7 @@ class Resize:
     shifts: list[int] = field(default_factory=list)
 
     idc: ClassVar[int] = StageId.RESIZE
+    clears_outside: ClassVar[bool] = False
     model_id: ClassVar[None] = None
 
     def layers(self, layers: Sequence[Layer]) -> list[Layer]:

@@ -14,7 +14,15 @@ from ...models.cost import StageCost
 
 
 class Transform(Protocol):
-    """What a stage does to tensors, ready with its model."""
+    """What a stage does to tensors, ready with its model.
+
+    ``clears_outside`` says whether an encoder sets its tensors to 0 where the picture covers nothing of a position.
+    """
+
+    @property
+    def clears_outside(self) -> bool:
+        """See above."""
+        ...
 
     def forward(self, tensors: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         """Reduce float32 tensors ``(C, H, W)``. Not normative, and the same on every machine."""

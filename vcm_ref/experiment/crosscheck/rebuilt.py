@@ -10,7 +10,8 @@ from ...configuration import NO_PATHS, Configuration
 from ...decoder import Backend
 from ...errors import ConfigError
 from ...files.document import parse
-from ..method import Method, method_of
+from ..method import Method
+from ..method_choice import method_of
 from ..records import AS_STORED, Record
 from ..results import LABELS
 
@@ -45,6 +46,8 @@ def machine_of(settings: Sequence[str], weights: Path | None = None) -> Machine:
 def rebuilt_method(anchor: Record, qps: Sequence[int], machine: Machine, backend: Backend) -> Method:
     """The anchor's method at ``qps``. Raises :class:`ConfigError` where its configuration cannot be."""
     configuration = anchor["configuration"]
+    if configuration.get("group", 1) > 1:
+        raise ConfigError("the anchor's pictures were coded in groups, which a cross-check does not take apart")
     try:
         codec = Configuration(configuration).tree["codec"]
         tree: Record = {

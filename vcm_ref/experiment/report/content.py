@@ -15,6 +15,7 @@ from .cost import cost, in_order
 from .method import Method
 from .notes import footnotes
 from .numbers import NOTHING, counted, fixed, interval_text, percent, signed
+from .over_time import found_over_time
 from .provenance import provenance
 from .spending import Spending, ordered_parts, spendings, target
 from .standing import Standing, sentence
@@ -59,6 +60,11 @@ def report_document(title: str, standings: Sequence[Standing], methods: Sequence
         blocks.append(Picture("upper", caption))
     blocks += _spending([standing.method for standing in standings])
     blocks += cost([standing.method for standing in standings])
+    if found_over_time(methods):
+        caption = (
+            "kbit/s over time, at the point in the middle of each method's QPs; of a group, the mean of its pictures."
+        )
+        blocks += [Heading("Over time"), Picture("over_time", caption)]
     blocks.append(Heading("Points"))
     for standing in standings:
         blocks += _points(standing.method)
@@ -225,12 +231,13 @@ def _points(method: Method) -> list[Block]:
     """QP, rates, pictures that failed, every metric and the seconds of each step."""
     metrics = [name for name in method.metrics if "/" not in name]
     steps = in_order(step for point in method.points for step in point.get("seconds") or ())
-    rows = [_point(method, point, metrics, steps) for point in method.points]
+    over_time = ["kbit/s"] if any("kbit_per_s" in point for point in method.points) else []
+    rows = [_point(method, point, bool(over_time), metrics, steps) for point in method.points]
     if method.uncompressed:
         accuracies = [_with_interval(_metric(method.uncompressed.get(name)), method, None, name) for name in metrics]
-        rows.insert(0, ["uncompressed", "", "", "", *accuracies, *[""] * len(steps)])
-    groups = [("", 4), ("accuracy", len(metrics))] + ([("seconds", len(steps))] if steps else [])
-    headers = ("QP", "bpp", "bpp (Rhee et al.)", "failed", *metrics, *steps)
+        rows.insert(0, ["uncompressed", *[""] * (3 + len(over_time)), *accuracies, *[""] * len(steps)])
+    groups = [("", 4 + len(over_time)), ("accuracy", len(metrics))] + ([("seconds", len(steps))] if steps else [])
+    headers = ("QP", "bpp", *over_time, "bpp (Rhee et al.)", "failed", *metrics, *steps)
     blocks: list[Block] = [Heading(method.name, 3), Table(headers, rows, "r" * len(headers), groups)]
     left_out = len(method.metrics) - len(metrics)
     if left_out:
@@ -238,11 +245,14 @@ def _points(method: Method) -> list[Block]:
     return blocks
 
 
-def _point(method: Method, point: dict[str, Any], metrics: Sequence[str], steps: Sequence[str]) -> list[str]:
+def _point(
+    method: Method, point: dict[str, Any], over_time: bool, metrics: Sequence[str], steps: Sequence[str]
+) -> list[str]:
     seconds = point.get("seconds") or {}
     return [
         _qp(point.get("qp")),
         _with_interval(fixed(point["bpp"]), method, point.get("qp"), "bpp"),
+        *([fixed(point.get("kbit_per_s"), 2)] if over_time else []),
         fixed(point.get("rhee2022_bpp")),
         str(len(point.get("failed") or ())),
         *(_with_interval(_metric(point["metrics"].get(name)), method, point.get("qp"), name) for name in metrics),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 DOTS_PER_INCH = 200
@@ -89,13 +90,17 @@ def curve_look(index: int) -> dict[str, Any]:
 
 
 def bpp_axis(axes: Axes) -> None:
-    """A logarithmic axis for what is drawn, with bpp written as people do: 0.05, 0.1, 0.2, 0.5 …"""
+    """A logarithmic axis of bpp for what is drawn."""
+    axes.set_xlabel("bpp (every byte of the bitstream; logarithmic)")
+    if math.isfinite(axes.xaxis.get_minpos()):  # something is drawn that has a logarithm
+        axes.set_xscale("log")
+        plain_numbers(axes.xaxis)
+
+
+def plain_numbers(axis: Axis) -> None:
+    """Numbers of a logarithmic axis as people write them: 0.05, 0.1, 0.2, 0.5 …"""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    axes.set_xlabel("bpp (every byte of the bitstream; logarithmic)")
-    if not math.isfinite(axes.xaxis.get_minpos()):  # nothing is drawn that has a logarithm
-        return
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())

@@ -108,6 +108,8 @@ def _interval(interval: Interval | None, made: Resampled | Certainty | None) -> 
 
 def _quantities(point: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
     yield "bpp", point["bpp"], "bit/pixel"
+    if "kbit_per_s" in point:
+        yield "kbit_per_s", point["kbit_per_s"], "kbit/s"
     for name in ("rhee2022_bpp", "han2022_bpp"):
         if point.get(name) is not None:
             yield name, point[name], "bit/pixel"

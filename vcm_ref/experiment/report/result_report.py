@@ -23,6 +23,7 @@ from .long_csv import (
 )
 from .markdown import markdown
 from .method import Anchor, Method, read_methods
+from .over_time import found_over_time
 from .spending import spendings
 from .standing import Standing, standings
 from .writing import write_files
@@ -42,8 +43,13 @@ FILES = (
     "upper.svg",
     "bits.png",
     "bits.svg",
+    "over_time.png",
+    "over_time.svg",
 )
-"""All that a report can consist of; ``pictures.csv``, ``upper.*`` and ``bits.*`` are there where results suffice."""
+"""All that a report can consist of.
+
+``pictures.csv``, ``upper.*``, ``bits.*`` and ``over_time.*`` are there where results suffice.
+"""
 
 
 @dataclass(frozen=True)
@@ -98,11 +104,14 @@ def write_report(
     :class:`~vcm_ref.atomic.OutputError`.
     """
     from . import plots
+    from .over_time import drawn_over_time
 
     found = compared(results, anchor, metric, allow_different, bootstrap)
     figures = plots.rate_accuracy(found.standings, found.methods, found.anchor)
     if spent := spendings([standing.method for standing in found.standings]):
         figures |= plots.bits(spent)
+    if sequences := found_over_time(found.methods):
+        figures |= drawn_over_time(sequences)
     document = report_document(title, found.standings, found.methods, found.anchor)
     drawn = {name.removesuffix(".svg"): content for name, content in figures.items() if name.endswith(".svg")}
     files: dict[str, bytes | Iterable[bytes]] = {

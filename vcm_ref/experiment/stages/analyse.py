@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...bitstream.digest import tensor_digest
 from ...bitstream.join import join_layers
 from ...codec.picture import PictureCoder
@@ -24,6 +27,7 @@ from ..stage_cost import stage_record
 from .networks import network_of
 from .values import Coded, Decoded, Extracted, NetworkSpec, Picture, Place, stage
 
+Image = NDArray[np.uint8]
 _SIZE_REMEDY = "save its layers as .safetensors or .npz with picture_height and picture_width"
 #: The coded form of a result without a bitstream.
 _NO_BITS: Record = {"bytes": 0, "sha256": "", "bits": {}, "rhee2022_bits": 0, "t1": {}}
@@ -37,6 +41,23 @@ def decode(coded: Coded, backend: Backend) -> Decoded:
     if decoder.reader.picture_count != 1:
         raise DatasetError(f"the bitstream has {decoder.reader.picture_count} pictures; one of one picture is wanted")
     return _decoded(next(decoder.pictures()), start)
+
+
+@stage
+def decode_group(coded: Coded, backend: Backend) -> list[Decoded]:
+    """The features of each picture of a bitstream of one group; its seconds are those of the first."""
+    start = time.perf_counter()
+    found = [_decoded(picture, start) for picture in Decoder(io.BytesIO(coded.bitstream), backend=backend).pictures()]
+    seconds = time.perf_counter() - start - sum(one.restoration_s for one in found)
+    return [one._replace(seconds=0.0 if place else seconds) for place, one in enumerate(found)]
+
+
+@stage
+def decode_pictures(coder: PictureCoder, coded: Coded, count: int, picture: Picture) -> tuple[list[Image], float]:
+    """The pictures of a group that were coded themselves, each of the size of ``picture``; and the seconds."""
+    height, width = picture.samples().shape[:2]
+    start = time.perf_counter()
+    return coder.decode_sequence(coded.bitstream, count, height, width), time.perf_counter() - start
 
 
 @stage
@@ -120,6 +141,48 @@ def analyse_place(spec: NetworkSpec, place: Place, decoded: Decoded) -> Stored:
     """Part 2 of the network on one picture of a bitstream of several, whose bytes cannot be told apart by picture."""
     record = {**_NO_BITS, "sha256": place.sha256, "bits": decoded.bits, "t1": decoded.t1, **_stages([decoded])}
     return _analysed(spec, decoded.features, record, {"decode": decoded.seconds, **_restored([decoded])})
+
+
+@stage
+def analyse_in_group(spec: NetworkSpec, coded: Coded, decoded: Sequence[Decoded], place: int) -> Stored:
+    """Part 2 of the network on one picture of a group, the first of which has the bytes of all."""
+    own = decoded[place]
+    record = {**_of_group(coded, place), "bits": own.bits, "t1": own.t1, **_stages([own])}
+    if not place:
+        record["bits"] = join([coded])[1]
+    seconds = {"encode": 0.0 if place else coded.seconds, "decode": own.seconds, **_restored([own])}
+    seconds |= {"reduce": coded.reduction_s} if coded.reduction_s and not place else {}
+    return _analysed(spec, own.features, record, seconds)
+
+
+@stage
+def analyse_decoded_picture(
+    spec: NetworkSpec, coded: Coded, decoded: tuple[Sequence[Image], float], place: int
+) -> Stored:
+    """The whole network on one picture of a group whose pictures were coded themselves."""
+    images, seconds = decoded
+    image = images[place]
+    network = network_of(spec)
+    start = time.perf_counter()
+    result = network(image)
+    took = {"encode": 0.0 if place else coded.seconds, "decode": 0.0 if place else seconds}
+    took["analyse"] = time.perf_counter() - start
+    record = {
+        **_of_group(coded, place),
+        "bits": {} if place else {"coded data": 8 * len(coded.bitstream)},
+        "t1": {"picture": hashlib.sha256(image.tobytes()).hexdigest()},
+    }
+    height, width = image.shape[:2]
+    return _stored(height, width, result, record, took)
+
+
+def _of_group(coded: Coded, place: int) -> Record:
+    """What the record of a picture in a group says of the bitstream."""
+    return {
+        "bytes": 0 if place else len(coded.bitstream),
+        "sha256": hashlib.sha256(coded.bitstream).hexdigest(),
+        "rhee2022_bits": 0 if place else coded.rhee2022_bits,
+    }
 
 
 @stage

@@ -22,16 +22,22 @@ class LaplaceRate(nn.Module):
         self.log_scale = nn.Parameter(torch.zeros(channels))
 
     def forward(self, coded: Tensor, step: float) -> Tensor:
-        """The bits of ``coded`` (N, C, H, W) in multiples of ``step``, for each place of the maps: a scalar.
-
-        Every value spreads over the interval that rounds to it, so that the gradient is everywhere.
-        """
+        """The bits of ``coded`` (N, C, H, W) in multiples of ``step``: (N, C, H, W)."""
         place, scale = (values.reshape(1, -1, 1, 1) for values in (self.place, self.log_scale.exp()))
-        distance = (coded - place).abs()
-        half = step / 2
-        share = _below((distance + half) / scale) - _below((distance - half) / scale)
-        bits = -torch.log(share.clamp(min=_LEAST)) / log(2)
-        return bits.sum(1).mean()
+        return laplace_bits(coded - place, scale, step)
+
+
+def laplace_bits(values: Tensor, scale: Tensor, step: float) -> Tensor:
+    """The bits of ``values`` in multiples of ``step`` under Laplace distributions about 0.
+
+    Every value spreads over the interval that rounds to it, so that the gradient is everywhere.
+    """
+    distance, half = values.abs(), step / 2
+    share = _below((distance + half) / scale) - _below((distance - half) / scale)
+    # far from 0 the difference of two numbers near 1 is lost; the logarithm of the tail takes its place
+    near = -torch.log(share.clamp(min=_LEAST))
+    far = (distance - half) / scale + log(2) - torch.log(-torch.expm1(-step / scale))
+    return torch.where(distance < half, near, far) / log(2)
 
 
 def _below(x: Tensor) -> Tensor:

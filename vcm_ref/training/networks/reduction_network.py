@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +14,12 @@ class ReductionNetwork(nn.Module):
     """Layer ``i``, finest first, has ``channels[i]`` maps of ``2**shifts[i]`` lines and columns a point of the lattice.
 
     ``analysis`` takes the layers ``(N, C, H, W)`` and gives ``coded`` maps of one sample a point; ``synthesis`` takes
-    these, and the QP ``(N, 1, h, w)`` where the network is ``conditioned``, and gives the layers.
+    these and gives the layers. Each takes the QP ``(N, 1, h, w)`` as well where ``analysis_conditioned`` or
+    ``conditioned`` says so.
     """
 
     conditioned = False
+    analysis_conditioned = False
     analysis: nn.Module
     synthesis: nn.Module
 
@@ -26,6 +29,23 @@ class ReductionNetwork(nn.Module):
 
     def start_at(self, means: Sequence[Tensor], deviations: Sequence[Tensor]) -> None:
         """Let the layers start near these means, with a part of these deviations of their channels, both ``(C,)``."""
+
+    def begin_with(self, weights: Mapping[str, Tensor]) -> None:
+        """Take the weights of a network of the same sizes. Raises `RuntimeError` for others."""
+        self.load_state_dict(weights)
+
+    def analysed(self, layers: Sequence[Tensor], qp: int | None = None) -> Tensor:
+        """The coded maps of ``layers`` (N, C, H, W), which will be coded with ``qp``."""
+        coded: Tensor = self.analysis(*self.taken(layers, qp))
+        return coded
+
+    def taken(self, layers: Sequence[Tensor], qp: int | None = None) -> tuple[Any, ...]:
+        """What the analysis takes, as :meth:`given` has it for the synthesis."""
+        if not self.analysis_conditioned:
+            return (layers,)
+        last, shift = layers[-1], self.shifts[-1]
+        height, width = (side >> shift for side in last.shape[-2:])
+        return layers, last.new_full((len(last), 1, height, width), qp or 0)
 
     def restored(self, coded: Tensor, qp: int | None = None) -> list[Tensor]:
         """Restore the layers from ``coded`` (N, coded, h, w), which was coded with ``qp``."""
@@ -47,7 +67,7 @@ def multiplications(model: ReductionNetwork, height: int, width: int) -> dict[st
     layers = [torch.empty(1, count, height << shift, width << shift, device="meta") for count, shift in sizes]
     coded = torch.empty(1, model.coded, height, width, device="meta")
     return {
-        "analysis": _counted(model.analysis, layers),
+        "analysis": _counted(model.analysis, *model.taken(layers)),
         "synthesis": _counted(model.synthesis, *model.given(coded)),
     }
 

@@ -28,6 +28,11 @@ _FRACTION, _RIGHT_SHIFT = 8, 14
 _MIDDLE_QP, _QPS_OF_OCTAVE = 32, 6
 
 
+def as_octaves(qp: Tensor) -> Tensor:
+    """The logarithm to base 2 of a QP's step size, which networks are given."""
+    return (qp - _MIDDLE_QP) / _QPS_OF_OCTAVE
+
+
 class LinearInverse(NamedTuple):
     """What a KLT restores: all layers' entries for a point, ``weight`` (entries, components) and ``mean`` (entries,).
 
@@ -104,8 +109,7 @@ class KltRestoration(nn.Module):
 
     def forward(self, components: Tensor, qp: Tensor) -> list[Tensor]:
         """Restore the layers from ``components`` (N, K, h, w) that were coded with ``qp`` (N, 1, h, w)."""
-        step = (qp - _MIDDLE_QP) / _QPS_OF_OCTAVE
-        x = self.blocks(self.first(torch.cat([components * self.gains, step], 1)))
+        x = self.blocks(self.first(torch.cat([components * self.gains, as_octaves(qp)], 1)))
         entries = self.linear(components) + self.last(x)
         parts = torch.split(entries, self._counts, 1)
         return [
@@ -114,7 +118,7 @@ class KltRestoration(nn.Module):
         ]
 
 
-class KltAnalysis(nn.Module):
+class Projection(nn.Module):
     """The projection on the components, as one convolution 1×1 of all layers' blocks."""
 
     def __init__(self, inverse: LinearInverse, gain: int) -> None:
@@ -130,13 +134,21 @@ class KltAnalysis(nn.Module):
             self.projection.bias.copy_(torch.from_numpy(-(weight @ inverse.mean)))
         self.projection.requires_grad_(False)
 
-    def forward(self, layers: Sequence[Tensor]) -> Tensor:
-        """Project ``layers``, each (N, C, H, W), on components (N, K, h, w)."""
+    def blocks(self, layers: Sequence[Tensor]) -> Tensor:
+        """The entries of all layers at each position: (N, entries, h, w)."""
         blocks = [
             functional.pixel_unshuffle(layers[index], 1 << shift) if shift else layers[index]
             for index, shift in enumerate(self._shifts)
         ]
-        components: Tensor = self.projection(torch.cat(blocks, 1))
+        return torch.cat(blocks, 1)
+
+
+class KltAnalysis(Projection):
+    """The projection alone."""
+
+    def forward(self, layers: Sequence[Tensor]) -> Tensor:
+        """Project ``layers``, each (N, C, H, W), on components (N, K, h, w)."""
+        components: Tensor = self.projection(self.blocks(layers))
         return components
 
 

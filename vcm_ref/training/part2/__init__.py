@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 
 
 class Part2(Protocol):
-    """Two losses of one picture; layers are (1, C, H, W), finest first."""
+    """Two losses; layers are (N, C, H, W), finest first."""
 
-    def distillation(self, restored: Sequence[Tensor], original: Sequence[Tensor], example: Example) -> Tensor:
-        """How far part 2's outputs are from those for the original layers."""
+    def distillation(
+        self, restored: Sequence[Tensor], original: Sequence[Tensor], examples: Sequence[Example]
+    ) -> Tensor:
+        """How far part 2's outputs are from those for the original layers, averaged over the N examples."""
         ...
 
     def task(self, restored: Sequence[Tensor], example: Example) -> Tensor:
-        """The network's own training loss. Raises `ConfigError` where there is none."""
+        """The network's own training loss for one example. Raises `ConfigError` where there is none."""
         ...
 
     def to(self, device: Any) -> None:

@@ -60,12 +60,12 @@ class _Teacher(NamedTuple):
 class TwoStagePart2(ABC):
     """Part 2 whose outputs a framework gives.
 
-    The outputs for the original layers are the same in every epoch, so they are kept. An example's name, and whether it
-    is mirrored, stand for its layers.
+    The outputs for the original layers are the same in every epoch, so they are kept. An example's name, with its
+    mirroring and its crop, stands for its layers.
     """
 
     def __init__(self) -> None:
-        self._teachers: dict[tuple[str, bool], _Teacher] = {}
+        self._teachers: dict[tuple[str, bool, int], _Teacher] = {}
         self._kept_bytes = 0
 
     def to(self, device: Any) -> None:
@@ -74,12 +74,24 @@ class TwoStagePart2(ABC):
         self._kept_bytes = 0
         self._move(device)
 
-    def distillation(self, restored: Sequence[Tensor], original: Sequence[Tensor], example: Example) -> Tensor:
+    def distillation(
+        self, restored: Sequence[Tensor], original: Sequence[Tensor], examples: Sequence[Example]
+    ) -> Tensor:
         """The distance of the proposal network's outputs, and of the heads' at what the teacher found.
 
         Objectness and classes count by their Kullback–Leibler divergence; boxes by their absolute error, as much as
-        the teacher sees an object. Each part is divided by the number of objects or boxes that it is about.
+        the teacher sees an object. Each part is divided by the number of objects or boxes that it is about. Examples
+        are compared one by one, and averaged.
         """
+        found = [
+            self._distance(
+                [layer[index : index + 1] for layer in restored], [x[index : index + 1] for x in original], own
+            )
+            for index, own in enumerate(examples)
+        ]
+        return torch.stack(found).mean()
+
+    def _distance(self, restored: Sequence[Tensor], original: Sequence[Tensor], example: Example) -> Tensor:
         teacher = self._teacher(original, example)
         pyramid = self._pyramid(restored)
         proposals = _proposal_distance(self._dense(pyramid), teacher.dense)
@@ -90,7 +102,7 @@ class TwoStagePart2(ABC):
     @torch.no_grad()
     def _teacher(self, original: Sequence[Tensor], example: Example) -> _Teacher:
         """The outputs for the original layers: those that are kept, or new ones, which are kept while there is room."""
-        key = example.name, example.mirrored
+        key = example.name, example.mirrored, example.crop
         if key in self._teachers:
             return self._teachers[key]
         pyramid = self._pyramid(original)

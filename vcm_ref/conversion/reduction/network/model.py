@@ -9,16 +9,23 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from ....errors import ModelError
-from ....models.tensors import read_tensors, write_tensors
+from ....models.tensors import read_metadata, read_tensors, write_tensors
 from .graph import ANALYSIS, Graph
 from .reading import read_graph
 
+#: What a model's record says where its tensors are to be 0 outside of the picture; encoders alone read it.
+OUTSIDE, CLEARED = "outside", "cleared"
+
 
 class NetworkModel(NamedTuple):
-    """``graph`` restores layers from tensors; ``analysis``, which only an encoder needs, makes tensors of layers."""
+    """``graph`` restores layers from tensors; ``analysis``, which only an encoder needs, makes tensors of layers.
+
+    ``clears_outside`` says whether an encoder sets tensors to 0 where the picture covers nothing of a position.
+    """
 
     graph: Graph
     analysis: Graph | None = None
+    clears_outside: bool = False
 
     def to_bytes(
         self, metadata: Mapping[str, str] | None = None, others: Mapping[str, NDArray[Any]] | None = None
@@ -42,4 +49,8 @@ def read_model(data: bytes) -> NetworkModel:
         analysis = read_graph(tensors, ANALYSIS) if ANALYSIS + "graph" in tensors else None
     except ModelError:
         analysis = None
-    return NetworkModel(graph, analysis)
+    try:
+        clears_outside = read_metadata(data).get(OUTSIDE) == CLEARED
+    except ModelError:
+        clears_outside = False
+    return NetworkModel(graph, analysis, clears_outside)

@@ -25,6 +25,7 @@ class NetworkTransform:
 
     def __init__(self, model: NetworkModel, shifts: Sequence[int], condition: int) -> None:
         self._model, self._shifts, self._condition = model, shifts, condition
+        self.clears_outside = model.clears_outside
 
     def check_forward(self) -> None:
         """:class:`ModelError` where the model has no graph for an encoder, or an unfit one."""

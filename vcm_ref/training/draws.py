@@ -1,0 +1,67 @@
+"""What each step of a training draws, from the seed and the step's number alone: pictures, noise, learning rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import cos, pi
+from typing import NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from vcm_ref.configuration.sections import Training
+from vcm_ref.conversion.levels import step_size
+
+from .networks.noise import Levels, quantised, stepped
+
+_WARM_UP = 0.05  # the share of the steps in which the learning rate rises
+
+
+class Noise(NamedTuple):
+    """One kind of quantisation: levels of ``bits`` bits, multiples of ``step``, those of ``qp``, or none."""
+
+    bits: int | None = None
+    step: float | None = None
+    qp: int | None = None
+
+    def paid_step(self, settings: Training) -> float | None:
+        """The step size whose bits are paid for; `None` where none are."""
+        if self.qp is not None:
+            return step_size(self.qp) if settings.rate_weight else None
+        return self.step
+
+    def __call__(self, coded: Tensor, levels: Levels) -> Tensor:
+        """Quantise; the gradient passes through. For ``qp``, ``levels`` says how."""
+        if self.qp is not None:
+            return levels.coded(coded, self.qp)
+        if self.bits is not None:
+            return quantised(coded, self.bits)
+        return coded if self.step is None else stepped(coded, self.step)
+
+
+def draw(settings: Training, number: int, training: Sequence[int]) -> tuple[list[int], Noise]:
+    """The pictures and the noise of step ``number``: every picture once an epoch, in an order of its own."""
+    places = range(number * settings.batch, (number + 1) * settings.batch)
+    orders = {
+        epoch: np.random.default_rng([settings.seed, 0, epoch]).permutation(len(training))
+        for epoch in {place // len(training) for place in places}
+    }
+    chosen = [training[orders[place // len(training)][place % len(training)]] for place in places]
+    noises = noises_of(settings)
+    return chosen, noises[np.random.default_rng([settings.seed, 1, number]).integers(len(noises))]
+
+
+def noises_of(settings: Training) -> list[Noise]:
+    """No noise first, unless a rate is to be paid, or there are QPs; then each bit depth, each step, each QP."""
+    depths = [Noise(bits=bits) for bits in settings.noise_bits or ()]
+    steps = [Noise(step=step) for step in settings.noise_steps or ()]
+    qps = [Noise(qp=qp) for qp in settings.noise_qps or ()]
+    return [*([] if qps or (settings.rate_weight and steps) else [Noise()]), *depths, *steps, *qps]
+
+
+def learning_rate(settings: Training, number: int) -> float:
+    """A linear rise, then half a cosine down to nothing."""
+    rise = max(1, round(_WARM_UP * settings.steps))
+    if number < rise:
+        return settings.learning_rate * (number + 1) / rise
+    return settings.learning_rate * 0.5 * (1 + cos(pi * (number - rise) / max(1, settings.steps - rise)))
