@@ -163,7 +163,8 @@ def rate(records: Iterable[Record], shared_bytes: int = 0, frame_rate: Fraction 
     """BPP as a ratio of sums: every byte of the bitstreams, and the papers' own accountings, over the pixels.
 
     Han et al.'s is there where every record has it. ``shared_bytes`` is the size of a bitstream of all the pictures,
-    whose records then have no bytes of their own. What several pictures share counts as headers. With the ``frame_rate`` of a sequence, kbit/s stands beside bpp.
+    whose records then have no bytes of their own. What several pictures share counts as headers. With the
+    ``frame_rate`` of a sequence, kbit/s stands beside bpp.
     """
     bits: Counter[str] = Counter()
     total, pixels, rhee2022_bits, pictures = shared_bytes, 0, 0, 0
