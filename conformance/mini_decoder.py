@@ -275,7 +275,7 @@ def tensor_header(r: Reader, layer: SimpleNamespace, before: Tensor | None) -> T
 
 def tensor_format(r: Reader) -> SimpleNamespace:
     """Clause 7.9."""
-    form = SimpleNamespace(n=r.u("bit_depth_minus1", 4, 1) + 1)
+    form = SimpleNamespace(n=r.u("bit_depth_minus1", 4) + 1)
     form.inner_codec_idc = r.extensible("inner_codec_idc", r.u("inner_codec_idc", 3), LOSSLESS, COEFFICIENTS)
     form.inner_bit_depth = 10 if form.inner_codec_idc in INNER_CODECS else form.n
     require(form.n <= form.inner_bit_depth, "a bit depth that is for LOSSLESS only")

@@ -282,3 +282,36 @@ def test_a_rounding_offset_goes_with_its_reconstruction() -> None:
     for offset in ("0.2", "0.4"):
         (picture,) = decoded(coded(of_levels("codec.rdoq=0", f"codec.rounding_offset={offset}"), (features,)))
         assert picture.verified
+
+
+@pytest.mark.parametrize("scope", ["layer", "channel"])
+def test_fitted_ends_bring_less_error_at_two_bits(scope: str) -> None:
+    """Each map has one far value, which the extremes follow."""
+    features = make_features(16, 20, 24)
+    for layer in features.layers.values():
+        layer[:, 0, 0] = 40
+    errors = []
+    for ends in ("extremes", "least_error"):
+        configuration = configured(
+            "quantisation.bit_depth=2", f"quantisation.range={scope}", f"quantisation.ends={ends}"
+        )
+        (picture,) = decoded(coded(configuration, (features,)))
+        assert picture.verified
+        errors.append(np.mean([np.square(picture.features.layers[k] - v).mean() for k, v in features.layers.items()]))
+    assert errors[1] < errors[0] / 2
+
+
+@pytest.mark.parametrize(
+    "settings", [["quantisation.range=picture"], ["quantisation.range=channel", "quantisation.bit_depth=9"]]
+)
+def test_fitted_ends_without_effect_are_refused(settings: list[str]) -> None:
+    with pytest.raises(ConfigError, match=r"quantisation\.ends.*has no effect"):
+        coded(configured("quantisation.ends=least_error", *settings), (make_features(16, 8, 12),))
+
+
+def test_samples_of_one_bit_decode() -> None:
+    features = make_features(16, 8, 12)
+    (picture,) = decoded(coded(configured("quantisation.bit_depth=1", "quantisation.range=channel"), (features,)))
+    for name, layer in features.layers.items():
+        ends = np.stack([layer.min((1, 2)), layer.max((1, 2))], 1)
+        assert all(set(own.ravel()) <= set(pair) for own, pair in zip(picture.features.layers[name], ends, strict=True))

@@ -16,8 +16,9 @@ from .codec import InnerDecoder, InnerEncoder, make_decoder
 from .codec.coefficients import LevelCodec
 from .codec.coefficients.tables import CONTEXT_COUNTS
 from .configuration import Configuration, parse_grid
-from .conversion.chain import Choices
+from .conversion.chain import Choices, Ends
 from .conversion.grids import check_grid, frame_grid, stacked_grids
+from .conversion.least_error import MAX_BITS
 from .conversion.quantisation import RANGE_PROFILES, Rounding
 from .conversion.reduction import Stage
 from .errors import ConfigError, DatasetError
@@ -93,7 +94,12 @@ def settings_for(configuration: Configuration, features: FeatureSet) -> CodingSe
     return CodingSettings(
         header=header,
         models=models,
-        choices=Choices(rounding, configuration.get("order.method"), level_choice(configuration, header, codecs)),
+        choices=Choices(
+            rounding,
+            configuration.get("order.method"),
+            level_choice(configuration, header, codecs),
+            _ends(configuration, formats),
+        ),
         qps=[qps[members[0]] for members in header.substreams],
         inner_encoders=[encoders[members[0]] for members in header.substreams],
         verifiers=_verifiers(configuration, encoders) if digest_length else {},
@@ -253,6 +259,19 @@ def _fixed_range(configuration: Configuration) -> tuple[Pair | None, Rounding]:
     if not (abs(lo) <= _FLOAT32_MAX and abs(hi) <= _FLOAT32_MAX and lo <= hi):
         raise configuration.error("quantisation.min", f"{lo}..{hi} must be finite float32, the minimum first")
     return _float32(lo, hi), rounding
+
+
+def _ends(configuration: Configuration, formats: Sequence[TensorFormat]) -> Ends:
+    """The ends of measured ranges. Raises :class:`ConfigError` where the choice would change nothing."""
+    ends: Ends = configuration.get("quantisation.ends")
+    if ends == "extremes":
+        return ends
+    scope = configuration.get("quantisation.range")
+    if scope not in ("layer", "channel"):
+        raise configuration.error("quantisation.ends", f"{ends} has no effect with quantisation.range {scope}")
+    if all(form.bit_depth > MAX_BITS for form in formats):
+        raise configuration.error("quantisation.ends", f"{ends} has no effect above {MAX_BITS} bits")
+    return ends
 
 
 def _float32(lo: float, hi: float) -> Pair:

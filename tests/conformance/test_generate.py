@@ -38,7 +38,7 @@ def plans(draw: st.DrawFn) -> Plan:
         layers.append(Tensor(f"p{place}", shape, Grid(columns, rows)))
     return Plan(
         layers,
-        bit_depth=draw(st.integers(2, 16)),
+        bit_depth=draw(st.integers(1, 16)),
         packing=packing,
         allocation=Allocation.FRAME_MAJOR if packing == Packing.STACKED else draw(st.sampled_from(Allocation)),
         scope=draw(st.sampled_from(RangeScope)),

@@ -103,6 +103,8 @@ def test_a_points_numbers_agree(outcome: Outcome, place: int) -> None:
         assert point["bytes"] == sum(picture["bytes"] for picture in pictures)
         assert point["bpp"] == 8 * point["bytes"] / pixels
         assert point["rhee2022_bpp"] == sum(picture["rhee2022_bits"] for picture in pictures) / pixels
+        if document["method"] == "features":
+            assert point["han2022_bpp"] == sum(picture["han2022_bits"] for picture in pictures) / pixels
         assert sum(point["bits"].values()) == 8 * point["bytes"]
         for picture in pictures:
             assert sum(picture["bits"].values()) == 8 * picture["bytes"]
@@ -308,3 +310,11 @@ def test_the_rate_is_a_ratio_of_sums() -> None:
         "pixels": 16,
         "bits": {"coded data": 32, "headers": 8},
     }
+
+
+def test_the_rate_of_han2022_needs_every_picture() -> None:
+    records = [
+        {"bits": {}, "bytes": 1, "rhee2022_bits": 8, "height": 2, "width": 2, "han2022_bits": bits} for bits in (6, 8)
+    ]
+    assert rate(records)["han2022_bpp"] == 14 / 8
+    assert "han2022_bpp" not in rate([*records, {key: records[0][key] for key in records[0] if key != "han2022_bits"}])

@@ -80,6 +80,8 @@ def test_layers_coded_one_by_one_are_analysed_as_together(folder: Path, spec: Ne
     assert record["bits"] == {part.value: bits for part, bits in encoder.writer.part_bits.items()}
     assert sum(record["bits"].values()) == 8 * record["bytes"]
     assert record["rhee2022_bits"] == report.rhee2022_bits
+    samples = sum(layer.size for layer in extracted.features.layers.values())
+    assert record["han2022_bits"] == report.han2022_bits == tree["quantisation"]["bit_depth"] * samples
     assert record["t1"] == report.t1_digests
     assert (record["height"], record["width"]) == (64, 64)
     assert set(record["seconds"]) == {"encode", "decode", "analyse"}

@@ -299,6 +299,8 @@ def _print(document: dict[str, Any], seconds: dict[str, float], arguments: argpa
         over_time = document["rate"].get("kbit_per_s")
         told = "" if over_time is None else f", {over_time:.2f} kbit/s"
         print(f"{rate}{told} ({document['rate']['bytes']} bytes)")
+        if "han2022_bpp" in document["rate"]:
+            print(f"{document['rate']['han2022_bpp']:.4f} bpp in Han et al.'s accounting")
     number = document["pictures"]["evaluated"]
     print("seconds a picture: " + ", ".join(f"{step} {total / number:.3f}" for step, total in seconds.items()))
     costs = {**document.get("cost", {}), **document.get("stage_cost", {})}

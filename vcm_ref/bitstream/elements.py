@@ -101,7 +101,7 @@ ELEMENTS: dict[str, Element] = {
     # tensor_header
     "same_tensor_flag": Element("u(1)", 0, 1),
     "same_format_flag": Element("u(1)", 0, 1),
-    "bit_depth_minus1": Element("u(4)", 1, 15),
+    "bit_depth_minus1": Element("u(4)", 0, 15),
     "inner_codec_idc": Element("u(3)", 0, 3, extensible=True),
     "range_scope_idc": Element("u(2)", 0, 3),
     "reorder_coding_idc": Element("u(2)", 0, 2),

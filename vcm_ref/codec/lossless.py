@@ -1,6 +1,6 @@
 """The project's own lossless inner codec, normative; nothing but NumPy and the standard library.
 
-**Stream.** ``F`` frames of ``H`` rows and ``W`` columns of ``n``-bit samples, 2 <= n <= 16, are coded as
+**Stream.** ``F`` frames of ``H`` rows and ``W`` columns of ``n``-bit samples, 1 <= n <= 16, are coded as
 *symbols* of ``n`` bits, one for each sample, in raster order, frame after frame:
 
 - ``n <= 8``: the stream is one bzip2 stream. It decompresses to ``F*H*W`` bytes, one symbol each.
@@ -41,7 +41,7 @@ _END_OF_STREAM = 0x177245385090
 
 @dataclass(frozen=True)
 class LosslessCodec:
-    """Encoder and decoder of the lossless format; ``bit_depth`` is that of the frames to encode, 2..16."""
+    """Encoder and decoder of the lossless format; ``bit_depth`` is that of the frames to encode, 1..16."""
 
     bit_depth: int = 10
 
@@ -49,8 +49,8 @@ class LosslessCodec:
     highest_qp: ClassVar[int] = 63  # none changes anything
 
     def __post_init__(self) -> None:
-        if not 2 <= self.bit_depth <= 16:
-            raise CodecError(f"lossless codes samples of 2 to 16 bits, not {self.bit_depth}")
+        if not 1 <= self.bit_depth <= 16:
+            raise CodecError(f"lossless codes samples of 1 to 16 bits, not {self.bit_depth}")
 
     def describe(self) -> dict[str, str]:
         """Name of the format and of the one option."""

@@ -299,15 +299,21 @@ class Quantisation:
 
     bit_depth: int | Mapping[str, int] = option(
         10,
-        "bits of a sample, 2 to 10; with `lossless` up to 16",
+        "bits of a sample, 1 to 10; with `lossless` up to 16",
         by_layer=True,
-        minimum=2,
+        minimum=1,
         maximum=16,
-        description="an integer, 2 to 16",
+        description="an integer, 1 to 16",
         only_with=_OF_FRAMES,
     )
     range: Literal["fixed", "picture", "layer", "channel"] = option(
         "layer", "the values that share one pair of minimum and maximum", only_with=_OF_FRAMES
+    )
+    ends: Literal["extremes", "least_error"] = option(
+        "extremes",
+        "the ends of a measured range: the least and the greatest value, or the ends with the least squared error; "
+        "`least_error` needs the range `layer` or `channel`, and at most 8 bits",
+        only_with=_OF_FRAMES,
     )
     profile: str | None = option(
         None,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from ..bitstream.values import (
 from ..models.cost import StageCost
 from .covered import WHOLE, Covered, clear_outside
 from .depth import lower_depth, raise_depth
+from .least_error import fitted_ends
 from .levels import in_steps, level_samples, quantise_levels
 from .packing import pack, unpack
 from .quantisation import Rounding, dequantise, highest_value, measure_ranges, quantise
@@ -36,6 +37,8 @@ from .quantisation import Rounding, dequantise, highest_value, measure_ranges, q
 if TYPE_CHECKING:
     from .order import OrderMethod
 
+#: The ends of a measured range: the extremes, or those with the least squared error.
+Ends = Literal["extremes", "least_error"]
 Levels = NDArray[np.int32]
 #: Chooses int32 levels for float64 values in steps, both ``(C, H, W)``; is also told the tensor's number, and its
 #: levels in the picture before in the group, or None.
@@ -48,6 +51,7 @@ class Choices(NamedTuple):
     rounding: Rounding = "nearest"
     order_method: OrderMethod = "none"
     levels: LevelChoice | None = None
+    ends: Ends = "extremes"
 
 
 class Side(NamedTuple):
@@ -104,7 +108,7 @@ class Chain:
         from .order import channel_order  # a decoder does not need it
 
         tensors = self._reduced(layers, covered)
-        ranges = self._ranges(tensors) if ranges is None else ranges
+        ranges = self._ranges(tensors, choices.ends) if ranges is None else ranges
         quantised: list[IntegerTensor] = []
         orders: list[NDArray[np.intp]] = []
         for number, (tensor, value_range, form) in enumerate(zip(tensors, ranges, self._formats, strict=True)):
@@ -127,7 +131,7 @@ class Chain:
 
         The layers are reduced twice, so that memory is that of the frames.
         """
-        measured = [self._ranges(self._reduced(layers, covered)) for layers in pictures]
+        measured = [self._ranges(self._reduced(layers, covered), choices.ends) for layers in pictures]
         ranges = [
             ValueRange(np.minimum.reduce([one.lo for one in own]), np.maximum.reduce([one.hi for one in own]))
             for own in zip(*measured, strict=True)
@@ -221,7 +225,7 @@ class Chain:
         values = in_steps(tensor, levels.qp)
         return quantise_levels(values, 0.5) if choices.levels is None else choices.levels(values, number, before)
 
-    def _ranges(self, tensors: Sequence[NDArray[np.float32]]) -> list[ValueRange]:
+    def _ranges(self, tensors: Sequence[NDArray[np.float32]], ends: Ends) -> list[ValueRange]:
         """The range of each tensor; those of scope ``PICTURE`` have one together."""
         named = dict(zip(names(self.header.coded), tensors, strict=True))
         shared = {
@@ -230,12 +234,31 @@ class Chain:
             if form.range_scope == RangeScope.PICTURE
         }
         whole = measure_ranges(shared, RangeScope.PICTURE)[0] if shared else None
-        return [
+        ranges = [
             whole
             if whole is not None and name in shared
             else measure_ranges({name: tensor}, form.range_scope, form.fixed_range)[0]
             for (name, tensor), form in zip(named.items(), self._formats, strict=True)
         ]
+        if ends == "extremes":
+            return ranges
+        return [
+            _fitted(tensor, value_range, form.bit_depth)
+            if form.levels is None and form.range_scope in (RangeScope.TENSOR, RangeScope.CHANNEL)
+            else value_range
+            for tensor, value_range, form in zip(tensors, ranges, self._formats, strict=True)
+        ]
+
+
+def _fitted(tensor: NDArray[np.float32], measured: ValueRange, bits: int) -> ValueRange:
+    """The range with the least squared error, of a tensor ``(C, H, W)`` or of each of its maps."""
+    parts = list(tensor) if len(measured.lo) > 1 else [tensor]
+    ends = [
+        fitted_ends(part, low, high, bits)
+        for part, low, high in zip(parts, measured.lo.tolist(), measured.hi.tolist(), strict=True)
+    ]
+    lo, hi = (np.array(column, np.float32) + np.float32(0) for column in zip(*ends, strict=True))
+    return ValueRange(lo, hi)
 
 
 def split_pictures(planes: Sequence[IntegerTensor], pictures: int) -> list[list[IntegerTensor]]:

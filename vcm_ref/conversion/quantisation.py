@@ -52,9 +52,9 @@ clip, so a value outside the range becomes a sample that the bit depth cannot ho
 
 
 def highest_value(bit_depth: int) -> int:
-    """Return ``2**bit_depth - 1``. Raises `ConfigError` outside 2 … 16 bits."""
-    if not 2 <= bit_depth <= 16:
-        raise ConfigError(f"bit depth {bit_depth} is outside 2..16")
+    """Return ``2**bit_depth - 1``. Raises `ConfigError` outside 1 … 16 bits."""
+    if not 1 <= bit_depth <= 16:
+        raise ConfigError(f"bit depth {bit_depth} is outside 1..16")
     return (1 << bit_depth) - 1
 
 

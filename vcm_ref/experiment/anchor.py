@@ -160,25 +160,30 @@ def main_metric(metrics: Mapping[str, float]) -> str:
 
 
 def rate(records: Iterable[Record], shared_bytes: int = 0, frame_rate: Fraction | None = None) -> Record:
-    """BPP as a ratio of sums: every byte of the bitstreams, and Rhee et al.'s own accounting, over the pixels.
+    """BPP as a ratio of sums: every byte of the bitstreams, and the papers' own accountings, over the pixels.
 
-    ``shared_bytes`` is the size of a bitstream of all the pictures, whose records then have no bytes of their own.
-    What several pictures share counts as headers. With the ``frame_rate`` of a sequence, kbit/s stands beside bpp.
+    Han et al.'s is there where every record has it. ``shared_bytes`` is the size of a bitstream of all the pictures,
+    whose records then have no bytes of their own. What several pictures share counts as headers. With the
+    ``frame_rate`` of a sequence, kbit/s stands beside bpp.
     """
     bits: Counter[str] = Counter()
     total, pixels, rhee2022_bits, pictures = shared_bytes, 0, 0, 0
+    plain: list[int | None] = []
     for record in records:
         pictures += 1
         bits.update(record["bits"])
         total += record["bytes"]
         rhee2022_bits += record["rhee2022_bits"]
+        plain.append(record.get("han2022_bits"))
         pixels += record["height"] * record["width"]
     if shared_bytes:
         bits[Part.HEADER.value] += 8 * total - sum(bits.values())
+    known = [bits for bits in plain if bits is not None]
     return {
         "bpp": 8 * total / pixels,
         **({} if frame_rate is None else {"kbit_per_s": kilobits_a_second(8 * total, pictures / frame_rate)}),
         "rhee2022_bpp": rhee2022_bits / pixels,
+        **({"han2022_bpp": sum(known) / pixels} if len(known) == len(plain) else {}),
         "bytes": total,
         "pixels": pixels,
         "bits": dict(bits),
@@ -193,8 +198,11 @@ def _point(
         if method.kind == "features":
             seconds["extract"] += uncompressed.records.get(image_id, {}).get("seconds", {}).get("extract", 0.0)
         seconds.update(record["seconds"])
-    kept = ("bytes", "sha256", "bits", "rhee2022_bits", "t1", "result_sha256")
-    pictures = [{"id": image_id, **{key: record[key] for key in kept}} for image_id, record in point.records.items()]
+    kept = ("bytes", "sha256", "bits", "rhee2022_bits", "han2022_bits", "t1", "result_sha256")
+    pictures = [
+        {"id": image_id, **{key: record[key] for key in kept if key in record}}
+        for image_id, record in point.records.items()
+    ]
     cost = mean_cost(point.records.values())
     return {
         "qp": qp,

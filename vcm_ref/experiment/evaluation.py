@@ -202,7 +202,7 @@ def _document(evaluation: Evaluation, engine: Engine, measured: Measured, proble
         document["rate"] = {**{key: found[key] for key in kept}, "bits": bits}
     if codes:
         configuration = method.describe()
-        document["rate"]["rhee2022_bpp"] = found["rhee2022_bpp"]
+        document["rate"] |= {key: found[key] for key in ("rhee2022_bpp", "han2022_bpp") if key in found}
         document["configuration"] = {**configuration, "codec": {**configuration["codec"], "qp": method.qps[0]}}
         document["inner_codec"] = method.inner_codec()
         document["source"]["pictures_sha256"] = pictures.hexdigest()

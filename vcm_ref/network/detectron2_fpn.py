@@ -151,26 +151,35 @@ class Detectron2Network:
         Raises `NetworkError` if the layers are not those that a picture of that size gives.
         """
         height, width = features.height, features.width
-        size = self._network_size(height, width)
-        padded = self._padded(size)
+        size = self.network_size(height, width)
+        padded = self.padded_size(size)
         shapes = {
             layer: (channels, padded[0] // stride, padded[1] // stride)
             for layer, (channels, stride) in self._parts.items()
         }
         check_layers(features, shapes, self.name)
-        given = {key: as_tensor(features.layers[layer], self._device) for layer, key in self._keys.items()}
+        given = {layer: as_tensor(features.layers[layer], self._device) for layer in self.layers}
         # The proposal network asks the pictures only for their sizes, so an empty view of the padded one does.
         pictures = ImageList(torch.zeros(1, device=self._device).expand(1, 3, *padded), [size])
         with exact_inference():
-            if self._split == "p":
-                pyramid = {**given, "p6": F.max_pool2d(given["p5"], kernel_size=1, stride=2)}
-            else:
-                pyramid = self._pyramid_from(given)
+            pyramid = self.pyramid(given)
             proposals, _ = self.model.proposal_generator(pictures, pyramid, None)
             found, _ = self.model.roi_heads(pictures, pyramid, proposals, None)
             original = [{"height": height, "width": width}]
             found = GeneralizedRCNN._postprocess(found, original, [size])[0]["instances"]
             return checked(self._detections(found), height, width, self.class_names, self.name)
+
+    def pyramid(self, layers: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """All levels of the pyramid by detectron2's names, from the coded layers, each (N, C, H, W)."""
+        given = {key: layers[layer] for layer, key in self._keys.items()}
+        if self._split == "p":
+            return {**given, "p6": F.max_pool2d(given["p5"], kernel_size=1, stride=2)}
+        return dict(self._pyramid_from(given))
+
+    def class_indices(self, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Detectron2's own numbers for this network's labels (K,)."""
+        numbers = {int(label): number for number, label in enumerate(self._category_ids)}
+        return np.array([numbers[int(label)] for label in labels], np.int64)
 
     def cost(self, image: NDArray[np.uint8]) -> tuple[PartCost, PartCost]:
         """The cost of part 1 and of part 2 for ``image`` (H, W, 3) uint8 RGB."""
@@ -178,12 +187,12 @@ class Detectron2Network:
 
     def _pixels(self, image: NDArray[np.uint8]) -> Tensor:
         """``image`` (H, W, 3) RGB resized as detectron2's own predictor does it: (3, H, W) float32, 0 to 255."""
-        self._network_size(*image.shape[:2])  # refuses what is too narrow
+        self.network_size(*image.shape[:2])  # refuses what is too narrow
         ordered = image[:, :, ::-1] if self.cfg.INPUT.FORMAT == "BGR" else image
         resized = self._resize.get_transform(ordered).apply_image(np.ascontiguousarray(ordered))
         return torch.as_tensor(resized.astype("float32").transpose(2, 0, 1).copy())
 
-    def _network_size(self, height: int, width: int) -> tuple[int, int]:
+    def network_size(self, height: int, width: int) -> tuple[int, int]:
         """The size at which the network sees a picture, before padding."""
         sides = ResizeShortestEdge.get_output_shape(
             height, width, self.cfg.INPUT.MIN_SIZE_TEST, self.cfg.INPUT.MAX_SIZE_TEST
@@ -191,7 +200,8 @@ class Detectron2Network:
         check_resized((height, width), (int(sides[0]), int(sides[1])), self.name)
         return int(sides[0]), int(sides[1])
 
-    def _padded(self, size: tuple[int, int]) -> tuple[int, int]:
+    def padded_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The size of the network's input, of a picture that it sees at ``size``."""
         multiple = self.model.backbone.size_divisibility
         return -(-size[0] // multiple) * multiple, -(-size[1] // multiple) * multiple
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.util
 import os
 from pathlib import Path
 from typing import Any
@@ -79,10 +81,78 @@ def test_a_detector_is_distilled_and_trained(name: str, refnet: Any) -> None:
     assert not any(module.training for module in (network.model.rpn, network.model.roi_heads))
 
 
+@pytest.mark.parametrize("room", [1 << 30, 0])
+def test_the_teacher_is_the_same_whether_it_is_kept(refnet: Any, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    monkeypatch.setattr("vcm_ref.training.part2.two_stage._KEPT_BYTES", room)
+    image, example = scene_example()
+    original = layers_of(refnet, image)
+    restored = [layer + 0.3 for layer in original]
+    part2: Any = part2_of(refnet)
+    first = part2.distillation(restored, original, [example])
+    assert len(part2._teachers) == (room > 0)
+    mirrored = dataclasses.replace(example, mirrored=True)
+    other = part2.distillation(restored, [layer.flip(3) for layer in original], [mirrored])
+    assert other.item() != first.item()
+    nothing = [torch.full_like(layer, torch.nan) for layer in original] if room else original
+    assert part2.distillation(restored, nothing, [example]).item() == first.item()
+    part2.to("cpu")
+    assert not part2._teachers
+
+
 def test_the_task_needs_labels(refnet: Any) -> None:
     image, _ = scene_example()
     with pytest.raises(ConfigError, match=r"training\.loss: unlabelled has no labelled object"):
         part2_of(refnet).task(layers_of(refnet, image), Example("unlabelled", 96, 128))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("detectron2") is None, reason="detectron2 cannot be imported")
+@pytest.mark.parametrize("split", ["p", "c"])
+@pytest.mark.parametrize(
+    "model", ["COCO-Detection/faster_rcnn_R_50_FPN_3x", "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x"]
+)
+def test_a_network_of_detectron2_is_distilled_and_trained(model: str, split: str) -> None:
+    options = {"weights": "random", "shortest_side": 64, "longest_side": 96, "split": split}
+    network: Any = load_network("detectron2", model=model, **options)
+    for key, parameter in network.model.backbone.named_parameters():
+        if "lateral" in key:
+            parameter.mul_(1e-3)  # an untrained pyramid is so loud that every score is 0 or 1
+    image, example = scene_example()
+    example = dataclasses.replace(example, labels=np.full_like(example.labels, 90))  # COCO's last
+    before = network.analyse(network.extract(image))
+    original = layers_of(network, image)
+    part2: Any = part2_of(network)
+    classes, deltas = part2._teacher(original, example).boxes
+    pyramid = part2._pyramid(original)
+    assert (classes.shape[1], deltas.shape[1]) == (81, 320)
+    pictures = part2._pictures(original[0].device, example)
+    proposals, _ = network.model.proposal_generator(pictures, pyramid, None)
+    logits, _ = network.model.roi_heads.box_predictor(
+        network.model.roi_heads.box_head(
+            network.model.roi_heads.box_pooler(
+                [pyramid[f"p{i}"] for i in range(2, 6)], [proposals[0].proposal_boxes[:50]]
+            )
+        )
+    )
+    assert torch.equal(classes[:, 0], logits[:, 80])
+    assert torch.equal(classes[:, 1:], logits[:, :80])
+    assert part2.distillation(original, original, [example]).item() == pytest.approx(0, abs=1e-4)
+    noisy = [(layer + 0.3 * layer.std() * torch.randn_like(layer)).requires_grad_() for layer in original]
+    assert part2.distillation(noisy, original, [example]).item() > 1e-3
+    check_gradients(part2.distillation(noisy, original, [example]), noisy)
+    torch.manual_seed(1)
+    check_gradients(part2.task(noisy, example), noisy)
+    after = network.analyse(network.extract(image))
+    np.testing.assert_array_equal(before.boxes, after.boxes)
+    assert (before.masks is None) == (after.masks is None) == ("Segmentation" not in model)
+    with pytest.raises(ConfigError, match="has no labelled object"):
+        part2.task(noisy, Example("unlabelled", 96, 128))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("detectron2") is None, reason="detectron2 cannot be imported")
+def test_a_cascade_of_detectron2_is_refused() -> None:
+    network = load_network("detectron2", model="Misc/cascade_mask_rcnn_R_50_FPN_3x", weights="random")
+    with pytest.raises(ConfigError, match="has CascadeROIHeads; only StandardROIHeads"):
+        part2_of(network)
 
 
 def test_an_exported_network_is_distilled(yolox: Any) -> None:

@@ -61,7 +61,7 @@ def bit_depths() -> Iterator[Variant]:
 
     Samples above 8 bits are in two parts, symbols are modulo 2**n, and values divide by 2**n - 1.
     """
-    for bits in range(2, 17):
+    for bits in range(1, 17):
         yield Variant(str(bits), built([plain()], bit_depth=bits), (bits,))
 
 

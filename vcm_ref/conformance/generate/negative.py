@@ -110,7 +110,6 @@ def reserved() -> Iterator[Variant]:
     A reserved code point is taken for another, or ignored.
     """
     for name, values in {
-        "bit_depth_minus1": (0,),
         "packing_idc": (3,),
         "reorder_coding_idc": (3,),
         "digest_length": (33, 63),

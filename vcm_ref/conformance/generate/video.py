@@ -59,7 +59,7 @@ def depths() -> Iterator[Variant]:
     Inner samples have 10 bits; they are lowered with rounding, and limited to the largest of n bits.
     """
     for codec in VIDEO:
-        for bits in (2, 3, 5, 7, 8, 9, 10):
+        for bits in (1, 2, 3, 5, 7, 8, 9, 10):
             label = f"{codec.name.lower()}_{bits}"
             yield Variant(label, built([clip(2)], codec=codec, bit_depth=bits), (codec.name, bits))
 

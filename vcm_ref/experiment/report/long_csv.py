@@ -110,8 +110,9 @@ def _quantities(point: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
     yield "bpp", point["bpp"], "bit/pixel"
     if "kbit_per_s" in point:
         yield "kbit_per_s", point["kbit_per_s"], "kbit/s"
-    if point.get("rhee2022_bpp") is not None:
-        yield "rhee2022_bpp", point["rhee2022_bpp"], "bit/pixel"
+    for name in ("rhee2022_bpp", "han2022_bpp"):
+        if point.get(name) is not None:
+            yield name, point[name], "bit/pixel"
     for name, unit in (("bytes", "byte"), ("pixels", "pixel")):
         if name in point:
             yield name, point[name], unit
@@ -132,7 +133,8 @@ def _quantities(point: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
 def _coded(picture: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
     if "bytes" in picture:
         yield "bytes", picture["bytes"], "byte"
-    if picture.get("rhee2022_bits") is not None:
-        yield "rhee2022_bits", picture["rhee2022_bits"], "bit"
+    for name in ("rhee2022_bits", "han2022_bits"):
+        if picture.get(name) is not None:
+            yield name, picture[name], "bit"
     for name, bits in ordered_parts(picture.get("bits") or {}).items():
         yield f"bits: {name}", bits, "bit"

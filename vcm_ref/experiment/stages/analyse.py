@@ -122,6 +122,9 @@ def analyse(spec: NetworkSpec, coded: Sequence[Coded], decoded: Sequence[Decoded
         "rhee2022_bits": sum(part.rhee2022_bits for part in coded),
         "t1": {name: digest for part in decoded for name, digest in part.t1.items()},
     }
+    plain = [part.han2022_bits for part in coded if part.han2022_bits is not None]
+    if len(plain) == len(coded):
+        record["han2022_bits"] = sum(plain)
     seconds = {"encode": sum(part.seconds for part in coded), "decode": sum(part.seconds for part in decoded)}
     reduction_s = sum(part.reduction_s for part in coded)
     seconds |= {"reduce": reduction_s} if reduction_s else {}

@@ -27,7 +27,7 @@ def code(extracted: Extracted, layers: tuple[str, ...], tree: Record) -> Coded:
     encoder.close()
     seconds = time.perf_counter() - start - report.stage_seconds
     assert report.rhee2022_bits is not None
-    return Coded(file.getvalue(), report.rhee2022_bits, seconds, report.stage_seconds)
+    return Coded(file.getvalue(), report.rhee2022_bits, seconds, report.stage_seconds, report.han2022_bits)
 
 
 @stage

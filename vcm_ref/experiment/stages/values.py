@@ -61,25 +61,33 @@ class Extracted(NamedTuple):
 
 
 class Coded(NamedTuple):
-    """A bitstream, the bits it has in Rhee et al.'s own accounting, and the seconds it took without reduction.
+    """A bitstream, the bits it has in the accountings of two papers, and the seconds it took without reduction.
 
-    ``reduction_s`` are those of reduction.
+    ``reduction_s`` are the seconds of reduction. ``rhee2022_bits`` and ``han2022_bits`` are the bits of
+    :class:`~vcm_ref.report.PictureReport`; the latter is None for levels, for a picture coded itself, and for a
+    bitstream of which nothing but its bytes is known.
     """
 
     bitstream: bytes
     rhee2022_bits: int
     seconds: float
     reduction_s: float = 0.0
+    han2022_bits: int | None = None
 
     def stored(self) -> Stored:
         """The form in which the store keeps it."""
         record: Record = {"rhee2022_bits": self.rhee2022_bits, "seconds": self.seconds}
-        return Stored(record | ({"reduction_s": self.reduction_s} if self.reduction_s else {}), self.bitstream)
+        if self.reduction_s:
+            record["reduction_s"] = self.reduction_s
+        if self.han2022_bits is not None:
+            record["han2022_bits"] = self.han2022_bits
+        return Stored(record, self.bitstream)
 
     @classmethod
     def from_store(cls, record: Record, data: bytes) -> Coded:
         """The inverse of :meth:`stored`."""
-        return cls(data, record["rhee2022_bits"], record["seconds"], record.get("reduction_s", 0.0))
+        reduction_s = record.get("reduction_s", 0.0)
+        return cls(data, record["rhee2022_bits"], record["seconds"], reduction_s, record.get("han2022_bits"))
 
 
 class Decoded(NamedTuple):

@@ -47,4 +47,8 @@ def part2_of(network: Network) -> Part2:
         from .detector import DetectorPart2
 
         return DetectorPart2(network)
+    if kind == "Detectron2Network":
+        from .detectron2 import Detectron2Part2
+
+        return Detectron2Part2(network)
     raise ConfigError(f"training.loss: network {network.name} has no part 2 to train through; set it to features")
