@@ -7,11 +7,12 @@ left is not known yet; it is taken as the row's first choice has it.
 from __future__ import annotations
 
 from math import log2
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .contexts import BandContexts, Levels, bands
+from .contexts import FLAGS, LEFT, BandContexts, Levels, bands
 from .counts import Counts, Ints
 from .levels import flag_decisions, flag_places, is_like, lefts_of
 from .tables import Tables
@@ -44,11 +45,11 @@ def choose_levels(
     flags = Counts(tables.counts)
     for first, end in bands(len(values)):
         contexts = BandContexts(coded, first, end, tables.means, before)
+        candidates = _candidates(values[first:end], nearest[first:end], base[first:end], offsets)
         for y in range(values.shape[1]):
             places = flag_places(contexts.row(y))
             costs = _costs(flags.zero(places))
-            row = (values[first:end, y], nearest[first:end, y], base[first:end, y])
-            coded[first:end, y] = chosen = _chosen(*row, costs, weight, offsets)
+            coded[first:end, y] = chosen = _chosen(candidates.row(y), costs, weight)
             flags.learn(*flag_decisions(chosen, places))
     return coded + base
 
@@ -68,27 +69,41 @@ def _costs(zero: Ints) -> Ints:
     return np.stack([stop[0], above_one + stop[1], above_two + stop[2], above_two + go_on[2]])
 
 
-def _chosen(
-    values: NDArray[np.float64],
-    nearest: Levels,
-    base: Levels,
-    costs: Ints,
-    weight: float,
-    offsets: tuple[float, float],
-) -> Levels:
-    """What is coded of a row, int32 ``(c, W)``: levels less those of ``base``."""
+class _Candidates(NamedTuple):
+    """What may be coded of a band, the nearest first; all are ``(3, c, H, W)``, and of a row ``(3, c, W)``."""
+
+    coded: Levels
+    errors: NDArray[np.float64]
+    """The squared error of each."""
+    lengths: Ints
+    """The bits, in 1/256, that follow the flags of each."""
+
+    def row(self, y: int) -> _Candidates:
+        """Those of line ``y``."""
+        return _Candidates(self.coded[:, :, y], self.errors[:, :, y], self.lengths[:, :, y])
+
+
+def _candidates(
+    values: NDArray[np.float64], nearest: Levels, base: Levels, offsets: tuple[float, float]
+) -> _Candidates:
+    """The candidates of a band: levels less those of ``base``."""
     one, more = offsets
     row = nearest - base
-    each = np.arange(values.size).reshape(values.shape)
     candidates = np.stack([row, row - np.sign(row), np.zeros_like(row)])
     levels = candidates + base
-    sizes = np.abs(levels)
-    stand_for = levels + np.sign(levels) * np.where(sizes > 1, more, one)
-    errors = (values - stand_for) ** 2
+    stand_for = levels + np.sign(levels) * np.where(np.abs(levels) > 1, more, one)
     magnitudes = np.abs(candidates)
-    lengths = _UNIT * (2 * np.frexp(np.maximum(magnitudes - 2, 1))[1] - 1) * (magnitudes > 2)
+    lengths = _UNIT * (2 * np.frexp(np.maximum(magnitudes - 2, 1))[1].astype(np.int64) - 1) * (magnitudes > 2)
+    return _Candidates(candidates, (values - stand_for) ** 2, lengths)
+
+
+def _chosen(candidates: _Candidates, costs: Ints, weight: float) -> Levels:
+    """What is coded of a row, int32 ``(c, W)``, out of its candidates."""
+    coded, errors, lengths = candidates
+    row: Levels = coded[0]
+    places = np.minimum(np.abs(coded), FLAGS) * (LEFT * row.size) + np.arange(row.size).reshape(row.shape)
     for _ in range(2):
-        bits = costs[np.minimum(magnitudes, 3), lefts_of(np.abs(row)), each] + lengths
+        bits = costs.take(places + row.size * lefts_of(np.abs(row))) + lengths
         best = (errors + weight / _UNIT * bits).argmin(0)
-        row = np.take_along_axis(candidates, best[None], 0)[0]
+        row = np.take_along_axis(coded, best[None], 0)[0]
     return row
