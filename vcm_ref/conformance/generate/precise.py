@@ -67,7 +67,6 @@ def precise() -> Iterator[Variant]:
     makes: list[tuple[str, str, Callable[[], bytes]]] = [
         ("name", "A layer's name of 33 characters", partial(zeros_of, 16, layer=Layer("n" * 33, 4))),
         ("channels", "No channels", partial(zeros_of, 0, layer=Layer("p2", 0))),
-        ("depth", "Samples of 1 bit", partial(zeros_of, 16, tensor=TensorHeader(TensorFormat(1), Grid(2, 2)))),
         ("pictures", "A group of 1025 pictures", partial(zeros_of, 16 * 1025, pictures=1025)),
         ("height", "A layer of no rows", partial(_flat_layer, (0, 1))),
         ("width", "A layer of no columns", partial(_flat_layer, (1, 0))),
