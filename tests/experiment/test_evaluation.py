@@ -533,7 +533,7 @@ def test_label_table_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "names.csv").write_text("axe\n")
     with pytest.raises(ConfigError, match="'axe'"):
         label_table(str(tmp_path / "names.csv"), network, classes)
-    with pytest.raises(ConfigError, match="none of names, ids"):
+    with pytest.raises(ConfigError, match="must be one of names, ids"):
         label_table("name", network, classes)
 
 
