@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from vcm_ref.feature_file import save_feature_file
 from vcm_ref.feature_set import FeatureSet
+from vcm_ref.files.feature_file import save_feature_file
 
 # No test measures time: on a busy machine a slow example is no failure.
 settings.register_profile(

@@ -25,12 +25,12 @@ from vcm_ref.bitstream.headers import PictureDigests, StreamHeader, Substream
 from vcm_ref.bitstream.limits import DecoderLimits
 from vcm_ref.bitstream.stream import BitstreamReader, CodedGroup
 from vcm_ref.bitstream.values import Mode
+from vcm_ref.codec.level_codecs import level_codecs
 from vcm_ref.codec.lossless import LosslessCodec
 from vcm_ref.configuration import load_configuration
 from vcm_ref.decoder import DecodedPicture, Decoder
 from vcm_ref.encoder import Encoder
 from vcm_ref.errors import BitstreamError, CodecError, LimitError, UnsupportedError
-from vcm_ref.level_codecs import level_codecs
 
 TOOLS = Path(__file__).parents[1] / "tools"
 REFUSED = (BitstreamError, UnsupportedError, LimitError, CodecError)

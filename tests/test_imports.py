@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,9 +20,25 @@ ALLOWED = {
     # the syntax includes the tables of the reduction stages, which stand beside their processes
     "bitstream": ("numpy", "vcm_ref.bitstream", "vcm_ref.conversion.reduction", "vcm_ref.models", "vcm_ref.errors"),
     "conversion": ("numpy", "vcm_ref.bitstream", "vcm_ref.conversion", "vcm_ref.errors", "vcm_ref.models"),
-    "codec": ("numpy", "imageio_ffmpeg", "vcm_ref.bitstream", "vcm_ref.codec", "vcm_ref.errors", "vcm_ref.process"),
+    "codec": (
+        "numpy",
+        "imageio_ffmpeg",
+        "vcm_ref.bitstream",
+        "vcm_ref.codec",
+        "vcm_ref.errors",
+        "vcm_ref.models",
+        "vcm_ref.process",
+    ),
     "process": ("psutil", "vcm_ref.errors", "vcm_ref.process"),
 }
+
+
+def test_every_room_is_in_the_table_of_rooms() -> None:
+    """And the root of the package holds the two processes, and what every room needs."""
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = set(re.findall(r"^\| `vcm_ref/(\w+)/`", page, re.MULTILINE))
+    assert table == {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert {path.stem for path in PACKAGE.glob("*.py")} == {"__init__", "decoder", "encoder", "errors", "feature_set"}
 
 
 def nodes(tree: ast.AST, inside_functions: bool) -> Iterator[ast.AST]:

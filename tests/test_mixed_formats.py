@@ -8,9 +8,9 @@ from test_encoder import coded, decoded
 
 from vcm_ref.bitstream.values import InnerCodecId, Mode, Packing
 from vcm_ref.configuration import Configuration
+from vcm_ref.encoding.inner_encoders import describe_codec
+from vcm_ref.encoding.settings import settings_for
 from vcm_ref.errors import ConfigError
-from vcm_ref.inner_encoders import describe_codec
-from vcm_ref.settings import settings_for
 
 FEATURES = make_features(16, 20, 24)
 LAYERS = list(FEATURES.layers)

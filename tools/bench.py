@@ -32,11 +32,11 @@ from vcm_ref.configuration import Configuration, load_configuration
 from vcm_ref.conversion.chain import Chain, ConvertedPicture
 from vcm_ref.decoder import DecodedPicture, Decoder
 from vcm_ref.encoder import Encoder
+from vcm_ref.encoding.model_choice import with_model
+from vcm_ref.encoding.settings import settings_for
 from vcm_ref.feature_set import FeatureSet
-from vcm_ref.model_choice import with_model
 from vcm_ref.network import Network, load_network
 from vcm_ref.process import together
-from vcm_ref.settings import settings_for
 from vcm_ref.task.scenes import render_scene, write_dataset
 
 

@@ -25,8 +25,8 @@ from tabulate import tabulate
 from vcm_ref.bitstream.headers import Layer, StreamHeader, TensorFormat, TensorHeader
 from vcm_ref.bitstream.values import Grid, RangeScope
 from vcm_ref.conversion.chain import Chain, Choices, Ends
+from vcm_ref.inputs.picture_file import read_picture
 from vcm_ref.network import load_network
-from vcm_ref.picture_file import read_picture
 from vcm_ref.task.dataset import load_dataset
 
 BITS = (8, 4, 2, 1)

@@ -22,10 +22,10 @@ from safetensors.torch import load
 
 from vcm_ref.configuration import load_configuration
 from vcm_ref.configuration.sections import Training
-from vcm_ref.feature_file import save_feature_file
 from vcm_ref.feature_set import FeatureSet
+from vcm_ref.files.feature_file import save_feature_file
+from vcm_ref.inputs.picture_file import read_picture
 from vcm_ref.network import load_network
-from vcm_ref.picture_file import read_picture
 from vcm_ref.task.dataset import load_dataset
 from vcm_ref.training.designs import design_for
 from vcm_ref.training.networks.reduction_network import ReductionNetwork

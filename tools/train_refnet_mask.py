@@ -35,7 +35,7 @@ from train_refnet import EVALUATION_SCENES, EVALUATION_SEED, SEED, store
 from vcm_ref.network.refnet import RefNet
 from vcm_ref.network.refnet_mask import REGION, RefNetMask, build_mask_head, region_pool
 from vcm_ref.network.weights_files import REFNET_MASK_WEIGHTS, REFNET_WEIGHTS
-from vcm_ref.provenance import file_digest
+from vcm_ref.reporting.provenance import file_digest
 from vcm_ref.task.coco import evaluate_boxes, evaluate_masks
 from vcm_ref.task.scenes import Scene, SceneObject, analysed_scenes, render_scene
 

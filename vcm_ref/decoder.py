@@ -24,13 +24,13 @@ from .bitstream.substreams import to_inner_stream
 from .bitstream.values import InnerCodecId, IntegerTensor
 from .codec import InnerDecoder, make_decoder
 from .codec.coefficients import LevelCodec
+from .codec.level_codecs import level_codecs
 from .conversion.chain import Chain, side_of, split_pictures
 from .errors import BitstreamError, CodecError, ModelError
 from .feature_set import FeatureSet
-from .level_codecs import level_codecs
-from .planes_file import GivenPlanes
+from .files.planes_file import GivenPlanes
 from .process.together import run_together
-from .report import PictureReport, substream_reports
+from .reporting.report import PictureReport, substream_reports
 
 Backend = Literal["auto", "ffmpeg", "vtm"]
 _OWN_CODECS = {InnerCodecId.LOSSLESS: "8.8", InnerCodecId.COEFFICIENTS: "8.10"}

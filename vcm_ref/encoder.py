@@ -20,11 +20,11 @@ from .codec import InnerDecoder, InnerEncoder
 from .codec.coefficients import LevelCodec
 from .configuration import Configuration
 from .conversion.chain import Chain, ConvertedPicture, split_pictures, to_picture_header
+from .encoding.settings import CodingSettings, check_features, settings_for
 from .errors import DatasetError
 from .feature_set import FeatureSet
 from .process.together import run_together
-from .report import PictureReport, plain_bits, substream_reports
-from .settings import CodingSettings, check_features, settings_for
+from .reporting.report import PictureReport, plain_bits, substream_reports
 
 #: Rhee, Lee, Kim 2022 count 8 bits for each channel index.
 RHEE2022_INDEX_BITS = 8

@@ -18,7 +18,7 @@ import vcm_ref.app.experiment
 from vcm_ref.app.anchor import main as vcm_anchor
 from vcm_ref.app.eval import main as vcm_eval
 from vcm_ref.experiment.anchor import read_anchor
-from vcm_ref.provenance import file_digest
+from vcm_ref.reporting.provenance import file_digest
 
 CFG = Path(__file__).parents[2] / "cfg"
 DATA = ["-c", "data/lossless.yaml", "--data", "data/data.json"]

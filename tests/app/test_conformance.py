@@ -23,7 +23,7 @@ from vcm_ref.app.command import INTERRUPTED
 from vcm_ref.app.conformance import main as vcm_conformance
 from vcm_ref.conformance.manifest import KINDS, LayerDigest, PictureDigests, SubstreamDigest, TensorDigest
 from vcm_ref.conformance.reports import FORMATS
-from vcm_ref.feature_file import load_feature_file
+from vcm_ref.files.feature_file import load_feature_file
 
 from .running import LOSSLESS, command, decode, described, encode
 

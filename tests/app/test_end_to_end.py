@@ -14,7 +14,7 @@ import pytest
 from conftest import make_features, save_features
 
 import vcm_ref
-from vcm_ref.feature_file import load_feature_file
+from vcm_ref.files.feature_file import load_feature_file
 
 from .running import CONFIGURATIONS, LOSSLESS, VIDEO, decode, described, encode, encoder_digests, run
 

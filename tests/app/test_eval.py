@@ -131,9 +131,15 @@ def test_drawing_and_allowing_what_is_missing(stub: dict[str, Any], capsys: pyte
         (["--data", "data/instances.json", "--bitstreams", "none.bin"], "none.bin: cannot be read"),
         (["--data", "data/instances.json", "--features", "data"], "has no features named picture1 or 10"),
         (["--data", "data/instances.json", "-o", "."], ".: is not a file name"),
-        (["--data", "data/instances.json", "--features", ".", "-o", "data/instances.json"], "instances.json: is an input, and would be overwritten"),
+        (
+            ["--data", "data/instances.json", "--features", ".", "-o", "data/instances.json"],
+            "instances.json: is an input, and would be overwritten",
+        ),
         (["--data", "data/instances.json", "-o", "none/r.json"], "there is no folder none"),
-        (["--data", "data/instances.json", "-o", "data/instances.json"], "instances.json: is an input, and would be overwritten"),
+        (
+            ["--data", "data/instances.json", "-o", "data/instances.json"],
+            "instances.json: is an input, and would be overwritten",
+        ),
         (["--data", "data/instances.json", "-o", "data/../data/picture1.png"], "picture1.png: is an input"),
         (["--data", "data/instances.json", "-c", "config.yaml", "-o", "config.yaml"], "config.yaml: is an input"),
         (["--data", "data/instances.json", "--draw", "data"], "data: exists already"),

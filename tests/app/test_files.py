@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import make_features, save_features
 
-from vcm_ref.feature_file import load_feature_file
+from vcm_ref.files.feature_file import load_feature_file
 
 from .running import CONFIGURATIONS, LOSSLESS, command, decode, encode, run
 from .test_errors import one_line

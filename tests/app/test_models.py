@@ -14,8 +14,8 @@ from vcm_ref.bitstream.stream import BitstreamReader
 from vcm_ref.codec.coefficients import table_tensors
 from vcm_ref.codec.coefficients.contexts import CONTEXTS, FLAGS
 from vcm_ref.conversion.reduction import Klt
-from vcm_ref.feature_file import load_feature_file, save_feature_file
 from vcm_ref.feature_set import FeatureSet
+from vcm_ref.files.feature_file import load_feature_file, save_feature_file
 from vcm_ref.models import VARIABLE
 
 KLT = ["-q", "-c", "klt"]

@@ -15,7 +15,7 @@ from vcm_ref.conformance.tensor_files import read_tensors
 from vcm_ref.errors import VcmError
 from vcm_ref.experiment.given_files import GivenBitstream
 from vcm_ref.experiment.results import label_table
-from vcm_ref.feature_file import load_feature_file
+from vcm_ref.files.feature_file import load_feature_file
 from vcm_ref.task.dataset import read_text
 
 READERS: dict[str, Callable[[Path], Any]] = {

@@ -9,8 +9,8 @@ import pytest
 from conftest import save_features
 
 from vcm_ref.app import dec, enc
-from vcm_ref.feature_file import load_feature_file
 from vcm_ref.feature_set import FeatureSet
+from vcm_ref.files.feature_file import load_feature_file
 
 CONFIGURATIONS = Path(__file__).parents[2] / "cfg"
 YOLOX = {"n3": (64, 8, 12), "n4": (128, 4, 6), "n5": (256, 2, 3)}

@@ -18,8 +18,8 @@ from vcm_ref.conformance import compare
 from vcm_ref.conformance.compare import Comparison, compare_outputs, compare_tensors
 from vcm_ref.conformance.tables import comparison_table
 from vcm_ref.errors import ConfigError, DatasetError
-from vcm_ref.feature_file import save_feature_file
 from vcm_ref.feature_set import FeatureSet
+from vcm_ref.files.feature_file import save_feature_file
 
 from .suites import SmallSuite
 

@@ -17,7 +17,7 @@ from vcm_ref.conformance.manifest import Suite, Vector, load_suite
 from vcm_ref.conformance.stored_file import read_stored
 from vcm_ref.decoder import Decoder
 from vcm_ref.errors import VcmError
-from vcm_ref.planes_file import GivenPlanes
+from vcm_ref.files.planes_file import GivenPlanes
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "conformance"

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from vcm_ref.atomic import OutputError
 from vcm_ref.conformance.errors import NothingRunError, NotPassedError
 from vcm_ref.conformance.fluster import export_suite
 from vcm_ref.conformance.manifest import load_suite
 from vcm_ref.conformance.runner import Plan
+from vcm_ref.files.atomic import OutputError
 
 from .suites import SmallSuite
 

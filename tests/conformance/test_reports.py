@@ -17,7 +17,6 @@ from xml.dom import minidom
 import pytest
 from jsonschema import Draft202012Validator
 
-from vcm_ref.atomic import OutputError
 from vcm_ref.conformance.judgement import Judgement, Outcome
 from vcm_ref.conformance.manifest import KINDS, load_suite
 from vcm_ref.conformance.reports import (
@@ -30,7 +29,8 @@ from vcm_ref.conformance.reports import (
     write_report,
 )
 from vcm_ref.conformance.results import Report, Result
-from vcm_ref.provenance import host, versions
+from vcm_ref.files.atomic import OutputError
+from vcm_ref.reporting.provenance import host, versions
 
 from .suites import SmallSuite
 

@@ -24,8 +24,8 @@ from vcm_ref.experiment.method_choice import method_of
 from vcm_ref.experiment.records import Record
 from vcm_ref.experiment.sweep import Sweep
 from vcm_ref.experiment.tasks import Batch, Finished, Task, TaskError, once, resolved
+from vcm_ref.inputs.source import read_picture
 from vcm_ref.network import load_network
-from vcm_ref.source import read_picture
 from vcm_ref.task.dataset import load_dataset
 
 LAYERS = ("p3", "p4", "p5")

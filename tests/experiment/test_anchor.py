@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 pytest.importorskip("pycocotools", reason="pycocotools is not installed")
 
-from vcm_ref.atomic import OutputError
 from vcm_ref.bitstream.elements import Part
 from vcm_ref.configuration import Configuration, load_configuration
 from vcm_ref.errors import DatasetError
@@ -35,8 +34,9 @@ from vcm_ref.experiment.method_choice import method_of
 from vcm_ref.experiment.store import Store
 from vcm_ref.experiment.sweep import Failure, Measured, Outcome, run_sweep
 from vcm_ref.experiment.tasks import TaskError
-from vcm_ref.provenance import file_digest, versions
-from vcm_ref.source import read_picture
+from vcm_ref.files.atomic import OutputError
+from vcm_ref.inputs.source import read_picture
+from vcm_ref.reporting.provenance import file_digest, versions
 
 from .small_sweep import LAYERS, OPTIONS, SIZES, TREE, Here, changed, method, sweep_of, write_all
 

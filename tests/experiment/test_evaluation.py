@@ -15,7 +15,6 @@ import pytest
 from PIL import Image
 
 import vcm_ref.network
-from vcm_ref.atomic import OutputError
 from vcm_ref.configuration import Configuration
 from vcm_ref.encoder import Encoder
 from vcm_ref.errors import ConfigError, DatasetError
@@ -29,9 +28,10 @@ from vcm_ref.experiment.results import label_table, relabelled, write_results
 from vcm_ref.experiment.stages.networks import network_of
 from vcm_ref.experiment.sweep import no_progress
 from vcm_ref.experiment.tasks import Task, TaskError
-from vcm_ref.feature_file import save_feature_file
-from vcm_ref.provenance import file_digest
-from vcm_ref.source import read_picture
+from vcm_ref.files.atomic import OutputError
+from vcm_ref.files.feature_file import save_feature_file
+from vcm_ref.inputs.source import read_picture
+from vcm_ref.reporting.provenance import file_digest
 from vcm_ref.task.classification import Classification
 from vcm_ref.task.dataset import load_dataset
 from vcm_ref.task.detections import Detections

@@ -20,8 +20,8 @@ from vcm_ref.experiment.method_choice import method_of
 from vcm_ref.experiment.store import Store
 from vcm_ref.experiment.sweep import network_spec
 from vcm_ref.experiment.tasks import Task, Value
+from vcm_ref.inputs.source import read_picture
 from vcm_ref.network import load_network
-from vcm_ref.source import read_picture
 from vcm_ref.task.dataset import Item
 
 from .small_sweep import LAYERS, OPTIONS, TREE, Here, changed, method, write_all

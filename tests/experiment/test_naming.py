@@ -209,14 +209,14 @@ def appended(path: Path, text: str = "\n") -> Callable[[], object]:
         ("network/onnx_network.py", {"extract", "analyse"}),  # which is imported by its name
         ("network/refnet.safetensors", {"extract", "analyse", "measure"}),  # which is not code
         ("feature_set.py", {"extract", "code", "analyse", "measure"}),
-        ("source.py", {"measure"}),
-        ("picture_file.py", {"extract", "code", "analyse", "measure"}),
+        ("inputs/source.py", {"measure"}),
+        ("inputs/picture_file.py", {"extract", "code", "analyse", "measure"}),
         ("bitstream/syntax.py", {"code", "analyse"}),
         ("bitstream/levels.csv", {"code", "analyse"}),
         ("conversion/order.py", {"code", "analyse"}),  # of which the chain is made
         ("codec/vvenc.py", {"code", "analyse"}),
         ("encoder.py", {"code"}),
-        ("settings.py", {"code"}),
+        ("encoding/settings.py", {"code"}),
         ("decoder.py", {"analyse"}),
         ("experiment/stages/code.py", {"code"}),
         ("experiment/result_record.py", {"analyse", "measure"}),

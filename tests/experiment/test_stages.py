@@ -22,8 +22,8 @@ from vcm_ref.experiment.stages import analyse, code, extract
 from vcm_ref.experiment.stages.values import Coded, Extracted, NetworkSpec, Picture
 from vcm_ref.experiment.sweep import network_spec
 from vcm_ref.experiment.tasks import TaskError
+from vcm_ref.inputs.source import read_picture
 from vcm_ref.network import load_network
-from vcm_ref.source import read_picture
 
 from .small_sweep import LAYERS, OPTIONS, TREE, changed, write_all
 

@@ -21,10 +21,10 @@ from conftest import make_features
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from vcm_ref.atomic import OutputError
 from vcm_ref.errors import DatasetError
 from vcm_ref.experiment.records import Stored
 from vcm_ref.experiment.store import Store
+from vcm_ref.files.atomic import OutputError
 
 keys = st.text(max_size=8)
 values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()

@@ -18,7 +18,6 @@ import pytest
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 pytest.importorskip("pycocotools", reason="pycocotools is not installed")
 
-from vcm_ref.atomic import OutputError
 from vcm_ref.codec.ffmpeg import find_ffmpeg
 from vcm_ref.configuration import Configuration
 from vcm_ref.encoder import Encoder
@@ -30,8 +29,9 @@ from vcm_ref.experiment.method import FeatureMethod, Method, Uncompressed
 from vcm_ref.experiment.store import Store
 from vcm_ref.experiment.sweep import Outcome, run_sweep
 from vcm_ref.experiment.tasks import RunBatches, Task, TaskError
+from vcm_ref.files.atomic import OutputError
+from vcm_ref.inputs.source import read_picture
 from vcm_ref.network import load_network
-from vcm_ref.source import read_picture
 from vcm_ref.task.dataset import Item, load_dataset
 
 from .small_sweep import LAYERS, OPTIONS, SIZES, TREE, Here, changed, method, nowhere, sweep_of, write_all

@@ -23,12 +23,12 @@ from vcm_ref.configuration import Configuration, load_configuration
 from vcm_ref.conformance.adaptor import load_adaptor
 from vcm_ref.conformance.manifest import load_suite
 from vcm_ref.conformance.tensor_files import read_tensors
+from vcm_ref.encoding.settings import settings_for
 from vcm_ref.errors import VcmError
 from vcm_ref.experiment.anchor import read_anchor
 from vcm_ref.experiment.crosscheck.rebuilt import Machine, rebuilt_labels, rebuilt_method, rebuilt_network
 from vcm_ref.experiment.curve import read_curve
 from vcm_ref.experiment.sweep_file import load_sweep
-from vcm_ref.settings import settings_for
 
 ROOT = CONFIGURATIONS.parent
 ODD: list[Any] = [

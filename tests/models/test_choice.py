@@ -14,8 +14,8 @@ from vcm_ref.configuration import load_configuration
 from vcm_ref.conversion.reduction import Network
 from vcm_ref.conversion.reduction.klt_model import KltModel
 from vcm_ref.conversion.reduction.network.model import read_model
+from vcm_ref.encoding.model_choice import check_trained_for, with_model
 from vcm_ref.errors import ConfigError, ModelError
-from vcm_ref.model_choice import check_trained_for, with_model
 from vcm_ref.models import find
 from vcm_ref.models.choice import ShippedModel, named_model, shipped_model, shipped_models
 from vcm_ref.models.pictures import listed_pictures

@@ -517,7 +517,7 @@ def test_without_antialias_samples_lie_between_their_two_neighbours() -> None:
 @pytest.mark.skipif("VCM_YOLOX" not in os.environ, reason="VCM_YOLOX does not name yolox_nano.onnx")
 def test_yolox_nano_split_at_its_neck_equals_the_whole() -> None:
     from vcm_ref.configuration import load_configuration
-    from vcm_ref.source import read_picture
+    from vcm_ref.inputs.source import read_picture
 
     folder = SAMPLE.parent
     configuration = load_configuration([folder / "base.yaml", folder / "networks" / "yolox_nano.yaml"])

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from vcm_ref.errors import DatasetError
-from vcm_ref.picture_file import read_picture
+from vcm_ref.inputs.picture_file import read_picture
 from vcm_ref.task.dataset import load_dataset
 from vcm_ref.task.detections import Detections
 from vcm_ref.task.sequences import SequenceDataset

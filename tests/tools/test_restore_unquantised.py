@@ -14,9 +14,9 @@ pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 
 from vcm_ref import decode, encode
 from vcm_ref.app.train import main as train
-from vcm_ref.feature_file import load_feature_file
+from vcm_ref.files.feature_file import load_feature_file
+from vcm_ref.inputs.picture_file import read_picture
 from vcm_ref.network import load_network
-from vcm_ref.picture_file import read_picture
 from vcm_ref.task.scenes import write_dataset
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"

@@ -12,8 +12,8 @@ import numpy as np
 
 from vcm_ref.configuration import load_configuration
 from vcm_ref.experiment.tasks import Batch, Finished, Task
-from vcm_ref.feature_file import save_feature_file
 from vcm_ref.feature_set import FeatureSet
+from vcm_ref.files.feature_file import save_feature_file
 from vcm_ref.training.job import Job
 
 

@@ -15,7 +15,7 @@ from vcm_ref.conversion.reduction import Klt
 from vcm_ref.conversion.reduction.klt_model import KltModel
 from vcm_ref.errors import ConfigError
 from vcm_ref.experiment.tasks import TaskError
-from vcm_ref.feature_file import load_feature_file, save_feature_file
+from vcm_ref.files.feature_file import load_feature_file, save_feature_file
 from vcm_ref.models.tensors import read_metadata
 from vcm_ref.training import klt
 from vcm_ref.training.sums import summed

@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..atomic import OutputError, check_output
 from ..configuration import load_configuration
 from ..experiment.anchor import write_bitstreams, write_measured
 from ..experiment.method_choice import method_of
@@ -16,6 +15,7 @@ from ..experiment.sweep import Sweep
 from ..experiment.sweep_file import DEFAULT_QPS, check_names, check_qps, labels_path
 from ..experiment.uncertainty import tallies_path
 from ..experiment.usable import usable_pictures
+from ..files.atomic import OutputError, check_output
 from ..task.dataset import dataset_files, load_dataset
 from .arguments import add_layers, whole_number
 from .bootstrap import add_bootstrap_arguments, chosen_bootstrap

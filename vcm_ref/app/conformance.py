@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..atomic import OutputError, check_output, check_outputs
 from ..conformance.errors import HarnessError, NothingRunError, NotPassedError
 from ..conformance.shipped import HERE, adaptors, find_adaptor, find_suite
 from ..conversion.parallel import core_count
 from ..errors import ConfigError, VcmError
+from ..files.atomic import OutputError, check_output, check_outputs
 from .arguments import whole_number
 from .command import argument_parser, progress_bar, run
 
@@ -158,7 +158,7 @@ def _report(arguments: argparse.Namespace, suite: Suite, plan: Plan, vectors: Se
     from ..conformance.manifest import MANIFEST
     from ..conformance.results import Report
     from ..conformance.runner import decoder_version, run_vectors
-    from ..provenance import file_digest, host, versions
+    from ..reporting.provenance import file_digest, host, versions
 
     manifest_sha256 = file_digest(plan.folder / MANIFEST)
     version = decoder_version(plan.adaptor)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from ..atomic import OutputError, check_output
 from ..decoder import Backend
 from ..errors import ConfigError, VcmError
 from ..experiment.anchor import read_anchor
@@ -27,6 +26,7 @@ from ..experiment.crosscheck import (
 )
 from ..experiment.records import Record
 from ..experiment.store import Store
+from ..files.atomic import OutputError, check_output
 from ..process.scratch import scratch_folder
 from ..task.dataset import dataset_files, load_dataset
 from .arguments import whole_number

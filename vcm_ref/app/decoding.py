@@ -11,15 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from ..atomic import atomic_file, atomic_folder, check_outputs, companion
 from ..bitstream.limits import DecoderLimits
 from ..bitstream.recovery import DamagedGroup, RecoveringReader
 from ..decoder import DecodedPicture, Decoder
 from ..errors import BitstreamError, CodecError, ConfigError, UnsupportedError, VcmError
-from ..feature_file import save_feature_file
+from ..files.atomic import atomic_file, atomic_folder, check_outputs, companion
+from ..files.feature_file import save_feature_file
 from ..files.kind import FEATURE_SUFFIXES
-from ..planes_file import GivenPlanes, append_tiers, save_planes
-from ..report import picture_table, totals_table
+from ..files.planes_file import GivenPlanes, append_tiers, save_planes
+from ..reporting.report import picture_table, totals_table
 from .arguments import real_number, whole_number
 from .command import DRAWN_SCORE, check_useless, progress_bar
 from .inputs import existing, open_input

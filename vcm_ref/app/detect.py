@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from ..decoder import DecodedPicture
 from ..errors import DatasetError, NetworkError
-from ..render import save_png
-from ..source import read_picture
+from ..inputs.source import read_picture
+from ..reporting.render import save_png
 from ..task.detections import Detections
 from ..task.draw import draw_detections
 from .network_choice import NetworkChoice

@@ -15,21 +15,21 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from ..atomic import atomic_file, check_outputs, companion
 from ..configuration import NO_PATHS, Configuration, load_configuration, parse_size
 from ..encoder import Encoder
+from ..encoding.inner_encoders import describe_encoders
+from ..encoding.model_choice import check_trained_for, with_model
+from ..encoding.settings import check_group
 from ..errors import ConfigError, VcmError
-from ..feature_layers import looks_channels_last
+from ..files.atomic import atomic_file, check_outputs, companion
+from ..files.feature_layers import looks_channels_last
 from ..files.kind import READ_FEATURE_SUFFIXES
-from ..inner_encoders import describe_encoders
-from ..model_choice import check_trained_for, with_model
+from ..inputs.sequence import PictureSequence, Selection, SequencePicture, groups, is_video
+from ..inputs.source import Source
+from ..inputs.video_file import RAW_SUFFIX, VIDEO_SUFFIXES
 from ..network import Network, load_network
-from ..provenance import content_digest, file_digest, versions
-from ..report import PictureReport, kilobits_a_second, picture_table, totals_table
-from ..sequence import PictureSequence, Selection, SequencePicture, groups, is_video
-from ..settings import check_group
-from ..source import Source
-from ..video_file import RAW_SUFFIX, VIDEO_SUFFIXES
+from ..reporting.provenance import content_digest, file_digest, versions
+from ..reporting.report import PictureReport, kilobits_a_second, picture_table, totals_table
 from .arguments import add_layers, whole_number
 from .command import argument_parser, check_needed, progress_bar, run
 from .inputs import STANDARD_STREAM, Inputs, existing, find_inputs

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..atomic import check_new_folder, check_output, companion
 from ..configuration import Configuration, load_configuration
 from ..conversion.parallel import core_count
 from ..decoder import Backend
@@ -22,6 +21,7 @@ from ..experiment.method_choice import method_of
 from ..experiment.report.numbers import interval_text, level_text
 from ..experiment.results import LABELS
 from ..experiment.store import Store
+from ..files.atomic import check_new_folder, check_output, companion
 from ..files.document import parse
 from ..files.kind import READ_FEATURE_SUFFIXES
 from ..task.dataset import Dataset, dataset_files, load_dataset

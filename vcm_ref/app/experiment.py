@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..atomic import check_outputs
 from ..conversion.parallel import core_count
 from ..errors import ConfigError, VcmError
 from ..experiment.machines import machines
@@ -19,6 +18,7 @@ from ..experiment.store import Store
 from ..experiment.sweep import Begin, Outcome, Sweep, run_sweep
 from ..experiment.tasks import RunBatches
 from ..experiment.usable import first_of
+from ..files.atomic import check_outputs
 from ..network import weights_files
 from ..task.dataset import Dataset, Item, with_unclear_orientation
 from ..task.imagenet import ImageNetDataset
@@ -81,7 +81,7 @@ def check_results(
     """Check that no output takes the place of a file that is read.
 
     Those are ``files``, the pictures, the file of labels if there is one, and the network's files. Raises
-    :class:`~vcm_ref.atomic.OutputError`, and :class:`~vcm_ref.errors.NetworkError` where weights are missing.
+    :class:`~vcm_ref.files.atomic.OutputError`, and :class:`~vcm_ref.errors.NetworkError` where weights are missing.
     """
     read = [*files, *(item.path for item in dataset.items), *weights_files(network, network_options)]
     check_outputs(outputs, read if labels in LABELS else [*read, Path(labels)])

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..atomic import companion
 from ..errors import ConfigError
+from ..files.atomic import companion
 
 _MAX_NAME_BYTES = 200  # leaves room for a suffix in the 255 bytes that file systems have
 
@@ -70,7 +70,7 @@ def read_record(bitstream: Path, file: BinaryIO) -> Record | None:
     if not path.is_file():
         return None
     from ..files.document import load
-    from ..provenance import content_digest
+    from ..reporting.provenance import content_digest
 
     document = load(path, "json", error=RecordError).value
     noted = document.get("bitstream") if isinstance(document, dict) else None

@@ -7,13 +7,13 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..atomic import atomic_folder, check_outputs
 from ..bitstream.headers import StreamHeader
 from ..bitstream.values import IntegerTensor
 from ..decoder import Decoder
 from ..encoder import Encoder
 from ..errors import VcmError
-from ..render import contact_sheet, save_png
+from ..files.atomic import atomic_folder, check_outputs
+from ..reporting.render import contact_sheet, save_png
 from .arguments import whole_number
 from .command import argument_parser, progress_bar, run
 from .enc import add_configuration_arguments, configuration_from, files_read, source_for

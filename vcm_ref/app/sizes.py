@@ -13,16 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ..atomic import atomic_file, check_outputs
 from ..bitstream.values import Shape
 from ..configuration import Configuration, load_configuration, parse_size
 from ..configuration.sections import SIZE
+from ..encoding.model_choice import with_model
+from ..encoding.settings import settings_for
 from ..errors import ConfigError, LimitError
-from ..model_choice import with_model
+from ..files.atomic import atomic_file, check_outputs
+from ..inputs.picture_file import PIXELS_VARIABLE, pixel_limit
 from ..network import Network, load_network, weights_files
-from ..picture_file import PIXELS_VARIABLE, pixel_limit
-from ..settings import settings_for
-from ..sizes import FLOAT_BITS, PICTURE_BITS, Size, coded_shapes, picture_shape, sizes
+from ..reporting.sizes import FLOAT_BITS, PICTURE_BITS, Size, coded_shapes, picture_shape, sizes
 from .arguments import add_layers, whole_number
 from .command import argument_parser, run
 

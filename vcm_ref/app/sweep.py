@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from ..atomic import OutputError, check_output
 from ..decoder import Backend
 from ..experiment.anchor import write_measured
 from ..experiment.bootstrap import Bootstrap
@@ -23,6 +22,7 @@ from ..experiment.store import Store
 from ..experiment.sweep import Outcome
 from ..experiment.sweep_file import Overrides, SweepFile, load_sweep
 from ..experiment.uncertainty import tallies_path
+from ..files.atomic import OutputError, check_output
 from .arguments import whole_number
 from .bootstrap import add_bootstrap_arguments, chosen_bootstrap
 from .command import argument_parser, run

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any, TextIO, cast
 
-from ..printable import printable
+from ..reporting.printable import printable
 
 
 class SafeStream:

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..atomic import OutputError, atomic_file, check_outputs
 from ..configuration import Configuration, load_configuration
 from ..errors import ConfigError
 from ..experiment.machines import machines
 from ..experiment.records import Record
 from ..experiment.usable import usable_pictures
+from ..files.atomic import OutputError, atomic_file, check_outputs
 from ..models.pictures import SUFFIX, list_text
 from ..network import weights_files
 from ..task.dataset import Dataset, dataset_files, load_dataset

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 from ..bitstream.elements import MAX_COMPONENTS, MAX_GROUP
 from ..codec import hevc, vtm, vvenc
 from ..conversion.quantisation import RANGE_PROFILES
-from ..video_file import PIXEL_FORMATS
+from ..inputs.video_file import PIXEL_FORMATS
 from .options import Tree, option, section
 
 GRID: Tree = {"pattern": r"^[1-9][0-9]{0,5}x[1-9][0-9]{0,5}\Z", "description": "columns x rows, as in 4x4"}

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..atomic import atomic_folder
+from ..files.atomic import atomic_folder
 from .decoded_files import T1
 from .errors import HarnessError, NothingRunError, NotPassedError
 from .judgement import Outcome

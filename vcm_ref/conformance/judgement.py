@@ -9,8 +9,8 @@ from enum import Enum
 from pathlib import Path
 
 from ..errors import UnsupportedError
-from ..printable import printable
 from ..process.watched import Cause, Ending, signal_name
+from ..reporting.printable import printable
 from .decoded_files import differences
 from .manifest import Vector
 

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ..atomic import atomic_file
 from ..errors import ConfigError
+from ..files.atomic import atomic_file
 from ..files.document import load
 from ..files.schema import first_problem, packaged
 from ..files.tree import printed_key

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError
-from ..feature_file import load_feature_file
 from ..files.document import load
+from ..files.feature_file import load_feature_file
 from ..files.kind import FEATURE_SUFFIXES
 from ..files.schema import packaged
 from .decoded_files import FILES, T2, sample_type
@@ -82,7 +82,7 @@ def read_tensors(path: Path) -> TensorFile:
 
 
 def _described(path: Path, description: Path, content: NDArray[np.uint8]) -> TensorFile:
-    """The tensors that ``vcm_dec --tier t1`` says are in the file beside (vcm_ref/planes_file.py)."""
+    """The tensors that ``vcm_dec --tier t1`` says are in the file beside (vcm_ref/files/planes_file.py)."""
     record = load(description, "json", packaged(__package__, SCHEMA)).value
     tensors: dict[str, NDArray[Any]] = {}
     for entry in record["tensors"]:

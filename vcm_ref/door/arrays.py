@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DatasetError
-from ..feature_layers import as_layer, looks_channels_last
 from ..feature_set import FeatureSet
+from ..files.feature_layers import as_layer, looks_channels_last
 
 
 def feature_set(layers: Mapping[str, Any] | FeatureSet, picture_size: tuple[int, int] | None) -> FeatureSet:

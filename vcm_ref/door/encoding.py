@@ -12,11 +12,11 @@ from typing import Any
 from ..configuration import Configuration, load_configuration
 from ..configuration.sections import Files
 from ..encoder import Encoder
+from ..encoding.model_choice import with_model
+from ..encoding.settings import check_group
 from ..errors import ConfigError, DatasetError
 from ..feature_set import FeatureSet
-from ..model_choice import with_model
-from ..report import totals_table
-from ..settings import check_group
+from ..reporting.report import totals_table
 from .arrays import feature_set
 
 Layers = Mapping[str, Any] | FeatureSet

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ..atomic import atomic_file, atomic_folder
 from ..bitstream.elements import Part
 from ..errors import DatasetError
+from ..files.atomic import atomic_file, atomic_folder
 from ..files.document import Document, check, load
 from ..files.schema import packaged
 from ..network.training import KEYS
-from ..provenance import versions
-from ..report import kilobits_a_second
+from ..reporting.provenance import versions
+from ..reporting.report import kilobits_a_second
 from ..task.dataset import ImageId
 from ..task.tally_file import write_tallies
 from .bootstrap import Bootstrap

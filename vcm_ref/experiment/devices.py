@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from ..atomic import atomic_file
 from ..errors import DatasetError
+from ..files.atomic import atomic_file
+from ..inputs.picture_file import read_picture
 from ..network import Network, load_network
-from ..picture_file import read_picture
-from ..provenance import versions
+from ..reporting.provenance import versions
 from ..task.classification import Classification
 from ..task.dataset import Dataset, ImageId, Result
 from ..task.detections import Detections

@@ -15,10 +15,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ..atomic import OutputError, atomic_file, atomic_folder
 from ..bitstream.elements import Part
 from ..errors import DatasetError
-from ..provenance import file_digest, versions
+from ..files.atomic import OutputError, atomic_file, atomic_folder
+from ..reporting.provenance import file_digest, versions
 from ..task.dataset import Dataset, ImageId
 from .anchor import rate
 from .bootstrap import NO_BOOTSTRAP, Bootstrap
@@ -130,7 +130,7 @@ def evaluate(
 def own_store(output: Path) -> Iterator[Store]:
     """A store beside ``output``, which goes when the block ends well, so that only a stopped run leaves it.
 
-    Raises :class:`~vcm_ref.atomic.OutputError` where another run is using it.
+    Raises :class:`~vcm_ref.files.atomic.OutputError` where another run is using it.
     """
     folder = output.with_name(output.name + ".store")
     with ExitStack() as stack:

@@ -10,11 +10,11 @@ from typing import Any
 
 from ..decoder import Backend, Decoder
 from ..errors import DatasetError, reason
-from ..feature_file import layer_name
 from ..files.document import load
+from ..files.feature_file import layer_name
 from ..files.kind import FEATURE_SUFFIXES, READ_FEATURE_SUFFIXES, check_kind
 from ..files.schema import packaged
-from ..provenance import file_digest
+from ..reporting.provenance import file_digest
 from ..task.dataset import ImageId, Item
 from .matching import Candidate, NamedFile, absent, check_distinct_files, files_in, match, name_of, without_place
 from .method import Subject, WithoutCoding

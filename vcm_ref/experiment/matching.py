@@ -15,7 +15,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from ..errors import DatasetError
-from ..provenance import file_digest
+from ..reporting.provenance import file_digest
 from ..task.dataset import ImageId, Item
 
 Name = tuple[str, ...]

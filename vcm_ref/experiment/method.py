@@ -19,10 +19,10 @@ from ..bitstream.values import Mode
 from ..codec.picture import PictureCoder
 from ..configuration import Configuration
 from ..decoder import Backend
+from ..encoding.inner_encoders import describe_codec
+from ..encoding.settings import PACKINGS, RANGE_SCOPES
 from ..errors import DatasetError, reason
-from ..inner_encoders import describe_codec
-from ..provenance import file_digest
-from ..settings import PACKINGS, RANGE_SCOPES
+from ..reporting.provenance import file_digest
 from ..task.dataset import ImageId, Item
 from .naming import json_digest, shaping, task_name
 from .records import Record

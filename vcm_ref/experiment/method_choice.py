@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from ..codec.picture import PictureCoder
 from ..configuration import Configuration
 from ..decoder import Backend
-from ..model_choice import check_trained_for, with_model
-from ..settings import check_group
+from ..encoding.model_choice import check_trained_for, with_model
+from ..encoding.settings import check_group
 from .group_method import FeatureGroupMethod, PictureGroupMethod
 from .method import FeatureMethod, Method, PictureMethod
 

@@ -23,7 +23,7 @@ from ..configuration.options import shaping as declared_shaping
 from ..configuration.sections import Everything, Network
 from ..network import weights_files
 from ..network.weights_files import files_digest
-from ..provenance import file_digest
+from ..reporting.provenance import file_digest
 from .imports import code_of
 from .records import AS_STORED
 

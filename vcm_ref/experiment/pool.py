@@ -24,8 +24,8 @@ from multiprocessing.connection import Pipe, wait
 from pathlib import Path
 from typing import Any
 
-from ..atomic import OutputError
 from ..errors import LimitError
+from ..files.atomic import OutputError
 from ..process import orphans
 from ..process.scratch import scratch_folder
 from .tasks import Batch, Finished, RunBatches, Task, TaskError, Value, internal_error, once, refs

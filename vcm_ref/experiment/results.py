@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from ..errors import ConfigError, DatasetError, reason
 from ..files.kind import check_kind
-from ..printable import printable
-from ..render import save_png
-from ..source import read_picture
+from ..inputs.source import read_picture
+from ..reporting.printable import printable
+from ..reporting.render import save_png
 from ..task.dataset import Dataset, ImageId, Result, Sizes, class_key, match_names
 from ..task.detections import Detections
 from ..task.draw import draw_detections

@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ..atomic import OutputError, atomic_file
 from ..errors import reason
-from ..feature_file import load_feature_file, save_feature_file
 from ..feature_set import FeatureSet
+from ..files.atomic import OutputError, atomic_file
+from ..files.feature_file import load_feature_file, save_feature_file
 from .records import Record, Stored
 
 _BATCH = 500  # names in one question to the database
@@ -29,7 +29,7 @@ class Store:
 
     Without ``keeps_features``, features are made again for each sweep that codes them: they take what the results of
     hundreds of points take. The features that were read last stay in memory, as each method of a sweep asks for them.
-    Raises :class:`~vcm_ref.atomic.OutputError` where it cannot be read or written: no permission, a full disk, a
+    Raises :class:`~vcm_ref.files.atomic.OutputError` where it cannot be read or written: no permission, a full disk, a
     database that is none.
     """
 

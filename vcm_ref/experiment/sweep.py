@@ -117,7 +117,7 @@ def run_sweep(sweep: Sweep, store: Store, run_batches: RunBatches, begin: Begin 
     """Do what is missing of a sweep, and measure.
 
     Raises :class:`DatasetError` where a picture is missing, where one occurs twice, or where no result could be had
-    at all; :class:`~vcm_ref.atomic.OutputError` where the store cannot be written;
+    at all; :class:`~vcm_ref.files.atomic.OutputError` where the store cannot be written;
     :class:`~vcm_ref.errors.ConfigError` for methods that cannot be.
     """
     engine = Engine(sweep, store, run_batches)

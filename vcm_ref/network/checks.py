@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vcm_ref.errors import NetworkError
 from vcm_ref.feature_set import FeatureSet
-from vcm_ref.picture_file import PIXELS_VARIABLE, pixel_limit
+from vcm_ref.inputs.picture_file import PIXELS_VARIABLE, pixel_limit
 from vcm_ref.task.detections import Detections
 
 CPU, CUDA = "cpu", "cuda"

@@ -41,7 +41,7 @@ from vcm_ref.network.checks import CPU, checked
 from vcm_ref.network.torch_cost import split_cost
 from vcm_ref.network.torch_parts import as_layer, as_tensor, chosen_device, device_record, exact_inference
 from vcm_ref.network.weights_files import REFNET_WEIGHTS
-from vcm_ref.provenance import file_digest
+from vcm_ref.reporting.provenance import file_digest
 from vcm_ref.task.detections import Detections
 from vcm_ref.task.scene_shapes import CLASS_NAMES
 

@@ -25,7 +25,7 @@ from torchvision.ops import MultiScaleRoIAlign
 from vcm_ref.network.checks import CPU
 from vcm_ref.network.refnet import CHANNELS, LAYERS, RefNet, fill
 from vcm_ref.network.weights_files import REFNET_MASK_WEIGHTS
-from vcm_ref.provenance import file_digest
+from vcm_ref.reporting.provenance import file_digest
 from vcm_ref.task.scene_shapes import CLASS_NAMES
 
 REGION = 14

@@ -17,7 +17,7 @@ from vcm_ref.errors import NetworkError
 from vcm_ref.network.checks import CPU, CUDA, check_device
 from vcm_ref.network.tensor_files import read_tensors
 from vcm_ref.network.weights_files import DEFAULT, RANDOM
-from vcm_ref.provenance import file_digest
+from vcm_ref.reporting.provenance import file_digest
 
 Model = TypeVar("Model", bound=nn.Module)
 

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from vcm_ref.errors import NetworkError
-from vcm_ref.provenance import file_digest
+from vcm_ref.reporting.provenance import file_digest
 
 DEFAULT = "default"
 """The word for the weights that the network's makers publish; the library's version says which these are."""

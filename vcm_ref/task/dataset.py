@@ -17,7 +17,7 @@ from vcm_ref.errors import DatasetError, reason
 from vcm_ref.files.document import load
 from vcm_ref.files.kind import check_kind
 from vcm_ref.files.schema import packaged
-from vcm_ref.printable import printable
+from vcm_ref.reporting.printable import printable
 from vcm_ref.task.classification import Classification
 from vcm_ref.task.detections import Detections
 from vcm_ref.task.faults import shown
@@ -70,7 +70,7 @@ def check_picture_files(items: Iterable[Item]) -> None:
     A file that cannot be read is left to the one who reads it. Raises :class:`~vcm_ref.errors.DatasetError` as
     :func:`check_size`.
     """
-    from vcm_ref.picture_file import picture_size
+    from vcm_ref.inputs.picture_file import picture_size
 
     for item in items:
         if item.size is None or not os.path.isfile(item.path):
@@ -90,7 +90,7 @@ def with_unclear_orientation(items: Iterable[Item]) -> list[Item]:
     A quarter turn swaps the sides, which :func:`check_size` notices; a half turn, a mirrored picture, a square one, and
     any picture whose annotated size is not stated pass it either way. A file that cannot be read is left to its reader.
     """
-    from vcm_ref.picture_file import picture_orientation
+    from vcm_ref.inputs.picture_file import picture_orientation
 
     found = []
     for item in items:
@@ -171,7 +171,7 @@ def dataset_files(path: Path) -> list[Path]:
 
 def _description(path: Path) -> tuple[str, dict[str, Any]]:
     """The kind of the data set at ``path``, and its options; those in ``_PATHS`` are paths."""
-    from vcm_ref.video_file import VIDEO_SUFFIXES
+    from vcm_ref.inputs.video_file import VIDEO_SUFFIXES
 
     if path.is_dir():
         description: dict[str, Any] = {"kind": "imagenet", "images": str(path)}

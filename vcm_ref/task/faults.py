@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from vcm_ref.errors import DatasetError
-from vcm_ref.printable import printable
+from vcm_ref.reporting.printable import printable
 
 _SHOWN = 3
 _LETTERS = 60

@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from vcm_ref.errors import DatasetError
-from vcm_ref.picture_file import picture_size
+from vcm_ref.inputs.picture_file import picture_size
+from vcm_ref.inputs.video_file import RAW_SUFFIX, VIDEO_SUFFIXES, Video, open_video, raw_video
 from vcm_ref.process.scratch import scratch_folder
 from vcm_ref.task.coco import box_results, evaluate
 from vcm_ref.task.coco_check import Document, Image, Instances
 from vcm_ref.task.dataset import ImageId, Item, Result, Sizes, check_size, content_digest, need_detections
 from vcm_ref.task.tally import Tally
-from vcm_ref.video_file import RAW_SUFFIX, VIDEO_SUFFIXES, Video, open_video, raw_video
 
 NAME = "agreement"
 #: The least score of an uncompressed detection that coding is to keep, unless the data set says another: that of a

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from vcm_ref.atomic import atomic_file
 from vcm_ref.errors import ConfigError
+from vcm_ref.files.atomic import atomic_file
 
 FILE = "checkpoint.pt"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from vcm_ref.atomic import atomic_file
 from vcm_ref.errors import ConfigError
 from vcm_ref.experiment.report.drawing import COLOURS, GREY, MARKERS, house_style, new_figure, saved
+from vcm_ref.files.atomic import atomic_file
 
 
 def need_matplotlib() -> None:

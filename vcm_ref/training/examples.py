@@ -11,10 +11,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vcm_ref.atomic import atomic_file
 from vcm_ref.conversion.covered import Covered
 from vcm_ref.errors import DatasetError
 from vcm_ref.feature_set import FeatureSet
+from vcm_ref.files.atomic import atomic_file
 
 _LARGEST = float(np.finfo(np.float16).max)
 _COVERED = "/covered"  # beside the layers in a file; no layer has such a name

@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 
 from ..configuration import Configuration
+from ..encoding.settings import check_features
 from ..errors import DatasetError, VcmError
 from ..feature_set import FeatureSet
+from ..inputs.source import Source
 from ..network import load_network
-from ..settings import check_features
-from ..source import Source
 
 
 def network_text(configuration: Configuration) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..atomic import atomic_file
+from ..files.atomic import atomic_file
 
 
 def can_draw() -> bool:

@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 from safetensors.torch import load, save
 from torch import Tensor
 
-from vcm_ref.atomic import atomic_file
 from vcm_ref.configuration import Configuration
 from vcm_ref.configuration.sections import Training
 from vcm_ref.conversion.levels import OFFSET_UNIT
 from vcm_ref.conversion.reduction.network.model import CLEARED, OUTSIDE
+from vcm_ref.encoding.level_settings import level_rounding
+from vcm_ref.encoding.model_choice import shipped_digest
 from vcm_ref.errors import ConfigError, ModelError, NetworkError, reason
-from vcm_ref.level_settings import level_rounding
-from vcm_ref.model_choice import shipped_digest
+from vcm_ref.files.atomic import atomic_file
 from vcm_ref.models.choice import named_model
 from vcm_ref.network import Network, load_network
-from vcm_ref.provenance import versions
+from vcm_ref.reporting.provenance import versions
 from vcm_ref.task.dataset import Dataset
 
 from .curve import draw_curve, need_matplotlib

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcm_ref.errors import ConfigError, DatasetError
-from vcm_ref.feature_file import load_feature_file
 from vcm_ref.feature_set import FeatureSet
+from vcm_ref.files.feature_file import load_feature_file
 from vcm_ref.files.kind import READ_FEATURE_SUFFIXES
-from vcm_ref.picture_file import picture_size, read_picture
+from vcm_ref.inputs.picture_file import picture_size, read_picture
 from vcm_ref.task.coco import CocoDataset
 from vcm_ref.task.dataset import Dataset, match_names
 

@@ -10,7 +10,7 @@ from ..experiment.records import Record
 from ..models.pictures import list_digest
 from ..network import weights_files
 from ..network.weights_files import files_digest
-from ..provenance import file_digest, versions
+from ..reporting.provenance import file_digest, versions
 from .job import Job
 
 #: Versions that have a part in a model's numbers.

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic import atomic_file
 from ..errors import ConfigError
 from ..experiment.stages.values import stage
 from ..experiment.tasks import Task, TaskError
+from ..files.atomic import atomic_file
 from .job import Job
 
 Sums = dict[str, NDArray[np.int64]]

@@ -13,7 +13,6 @@ pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 pytest.importorskip("bjontegaard", reason="bjontegaard is not installed")
 pytest.importorskip("jinja2", reason="jinja2 is not installed")
 
-from vcm_ref.atomic import OutputError
 from vcm_ref.errors import ConfigError, DatasetError
 from vcm_ref.experiment.bd_note import OF_POINTS, Kind
 from vcm_ref.experiment.report import write_report
@@ -23,6 +22,7 @@ from vcm_ref.experiment.report.long_csv import point_rows
 from vcm_ref.experiment.report.markdown import markdown
 from vcm_ref.experiment.report.result_report import FILES, compared
 from vcm_ref.experiment.report.spending import spendings
+from vcm_ref.files.atomic import OutputError
 
 from .samples import PIXELS, anchor, curve, point, saved
 

@@ -48,9 +48,9 @@ from ...bitstream.values import (
 )
 from ...codec import EncoderName, make_decoder, make_encoder
 from ...codec.coefficients import LevelCodec
+from ...codec.level_codecs import level_codecs
 from ...conversion.chain import Chain, Side, to_picture_header
 from ...conversion.reduction import Stage
-from ...level_codecs import level_codecs
 from ...process.together import run_together
 
 Range = tuple[float, float]

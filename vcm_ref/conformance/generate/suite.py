@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import __version__
-from ...atomic import atomic_file
 from ...bitstream.coder import ALIGNMENT_CLAUSE
 from ...bitstream.digest import tensor_digest
 from ...bitstream.elements import VERSION
@@ -28,6 +27,7 @@ from ...bitstream.values import FIRST_ANCILLARY, InnerCodecId, ReorderCoding
 from ...codec import make_encoder
 from ...decoder import DecodedPicture, Decoder
 from ...errors import BitstreamError, ConfigError, VcmError
+from ...files.atomic import atomic_file
 from ..errors import SuiteError
 from ..manifest import (
     MANIFEST,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ...atomic import atomic_file
+from ...files.atomic import atomic_file
 from ..results import Report
 from .csv_report import csv_report
 from .json_report import json_report

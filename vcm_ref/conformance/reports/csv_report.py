@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from ...printable import spreadsheet_cell
+from ...reporting.printable import spreadsheet_cell
 from ..results import Report
 from .content import selected
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 
-from ...printable import printable
+from ...reporting.printable import printable
 from ..judgement import Outcome
 from ..manifest import KINDS
 from ..results import Report, Result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...printable import markdown_text
+from ...reporting.printable import markdown_text
 from ..judgement import Outcome
 from ..results import Report
 from .content import facts, summary, verdict

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ...errors import ConfigError
-from ...provenance import file_digest, versions
+from ...reporting.provenance import file_digest, versions
 from ...task.dataset import Dataset, ImageId, Item
 from ..anchor import rate
 from ..records import Record

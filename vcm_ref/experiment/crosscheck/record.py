@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
-from ...atomic import atomic_file
-from ...provenance import file_digest, host, versions
+from ...files.atomic import atomic_file
+from ...reporting.provenance import file_digest, host, versions
 from ..naming import environment
 from ..records import Record
 from ..report.blocks import Block, Document, Heading, Items, Paragraph, Table

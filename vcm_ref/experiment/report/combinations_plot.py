@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...printable import printable
+from ...reporting.printable import printable
 from .combinations import PUBLISHED_BEST, Combination, Combinations
 from .drawing import GREY, MARKERS, bpp_axis, house_style, new_figure, saved
 from .numbers import signed

@@ -46,7 +46,7 @@ def write_combinations(
     ``metric`` is by default the document's main one. ``folder`` may hold an earlier report, whose files are replaced.
     The same document gives the same bytes. With ``tallies`` and resamples in ``bootstrap``, figures have intervals.
     Raises :class:`~vcm_ref.errors.DatasetError`,
-    :class:`~vcm_ref.errors.ConfigError` and :class:`~vcm_ref.atomic.OutputError`.
+    :class:`~vcm_ref.errors.ConfigError` and :class:`~vcm_ref.files.atomic.OutputError`.
     """
     from .combinations_plot import combinations_plot
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from importlib.resources import files
 
-from ...printable import printable
+from ...reporting.printable import printable
 from .blocks import Document
 
 _ID = re.compile(r'(\bid="|href="#|url\(#)')

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from typing import Any
 
-from ...printable import spreadsheet_cell
+from ...reporting.printable import spreadsheet_cell
 from ..bootstrap import Interval
 from ..uncertainty import Resampled
 from .certainty import Certainty

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...printable import markdown_text
+from ...reporting.printable import markdown_text
 from .blocks import Block, Document, Folded, Heading, Items, Paragraph, Picture, Table
 
 

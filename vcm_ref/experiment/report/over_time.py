@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from ...report import kilobits_a_second
+from ...reporting.report import kilobits_a_second
 from .drawing import curve_look, house_style, new_figure, plain_numbers, saved
 from .method import Method
 

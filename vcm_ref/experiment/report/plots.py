@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ...bitstream.elements import Part
-from ...printable import printable
+from ...reporting.printable import printable
 from ..curve import pareto_front
 from .content import upper_part
 from .drawing import GREY, bpp_axis, curve_look, house_style, new_figure, saved

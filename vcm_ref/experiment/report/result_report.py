@@ -101,7 +101,7 @@ def write_report(
 
     Raises :class:`ConfigError` for curves that are not comparable, names that occur twice, and an anchor or metric that
     there is not; :class:`~vcm_ref.errors.DatasetError` for a file that is no result; and
-    :class:`~vcm_ref.atomic.OutputError`.
+    :class:`~vcm_ref.files.atomic.OutputError`.
     """
     from . import plots
     from .over_time import drawn_over_time

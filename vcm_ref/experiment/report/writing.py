@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-from ...atomic import OutputError, atomic_file, atomic_folder
+from ...files.atomic import OutputError, atomic_file, atomic_folder
 
 Files = Mapping[str, bytes | Iterable[bytes]]
 

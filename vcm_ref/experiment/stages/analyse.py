@@ -18,9 +18,9 @@ from ...bitstream.join import join_layers
 from ...codec.picture import PictureCoder
 from ...decoder import Backend, DecodedPicture, Decoder
 from ...errors import DatasetError
-from ...feature_file import load_feature_file
 from ...feature_set import FeatureSet
-from ...provenance import file_digest
+from ...files.feature_file import load_feature_file
+from ...reporting.provenance import file_digest
 from ..records import Record, Stored
 from ..result_record import to_record
 from ..stage_cost import stage_record

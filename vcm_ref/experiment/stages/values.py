@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ...errors import LimitError, VcmError
 from ...feature_set import FeatureSet
+from ...inputs.picture_file import read_picture
 from ...models.cost import StageCost
-from ...picture_file import read_picture
 from ..records import Record, Stored
 from ..tasks import TaskError, internal_error
 
@@ -64,8 +64,8 @@ class Coded(NamedTuple):
     """A bitstream, the bits it has in the accountings of two papers, and the seconds it took without reduction.
 
     ``reduction_s`` are the seconds of reduction. ``rhee2022_bits`` and ``han2022_bits`` are the bits of
-    :class:`~vcm_ref.report.PictureReport`; the latter is None for levels, for a picture coded itself, and for a
-    bitstream of which nothing but its bytes is known.
+    :class:`~vcm_ref.reporting.report.PictureReport`; the latter is None for levels, for a picture coded itself, and for
+    a bitstream of which nothing but its bytes is known.
     """
 
     bitstream: bytes
