@@ -16,6 +16,17 @@ from vcm_ref.feature_set import FeatureSet
 from vcm_ref.files.feature_file import save_feature_file
 from vcm_ref.training.job import Job
 
+#: A network that is trained in a second.
+SMALL = [
+    "training.coded_channels=6",
+    "training.width=8",
+    "training.steps=4",
+    "training.batch=2",
+    "training.evaluate_every=2",
+    "training.average=0",
+    "training.device=cpu",
+]
+
 
 def correlated(seed: int, channels: Sequence[int] = (3, 4), size: tuple[int, int] = (10, 14)) -> FeatureSet:
     """Layers, each of half the size of the one before, that share a few smooth sources; means are not 0."""

@@ -25,37 +25,12 @@ from vcm_ref.feature_set import FeatureSet  # noqa: E402
 from vcm_ref.models.tensors import read_tensors  # noqa: E402
 from vcm_ref.task.dataset import load_dataset  # noqa: E402
 from vcm_ref.task.scenes import write_dataset  # noqa: E402
-from vcm_ref.training import klt  # noqa: E402
 from vcm_ref.training.designs import design_for  # noqa: E402
 from vcm_ref.training.network_method import Trained, train_network, write_beside  # noqa: E402
 from vcm_ref.training.network_training import train  # noqa: E402
 
-from .jobs import correlated, job, saved  # noqa: E402
+from .jobs import SMALL, correlated  # noqa: E402
 from .test_network_training import Maps  # noqa: E402
-
-SMALL = [
-    "training.coded_channels=6",
-    "training.width=8",
-    "training.steps=4",
-    "training.batch=2",
-    "training.evaluate_every=2",
-    "training.average=0",
-    "training.device=cpu",
-]
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Ten feature files of one size; the KLT is of these."""
-    return saved(tmp_path_factory.mktemp("features"), 11, size=(8, 12))[:10]
-
-
-@pytest.fixture(scope="module")
-def basis(files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("klt")
-    path = folder / "klt.safetensors"
-    path.write_bytes(klt.train(job(files, folder / "part", "reduction.components=8")))
-    return path
 
 
 def trained(files: list[Path], folder: Path, basis: Path, *settings: str, **options: Any) -> tuple[Path, Trained]:

@@ -20,39 +20,15 @@ from vcm_ref.encoder import Encoder  # noqa: E402
 from vcm_ref.errors import ConfigError  # noqa: E402
 from vcm_ref.feature_set import FeatureSet  # noqa: E402
 from vcm_ref.models.tensors import read_tensors  # noqa: E402
-from vcm_ref.training import klt  # noqa: E402
 from vcm_ref.training.network_method import Trained, train_network, write_beside  # noqa: E402
 
-from .jobs import correlated, job, saved  # noqa: E402
+from .jobs import SMALL, correlated  # noqa: E402
 
-SMALL = [
-    "training.coded_channels=6",
-    "training.width=8",
-    "training.steps=4",
-    "training.batch=2",
-    "training.evaluate_every=2",
-    "training.average=0",
-    "training.loss=features",
-    "training.device=cpu",
-    "training.noise_qps=[20, 26, 32]",
-]
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return saved(tmp_path_factory.mktemp("features"), 11, size=(8, 12))[:10]
-
-
-@pytest.fixture(scope="module")
-def basis(files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("klt")
-    path = folder / "klt.safetensors"
-    path.write_bytes(klt.train(job(files, folder / "part", "reduction.components=8")))
-    return path
+SETTINGS = [*SMALL, "training.loss=features", "training.noise_qps=[20, 26, 32]"]
 
 
 def trained(kind: str, files: list[Path], folder: Path, basis: Path, *settings: str) -> tuple[Path, Trained]:
-    configuration = load_configuration([kind], [*SMALL, f"training.klt={basis}", *settings])
+    configuration = load_configuration([kind], [*SETTINGS, f"training.klt={basis}", *settings])
     folder.mkdir(exist_ok=True)
     found = train_network(configuration, files, folder / "part")
     output = folder / f"{kind}.safetensors"
