@@ -345,7 +345,6 @@ def patched(data: bytes, bit: int, bits: str) -> bytes:
         (70, "10000000", "layer's name"),
         (86, "0001001", "channels"),  # -4
         (86, "0001010", "grid"),  # 5 channels do not fill 2x1
-        (94, "0000", "bit_depth_minus1"),
         (103, "11", "reorder_coding_idc"),
         (105, "11", "packing_idc"),
         (119, "1", "alignment_zero_bit"),

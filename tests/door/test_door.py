@@ -228,8 +228,8 @@ def test_the_door_opens_when_it_is_used() -> None:
     assert loaded("dir(vcm_ref)") & {"numpy", "vcm_ref.door", "vcm_ref.configuration"} == set()
     assert "torch" not in loaded("vcm_ref.encode")
     assert loaded("vcm_ref.decode") & {"torch", "vcm_ref.encoder", "vcm_ref.configuration", "yaml"} == set()
-    with pytest.raises(AttributeError, match="no attribute 'encoding'"):
-        vcm_ref.encoding  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'coding'"):
+        vcm_ref.coding  # noqa: B018
     assert set(vcm_ref.__all__) <= set(dir(vcm_ref))
 
 

@@ -133,6 +133,7 @@ def test_the_description_is_what_shapes_the_bitstream(folder: Path) -> None:
     expected = {key: TREE[key] for key in ("quantisation", "order", "packing", "digest_length")}
     assert described == {
         **expected,
+        "quantisation": {**TREE["quantisation"], "ends": "extremes"},
         "reduction": {"method": "none", "carry_model": False},
         "codec": {"name": "lossless", "mode": "AI"},
     }

@@ -86,7 +86,7 @@ def test_an_evaluation_of_annotations_of_either_kind(
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ([], "are turned upright, .* of the pictures as stored, set apply_exif_orientation to false"),
+        ([], "are turned upright, .* for the pictures as stored, set apply_exif_orientation to false"),
         (["--ignore-exif-orientation"], "are left as stored, .* turned upright, set apply_exif_orientation to true"),
     ],
 )

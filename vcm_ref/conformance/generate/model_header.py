@@ -229,7 +229,7 @@ def _bad_entries() -> Labelled:
         ("few", [5]),
         ("many", [7]),
     ]:
-        words = f"with a tensor of 6 bytes whose shape is {json.dumps(shape)}"
+        words = f"with a tensor of 6 bytes whose shape is {'an object' if shape == {} else json.dumps(shape)}"
         yield f"shape_{label}", words, with_other({"shape": shape})
     header, body = model_parts()
     text = json.dumps(header).replace('"shape": [6]', '"shape": [6e0]')
