@@ -8,7 +8,7 @@ mini_bits.py (elements of syntax), mini_graph.py (models, integer graphs), mini_
 
 FOLDER, which shall not exist, gets t0.raw, t1.raw and t2.raw as docs/conformance.md says, or is not made. The exit code
 is 0, one of docs/conformance.md, or 2 for usage and files. HEVC and VVC take ffmpeg (environment variable VCM_FFMPEG,
-else on the PATH), and the templates of Annex A, which are read out of ../docs/bitstream.md. It has no models.
+else on the PATH). The decoder reads the templates of Annex A from ../docs/bitstream.md, and it does not bring models.
 """
 
 import argparse
