@@ -19,6 +19,12 @@ from .store import Store
 from .tasks import Ref, Task, Value
 
 
+def _point_name(coded: str, subject: Subject, group: int, **determined_by: Any) -> str:
+    """The name of a picture's result out of its group, of which ``coded`` is the bitstream's name."""
+    place = subject.place % group
+    return task_name("analyse", group=coded, place=place, network=subject.network.digest, **determined_by)
+
+
 @dataclass(frozen=True)
 class FeatureGroupMethod(FeatureMethod):
     """Features of a group coded as the configuration says."""
@@ -28,13 +34,7 @@ class FeatureGroupMethod(FeatureMethod):
         return int(self.tree["group"])
 
     def point(self, subject: Subject, qp: int) -> str:
-        return task_name(
-            "analyse",
-            group=self._coded_name(subject, qp),
-            place=subject.place % self.group,
-            network=subject.network.digest,
-            backend=self.backend,
-        )
+        return _point_name(self._coded_name(subject, qp), subject, self.group, backend=self.backend)
 
     def bitstream(self, subject: Subject, qp: int, store: Store) -> bytes:
         return stored(self._coded_name(subject, qp), store).bitstream
@@ -80,13 +80,7 @@ class PictureGroupMethod(PictureMethod):
         return picture_coder_description(self.coder, Mode.RA)
 
     def point(self, subject: Subject, qp: int) -> str:
-        return task_name(
-            "analyse",
-            group=self._coded_name(subject, qp),
-            place=subject.place % self.group,
-            network=subject.network.digest,
-            whole=True,
-        )
+        return _point_name(self._coded_name(subject, qp), subject, self.group, whole=True)
 
     def bitstream(self, subject: Subject, qp: int, store: Store) -> bytes:
         return stored(self._coded_name(subject, qp), store).bitstream
