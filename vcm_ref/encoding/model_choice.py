@@ -45,7 +45,7 @@ def shipped_digest(configuration: Configuration, method: str, network: Mapping[s
     name = options.pop("name")
     found = layer_files(name, options)
     architecture = (configuration.coding.training or Training()).architecture if method == "network" else ""
-    return shipped_model(method, name, files_digest(found) if found else "", architecture)
+    return shipped_model(method, name, files_digest(found) if found else "", architecture, options.get("cut"))
 
 
 def check_trained_for(configuration: Configuration) -> None:
