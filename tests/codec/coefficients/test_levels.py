@@ -50,6 +50,16 @@ def test_inverse(levels: Levels, picture_before: bool) -> None:
     np.testing.assert_array_equal(decoded, frames)
 
 
+@given(pictures(), st.data())
+def test_an_encoder_may_code_any_picture_as_differences(levels: Levels, data: st.DataObject) -> None:
+    levels = levels // 2  # so that every difference is a level
+    count = len(levels)
+    chosen = data.draw(st.lists(st.booleans(), min_size=count, max_size=count))
+    codec = LevelCodec(levels.shape[1], picture_before=True)
+    frames = levels.reshape(-1, *levels.shape[2:])
+    np.testing.assert_array_equal(codec.decode(codec.encode(frames, chosen), *frames.shape), frames)
+
+
 class Ideal:
     """A coder that adds up what its probabilities say that decisions cost, in bits."""
 

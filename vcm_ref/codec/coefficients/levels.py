@@ -133,11 +133,13 @@ class LevelCoder:
             self._length_zero = self._lengths.zero(np.arange(GROUPS * LENGTHS)[None]).tolist()
 
 
-def is_like(levels: Levels, before: Levels) -> bool:
+def is_like(levels: Levels, before: Levels | None) -> bool:
     """Whether an encoder had better code levels ``(C, H, W)`` as differences from those of the picture before.
 
     The choice is the encoder's own: by the binary digits that they have.
     """
+    if before is None:
+        return False
     digits, digits_of_differences = (int(np.frexp(np.abs(one))[1].sum()) for one in (levels, levels - before))
     return digits_of_differences < digits
 
