@@ -32,7 +32,7 @@ from .depth import lower_depth, raise_depth
 from .least_error import fitted_ends
 from .levels import in_steps, level_samples, quantise_levels
 from .packing import pack, unpack
-from .quantisation import Rounding, dequantise, highest_value, measure_ranges, quantise
+from .quantisation import Rounding, check_finite, dequantise, highest_value, measure_ranges, quantise
 
 if TYPE_CHECKING:
     from .order import OrderMethod
@@ -158,7 +158,7 @@ class Chain:
     def _reduced(self, layers: Mapping[str, NDArray[np.float32]], covered: Covered) -> list[NDArray[np.float32]]:
         """The coded tensors, before quantisation."""
         if self.header.stages:
-            measure_ranges(layers, RangeScope.PICTURE)  # for what it refuses
+            check_finite(layers)
         tensors = list(layers.values())
         start = time.perf_counter()
         for transform in self._transforms:
