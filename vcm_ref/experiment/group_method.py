@@ -29,7 +29,7 @@ Group = Sequence[Subject]
 def feature_results(
     point: str, subject: Subject, group: Group, coded: Coded | Ref, name: str, backend: Backend
 ) -> list[Task | Value]:
-    """The tasks that decode a group's features, under ``name``, and give the result ``point`` of one of its pictures."""
+    """The tasks that decode a group's features, under ``name``, and give the result ``point`` of one picture of it."""
     decoded = Task(name, decode_group, (coded, backend, len(group)))
     return [decoded, Task(point, analyse_in_group, _arguments(subject, group, coded, decoded), "point")]
 
