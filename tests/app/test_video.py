@@ -136,6 +136,25 @@ def test_numbered_pictures_are_a_sequence_where_their_rate_is_given(capsys: pyte
     assert "kbit/s" not in capsys.readouterr().out
 
 
+def test_feature_files_are_a_sequence_as_their_pictures_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """Three files in groups of two: byte for byte the bitstream of the pictures that they are the features of."""
+    from PIL import Image
+
+    for folder in (Path("shots"), Path("features")):
+        folder.mkdir()
+    for number in range(3):
+        image = render_scene(number, 64, 64).image
+        Image.fromarray(image).save(f"shots/{number:04d}.png")
+        layers = SmallNetwork().extract(image).layers
+        np.savez(f"features/{number:04d}.npz", picture_height=64, picture_width=64, **layers)
+    sequence = ["--set", "group=2", "--set", "frame_rate=10"]
+    assert vcm_enc("-i", "shots", *sequence, "-b", "pictures.bin") == 0
+    assert vcm_enc("-i", "features", *sequence, "-b", "features.bin") == 0
+    assert "kbit/s" in capsys.readouterr().out
+    assert Path("features.bin").read_bytes() == Path("pictures.bin").read_bytes()
+    assert record("features.bin")["frame_rate"] == "10"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
