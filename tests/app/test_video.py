@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +109,35 @@ def test_random_access_over_time_costs_less_than_pictures_alone() -> None:
     assert enc.main([*map(str, tiled), "--set", "group=8", "--set", "codec.mode=RA", "-b", "together.bin"]) == 0
     assert Path("together.bin").stat().st_size < Path("alone.bin").stat().st_size
     assert vcm_dec(["together.bin", "--pictures", "3:5", "-o", "part", "-q"]) == 0
+
+
+def test_memory_is_that_of_a_group_however_many_there_are() -> None:
+    """Peaks of what Python and NumPy allocate, for two groups and for eight, of eight pictures each."""
+    peaks = []
+    for count in (16, 64):
+        large_video("long.y4m", count)
+        for work in (lambda: vcm_enc("-i", "long.y4m", "--set", "group=8", "-b", "x.bin", "-q"), decode_all):
+            gc.collect()
+            tracemalloc.start()
+            assert work() == 0
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+    assert peaks[2] < 1.2 * peaks[0]
+    assert peaks[3] < 1.2 * peaks[1]
+
+
+def large_video(path: str, count: int) -> None:
+    """A grey Y4M file of 256x256, whose pictures are much larger than all else that is in memory."""
+    random = np.random.default_rng(1)
+    with Path(path).open("wb") as file:
+        file.write(b"YUV4MPEG2 W256 H256 F25:1 Cmono\n")
+        for _ in range(count):
+            file.write(b"FRAME\n" + random.integers(0, 256, 256 * 256, np.uint8).tobytes())
+
+
+def decode_all() -> int:
+    """Decode into a new folder."""
+    return vcm_dec(["x.bin", "-o", f"decoded{len(list(Path().iterdir()))}", "-q"])
 
 
 def test_raw_video_is_given_its_size_format_and_rate(capsys: pytest.CaptureFixture[str]) -> None:
