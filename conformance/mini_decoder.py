@@ -388,10 +388,12 @@ def model(r: Reader, models: Models, most: int) -> None:
     model_idc = r.extensible("model_idc", r.u("model_idc", 4), DATA, REFERENCE)
     kind = r.u("model_kind", 8)
     if model_idc == REFERENCE:
-        sha256 = r.b("model_digest", 32)
-        r.byte_alignment()
-        data = next((data for _, other, data in models.values() if other == sha256), None)
-        require(data is not None, f"model {sha256.hex()} is not here", UNSUPPORTED_ERROR)
+        reference = r.b("model_digest", r.left // 8)
+        require(4 <= len(reference) <= 32, "model_digest does not have 4 to 32 bytes")
+        found = {sha256: data for _, sha256, data in models.values() if sha256.startswith(reference)}
+        require(found, f"model {reference.hex()} is not here", UNSUPPORTED_ERROR)
+        require(len(found) == 1, "two models in force begin with model_digest")
+        sha256, data = found.popitem()
     else:
         data = r.data[2:]
         sha256 = hashlib.sha256(data).digest()
