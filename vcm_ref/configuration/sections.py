@@ -250,6 +250,7 @@ class Training:
         "QPs to train for; each step draws one of them, and makes levels as `codec` says; a QP may be there twice",
         schema=_QPS,
     )
+    qp_by_picture: bool = option(False, "with `noise_qps`: whether each picture of a step has a QP of its own")
     rate_weight: float = option(
         0.0,
         "with `noise_steps` or `noise_qps`: the weight of a bit for each place of the coded maps, times the square of "
@@ -288,6 +289,13 @@ class Training:
         None, "the weights to start from: a file that vcm_train wrote beside a model, of a network of the same sizes"
     )
     seed: int = option(0, "the seed of the first weights and of every draw", minimum=0, maximum=2**31)
+    kept: float = option(
+        8.0,
+        "gigabytes of a GPU's memory in which the layers of stored examples stay; others are read in each step",
+        minimum=0,
+        maximum=10**6,
+        shapes=False,
+    )
     threads: int = option(1, "threads of torch; another number rounds sums in another way", minimum=1, maximum=1024)
     device: Literal["auto", "cpu", "cuda"] = option("auto", "the device of training")
     mixed_precision: bool = option(True, "bfloat16 where torch considers it safe, on a GPU or a processor that has it")

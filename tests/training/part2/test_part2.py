@@ -99,6 +99,42 @@ def test_the_teacher_is_the_same_whether_it_is_kept(refnet: Any, monkeypatch: py
     assert not part2._teachers
 
 
+@pytest.mark.parametrize("name", ["refnet", "refnet_mask"])
+def test_examples_together_give_the_mean_of_what_each_gives(name: str) -> None:
+    network = load_network(name)
+    scenes = [layers_of(network, render_scene(seed, 128, 96).image) for seed in (7, 8, 9)]
+    scenes[1] = [torch.zeros_like(layer) for layer in scenes[1]]  # nothing is found there
+    original = [torch.cat(layers) for layers in zip(*scenes, strict=True)]
+    restored = [layer + 0.3 for layer in original]
+    examples = [Example(str(number), 96, 128) for number in range(3)]
+    together = part2_of(network).distillation(restored, original, examples)
+    singly: Any = part2_of(network)
+    alone = [
+        singly.distillation([layer[i : i + 1] for layer in restored], [layer[i : i + 1] for layer in original], [own])
+        for i, own in enumerate(examples)
+    ]
+    assert together.item() == pytest.approx(torch.stack(alone).mean().item(), rel=1e-4)
+    again = singly.distillation(restored, [torch.full_like(layer, torch.nan) for layer in original], examples)
+    assert again.item() == pytest.approx(together.item(), rel=1e-4)
+
+
+def test_masks_are_compared_where_the_teacher_sees_objects() -> None:
+    network: Any = load_network("refnet_mask")
+    image, example = scene_example()
+    original = layers_of(network, image)
+    restored = [layer + 0.3 for layer in original]
+    with_masks: Any = part2_of(network)
+    found = with_masks.distillation(restored, original, [example])
+    (teacher,) = with_masks._teachers.values()
+    assert len(teacher.masks) == len(teacher.objects.boxes) > 0
+    assert teacher.masks.shape[1:] == (28, 28)
+    assert (teacher.objects.scores.diff() <= 0).all()
+    own = network.analyse(network.extract(image))
+    assert teacher.objects.scores[0].item() == pytest.approx(own.scores.max(), abs=1e-4)
+    without = part2_of(load_network("refnet")).distillation(restored, original, [example])
+    assert found.item() > without.item()
+
+
 def test_the_task_needs_labels(refnet: Any) -> None:
     image, _ = scene_example()
     with pytest.raises(ConfigError, match=r"training\.loss: unlabelled has no labelled object"):
@@ -121,10 +157,10 @@ def test_a_network_of_detectron2_is_distilled_and_trained(model: str, split: str
     before = network.analyse(network.extract(image))
     original = layers_of(network, image)
     part2: Any = part2_of(network)
-    classes, deltas = part2._teacher(original, example).boxes
+    classes, deltas = part2._teachers_of(original, [example])[0].boxes
     pyramid = part2._pyramid(original)
     assert (classes.shape[1], deltas.shape[1]) == (81, 320)
-    pictures = part2._pictures(original[0].device, example)
+    pictures = part2._pictures(original[0].device, [example])
     proposals, _ = network.model.proposal_generator(pictures, pyramid, None)
     logits, _ = network.model.roi_heads.box_predictor(
         network.model.roi_heads.box_head(

@@ -45,7 +45,7 @@ class Detectron2Part2(TwoStagePart2):
         truth = Instances(size)
         truth.gt_boxes = BoxList(scaled_boxes(example, size).to(device))
         truth.gt_classes = torch.from_numpy(self._network.class_indices(example.labels)).to(device)
-        pyramid, pictures = self._pyramid(restored), self._pictures(restored[0].device, example)
+        pyramid, pictures = self._pyramid(restored), self._pictures(restored[0].device, [example])
         with self._training():
             proposals, losses = self._rpn(pictures, pyramid, [truth])
             _, more = self._heads(pictures, pyramid, proposals, [truth])
@@ -61,22 +61,22 @@ class Detectron2Part2(TwoStagePart2):
     def _dense(self, pyramid: Pyramid) -> Dense:
         return Dense(*self._rpn.rpn_head([pyramid[name] for name in self._rpn.in_features]))
 
-    def _proposals(self, pyramid: Pyramid, example: Example) -> Tensor:
-        pictures = self._pictures(next(iter(pyramid.values())).device, example)
-        found: Tensor = self._rpn(pictures, pyramid, None)[0][0].proposal_boxes.tensor
-        return found
+    def _proposals(self, pyramid: Pyramid, examples: Sequence[Example]) -> list[Tensor]:
+        pictures = self._pictures(next(iter(pyramid.values())).device, examples)
+        return [found.proposal_boxes.tensor for found in self._rpn(pictures, pyramid, None)[0]]
 
-    def _boxes(self, pyramid: Pyramid, proposals: Tensor, example: Example) -> Boxes:
+    def _boxes(self, pyramid: Pyramid, proposals: Sequence[Tensor], examples: Sequence[Example]) -> Boxes:
         layers = [pyramid[name] for name in self._heads.box_in_features]
-        pooled = self._heads.box_pooler(layers, [BoxList(proposals)])
+        pooled = self._heads.box_pooler(layers, [BoxList(found) for found in proposals])
         logits, deltas = self._heads.box_predictor(self._heads.box_head(pooled))
         classes = torch.roll(logits, 1, 1)  # detectron2 has no object last
         return Boxes(classes, deltas.repeat(1, logits.shape[1] - 1) if deltas.shape[1] == 4 else deltas)
 
-    def _pictures(self, device: torch.device, example: Example) -> ImageList:
-        """The padded size of the network's input, as an empty view, and its size without padding."""
-        size = self._network.network_size(example.height, example.width)
-        return ImageList(torch.zeros(1, device=device).expand(1, 3, *self._network.padded_size(size)), [size])
+    def _pictures(self, device: torch.device, examples: Sequence[Example]) -> ImageList:
+        """The padded size of the network's input, as an empty view, and the pictures' sizes without padding."""
+        sizes = [self._network.network_size(example.height, example.width) for example in examples]
+        padded = [max(sides) for sides in zip(*(self._network.padded_size(size) for size in sizes), strict=True)]
+        return ImageList(torch.zeros(1, device=device).expand(len(sizes), 3, *padded), sizes)
 
     @contextmanager
     def _training(self) -> Iterator[None]:

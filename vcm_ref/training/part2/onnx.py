@@ -52,25 +52,24 @@ class OnnxPart2:
         """The distance of YOLOX's predictions, or of a classifier's logits."""
         with torch.no_grad():
             teacher = self._outputs(original)
-        pairs = zip(self._outputs(restored), teacher, strict=True)
+        ours = self._outputs(restored)
         if self._head == "logits":
-            return torch.stack([class_distance(own.reshape(1, -1), its.reshape(1, -1)) for own, its in pairs]).mean()
-        decoded = self._head == "yolox_decoded"
-        return torch.stack([yolox_distance(own, its, decoded=decoded) for own, its in pairs]).mean()
+            return class_distance(ours.flatten(1), teacher.flatten(1))
+        return yolox_distance(ours, teacher, decoded=self._head == "yolox_decoded").mean()
 
     def task(self, restored: Sequence[Tensor], example: Example) -> Tensor:
         """Exported graphs have no training loss."""
         raise ConfigError("training.loss: an ONNX network has no training loss; set it to distillation or features")
 
-    def _outputs(self, layers: Sequence[Tensor]) -> list[Tensor]:
-        """The output for each example, together where that gives the same as one by one."""
+    def _outputs(self, layers: Sequence[Tensor]) -> Tensor:
+        """The outputs for all examples, together where that gives the same as one by one."""
         count = len(layers[0])
         if self._together is None and count > 1:
             with torch.no_grad():
                 self._together = self._agree(layers)
         if self._together or count == 1:
-            return list(self._output(layers))
-        return [self._output([layer[index : index + 1] for layer in layers])[0] for index in range(count)]
+            return self._output(layers)
+        return torch.cat([self._output([layer[index : index + 1] for layer in layers]) for index in range(count)])
 
     def _agree(self, layers: Sequence[Tensor]) -> bool:
         singly = [self._output([layer[index : index + 1] for layer in layers])[0] for index in range(len(layers[0]))]
