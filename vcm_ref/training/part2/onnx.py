@@ -18,6 +18,7 @@ from vcm_ref.errors import ConfigError, NetworkError
 
 from ..examples import Example
 from ..losses.distillation import class_distance, yolox_distance
+from ..onnx_constants import simplified
 
 _CLOSE = 1e-3  # outputs of examples together and one by one differ by less
 
@@ -35,7 +36,7 @@ class OnnxPart2:
         if self._head == "boxes":
             raise ConfigError("training.loss: gradients do not pass the suppression of head boxes; set it to features")
         try:
-            module = convert(_for_any_number(network.part2_model())).eval().requires_grad_(False)
+            module = convert(_for_any_number(simplified(network.part2_model()))).eval().requires_grad_(False)
         except Exception as error:  # onnx2torch's own kinds have no common class
             told = " ".join(str(error).split())
             raise NetworkError(f"onnx2torch cannot convert part 2: {told}") from error
