@@ -28,7 +28,7 @@ def model(value: float, before: tuple[int, int] = (0, 1), mode: str = "constant"
         helper.make_node("Conv", ["padded", "weight"], ["y"], strides=[2, 2], pads=[1, 0, 0, 0]),
     ]
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 3, 7, 6])
-    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 2, None, None])
     graph = helper.make_graph(nodes, "toy", [x], [y], initializers)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
 
