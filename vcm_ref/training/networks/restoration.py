@@ -11,7 +11,7 @@ Where the KLT has first steps, both of its steps are in the network, and the res
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +27,10 @@ from .reduction_network import ReductionNetwork
 
 #: The QP whose step is 1, and the QPs for which the step doubles.
 _MIDDLE_QP, _QPS_OF_OCTAVE = 32, 6
+
+
+#: The names of the blocks' weights, and the end of those of a block's last convolution.
+_BLOCKS, _LAST_OF_BLOCK = "synthesis.blocks.", ".steps.3"
 
 
 def as_octaves(qp: Tensor) -> Tensor:
@@ -224,3 +228,12 @@ class RestoredKlt(ReductionNetwork):
         super().__init__(inverse.channels, inverse.shifts, inverse.weight.shape[1])
         self.analysis = KltAnalysis(inverse, gain)
         self.synthesis = KltRestoration(inverse, deviations, width, blocks)
+
+    def begin_with(self, weights: Mapping[str, Tensor]) -> None:
+        """Take the weights of such a network, perhaps of fewer blocks; those that it has more do nothing yet."""
+        own = self.state_dict()
+        more = {name: own[name] for name in own.keys() - weights.keys() if name.startswith(_BLOCKS)}
+        for name in more:
+            if name.rpartition(".")[0].endswith(_LAST_OF_BLOCK):
+                more[name] = torch.zeros_like(own[name])
+        self.load_state_dict({**more, **weights})
