@@ -44,8 +44,12 @@ def shipped_digest(configuration: Configuration, method: str, network: Mapping[s
     options = dict(network or configuration.get("network"))
     name = options.pop("name")
     found = layer_files(name, options)
-    architecture = (configuration.coding.training or Training()).architecture if method == "network" else ""
-    return shipped_model(method, name, files_digest(found) if found else "", architecture)
+    sha256 = files_digest(found) if found else ""
+    if method != "network":
+        return shipped_model(method, name, sha256)
+    training = configuration.coding.training or Training()
+    direction = training.direction if training.architecture == "msfc" else ""
+    return shipped_model(method, name, sha256, training.architecture, direction)
 
 
 def check_trained_for(configuration: Configuration) -> None:

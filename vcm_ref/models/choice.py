@@ -18,7 +18,8 @@ INDEX = "index.json"
 class ShippedModel(NamedTuple):
     """One entry of the index of shipped models: its SHA-256, its stage's method, and the network that it is for.
 
-    A model for the method `network` has an ``architecture``, as in `training.architecture`.
+    A model for the method `network` has an ``architecture``, as in `training.architecture`, and with `msfc` a
+    ``direction``, as in `training.direction`.
     """
 
     sha256: str
@@ -26,6 +27,7 @@ class ShippedModel(NamedTuple):
     network: str
     network_sha256: str
     architecture: str = ""
+    direction: str = ""
 
 
 def shipped_models() -> Iterator[ShippedModel]:
@@ -54,12 +56,14 @@ def named_model(path: str | None, sha256: str | None) -> bytes:
     return data
 
 
-def shipped_model(method: str, network: str, network_sha256: str, architecture: str = "") -> str:
+def shipped_model(method: str, network: str, network_sha256: str, architecture: str = "", direction: str = "") -> str:
     """The SHA-256 of the model shipped for a method and a network, known by the SHA-256 of its weights.
 
-    ``architecture`` is that of a model for the method `network`. Raises :class:`ModelError` where there is none.
+    ``architecture`` and ``direction`` are those of a model for the method `network`. Raises :class:`ModelError` where
+    there is none.
     """
-    known = [model for model in shipped_models() if (model.method, model.architecture) == (method, architecture)]
+    wanted = method, architecture, direction
+    known = [model for model in shipped_models() if (model.method, model.architecture, model.direction) == wanted]
     for model in known:
         if model.network_sha256 == network_sha256:
             return model.sha256

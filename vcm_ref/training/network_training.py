@@ -282,11 +282,7 @@ class _Run:
         assert self._part2 is not None
         if self._settings.loss == "distillation":
             return self._part2.distillation(restored, batch.layers, batch.examples)
-        found = [
-            self._part2.task([layer[index : index + 1] for layer in restored], example)
-            for index, example in enumerate(batch.examples)
-        ]
-        return torch.stack(found).mean()
+        return self._part2.task(restored, batch.examples)
 
     @property
     def _mixed(self) -> bool:

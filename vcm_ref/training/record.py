@@ -8,7 +8,7 @@ from pathlib import Path
 from ..configuration import Configuration
 from ..experiment.records import Record
 from ..models.pictures import list_digest
-from ..network import weights_files
+from ..network import layer_files
 from ..network.weights_files import files_digest
 from ..reporting.provenance import file_digest, versions
 from .job import Job
@@ -18,10 +18,13 @@ _VERSIONS = ("vcm_ref", "numpy", "torch", "torchvision", "onnxruntime")
 
 
 def record_of(configuration: Configuration, inputs: list[Path], data: Record) -> Record:
-    """The network and the data, by name and digest; ``data`` has the data set's name and digest, where it is one."""
+    """The network and the data, by name and digest; ``data`` has the data set's name and digest, where it is one.
+
+    The network's digest is over the files that its layers come from, which are all that a model fits or does not fit.
+    """
     options = dict(configuration.get("network"))
     name = options.pop("name")
-    files = weights_files(name, options)
+    files = layer_files(name, options)
     return {
         "network": {"name": name, "sha256": files_digest(files) if files else ""},
         "data": data,

@@ -75,7 +75,7 @@ def test_a_detector_is_distilled_and_trained(name: str, refnet: Any) -> None:
     assert part2.distillation(noisy, original, [example]).item() > 0.01
     check_gradients(part2.distillation(noisy, original, [example]), noisy)
     torch.manual_seed(1)
-    check_gradients(part2.task(noisy, example), noisy)
+    check_gradients(part2.task(noisy, [example]), noisy)
     after = network.analyse(network.extract(image))
     np.testing.assert_array_equal(before.boxes, after.boxes)
     assert not any(module.training for module in (network.model.rpn, network.model.roi_heads))
@@ -138,7 +138,7 @@ def test_masks_are_compared_where_the_teacher_sees_objects() -> None:
 def test_the_task_needs_labels(refnet: Any) -> None:
     image, _ = scene_example()
     with pytest.raises(ConfigError, match=r"training\.loss: unlabelled has no labelled object"):
-        part2_of(refnet).task(layers_of(refnet, image), Example("unlabelled", 96, 128))
+        part2_of(refnet).task(layers_of(refnet, image), [Example("unlabelled", 96, 128)])
 
 
 @pytest.mark.skipif(importlib.util.find_spec("detectron2") is None, reason="detectron2 cannot be imported")
@@ -176,12 +176,12 @@ def test_a_network_of_detectron2_is_distilled_and_trained(model: str, split: str
     assert part2.distillation(noisy, original, [example]).item() > 1e-3
     check_gradients(part2.distillation(noisy, original, [example]), noisy)
     torch.manual_seed(1)
-    check_gradients(part2.task(noisy, example), noisy)
+    check_gradients(part2.task(noisy, [example]), noisy)
     after = network.analyse(network.extract(image))
     np.testing.assert_array_equal(before.boxes, after.boxes)
     assert (before.masks is None) == (after.masks is None) == ("Segmentation" not in model)
     with pytest.raises(ConfigError, match="has no labelled object"):
-        part2.task(noisy, Example("unlabelled", 96, 128))
+        part2.task(noisy, [Example("unlabelled", 96, 128)])
 
 
 @pytest.mark.skipif(importlib.util.find_spec("detectron2") is None, reason="detectron2 cannot be imported")
@@ -203,7 +203,7 @@ def test_an_exported_network_is_distilled(yolox: Any) -> None:
     noisy = [(layer + 0.1 * torch.randn_like(layer)).requires_grad_() for layer in original]
     check_gradients(part2.distillation(noisy, original, [example]), noisy)
     with pytest.raises(ConfigError, match="an ONNX network has no training loss"):
-        part2.task(original, example)
+        part2.task(original, [example])
 
 
 def test_an_exported_network_takes_several_pictures_at_once(yolox: Any) -> None:

@@ -27,8 +27,8 @@ class Part2(Protocol):
         """How far part 2's outputs are from those for the original layers, averaged over the N examples."""
         ...
 
-    def task(self, restored: Sequence[Tensor], example: Example) -> Tensor:
-        """The network's own training loss for one example. Raises `ConfigError` where there is none."""
+    def task(self, restored: Sequence[Tensor], examples: Sequence[Example]) -> Tensor:
+        """The network's own training loss for the N examples. Raises `ConfigError` where there is none."""
         ...
 
     def to(self, device: Any) -> None:

@@ -12,10 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.models.detection.image_list import ImageList
 
-from vcm_ref.errors import ConfigError
-
 from ..examples import Example
-from .two_stage import Boxes, Dense, Objects, Pyramid, TwoStagePart2, scaled_boxes
+from .two_stage import Boxes, Dense, Objects, Pyramid, TwoStagePart2, need_labels, scaled_boxes
 
 _STRIDE = 4
 """Samples of the network's input from one sample of the finest layer to the next."""
@@ -32,17 +30,18 @@ class DetectorPart2(TwoStagePart2):
         self._heads: Any = network.model.roi_heads
         self._names = list(self._heads.box_roi_pool.featmap_names)
 
-    def task(self, restored: Sequence[Tensor], example: Example) -> Tensor:
+    def task(self, restored: Sequence[Tensor], examples: Sequence[Example]) -> Tensor:
         """The sum of the losses that the detector was trained with, but for that of masks.
 
-        Raises `ConfigError` where the examples have no labels.
+        Raises `ConfigError` where an example has no labels.
         """
-        if not len(example.boxes):
-            raise ConfigError(f"training.loss: {example.name} has no labelled object; set it to distillation")
+        need_labels(examples)
         pyramid = self._pyramid(restored)
-        pictures, device = self._pictures(pyramid, [example]), restored[0].device
-        boxes = scaled_boxes(example, pictures.image_sizes[0]).to(device)
-        targets = [{"boxes": boxes, "labels": torch.from_numpy(example.labels).to(device)}]
+        pictures, device = self._pictures(pyramid, examples), restored[0].device
+        targets = [
+            {"boxes": scaled_boxes(own, size).to(device), "labels": torch.from_numpy(own.labels).to(device)}
+            for own, size in zip(examples, pictures.image_sizes, strict=True)
+        ]
         with self._training():
             proposals, losses = self._rpn(pictures, pyramid, targets)
             _, more = self._heads(pyramid, proposals, pictures.image_sizes, targets)

@@ -18,7 +18,7 @@ from torch import Tensor
 from vcm_ref.errors import ConfigError
 
 from ..examples import Example
-from .two_stage import Boxes, Dense, Pyramid, TwoStagePart2, scaled_boxes
+from .two_stage import Boxes, Dense, Pyramid, TwoStagePart2, need_labels, scaled_boxes
 
 
 class Detectron2Part2(TwoStagePart2):
@@ -33,22 +33,22 @@ class Detectron2Part2(TwoStagePart2):
             kind = type(self._heads).__name__
             raise ConfigError(f"training.loss: {network.name} has {kind}; only StandardROIHeads can be trained through")
 
-    def task(self, restored: Sequence[Tensor], example: Example) -> Tensor:
+    def task(self, restored: Sequence[Tensor], examples: Sequence[Example]) -> Tensor:
         """The sum of the losses that the detector was trained with, but for those of masks and keypoints.
 
-        Raises `ConfigError` where the examples have no labels.
+        Raises `ConfigError` where an example has no labels.
         """
-        if not len(example.boxes):
-            raise ConfigError(f"training.loss: {example.name} has no labelled object; set it to distillation")
-        device = restored[0].device
-        size = self._network.network_size(example.height, example.width)
-        truth = Instances(size)
-        truth.gt_boxes = BoxList(scaled_boxes(example, size).to(device))
-        truth.gt_classes = torch.from_numpy(self._network.class_indices(example.labels)).to(device)
-        pyramid, pictures = self._pyramid(restored), self._pictures(restored[0].device, [example])
+        need_labels(examples)
+        pyramid, device = self._pyramid(restored), restored[0].device
+        pictures, truth = self._pictures(device, examples), []
+        for example, size in zip(examples, pictures.image_sizes, strict=True):
+            own = Instances(size)
+            own.gt_boxes = BoxList(scaled_boxes(example, size).to(device))
+            own.gt_classes = torch.from_numpy(self._network.class_indices(example.labels)).to(device)
+            truth.append(own)
         with self._training():
-            proposals, losses = self._rpn(pictures, pyramid, [truth])
-            _, more = self._heads(pictures, pyramid, proposals, [truth])
+            proposals, losses = self._rpn(pictures, pyramid, truth)
+            _, more = self._heads(pictures, pyramid, proposals, truth)
         return torch.stack([*losses.values(), *more.values()]).sum()
 
     def _move(self, device: Any) -> None:

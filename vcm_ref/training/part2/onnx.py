@@ -43,7 +43,7 @@ class OnnxPart2:
             return class_distance(ours.flatten(1), teacher.flatten(1))
         return yolox_distance(ours, teacher, decoded=self._head == "yolox_decoded").mean()
 
-    def task(self, restored: Sequence[Tensor], example: Example) -> Tensor:
+    def task(self, restored: Sequence[Tensor], examples: Sequence[Example]) -> Tensor:
         """Exported graphs have no training loss."""
         raise ConfigError("training.loss: an ONNX network has no training loss; set it to distillation or features")
 

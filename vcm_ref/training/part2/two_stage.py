@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vcm_ref.errors import ConfigError
+
 from ..examples import Example
 from ..losses.distillation import binary_divergence
 
@@ -40,7 +42,8 @@ class Dense(NamedTuple):
     def anchors(self) -> tuple[Tensor, Tensor]:
         """The same with the anchors of all levels in one row: objectness (N, A), deltas (N, A, 4)."""
         objectness = torch.cat([level.flatten(1) for level in self.objectness], 1)
-        deltas = [level.unflatten(1, (-1, 4)).movedim(2, -1).flatten(1, 3) for level in self.deltas]
+        split = [level.reshape(len(level), -1, 4, *level.shape[2:]) for level in self.deltas]
+        deltas = [level.movedim(2, -1).reshape(len(level), -1, 4) for level in split]
         return objectness, torch.cat(deltas, 1)
 
 
@@ -147,14 +150,19 @@ class TwoStagePart2(ABC):
             self._masks(pyramid, objects, examples) if any(len(one.boxes) for one in objects) else deltas.new_empty(0)
         )
         counts, own = [len(found) for found in proposals], [len(found.boxes) for found in objects]
-        split = zip(boxes.classes.split(counts), boxes.deltas.split(counts), masks.split(own), strict=True)
+        parts = zip(
+            objectness,
+            deltas,
+            proposals,
+            torch.split(boxes.classes, counts),
+            torch.split(boxes.deltas, counts),
+            objects,
+            torch.split(masks, own),
+            strict=True,
+        )
         return [
-            _Teacher(
-                *(whole.clone() for whole in dense), found, Boxes(classes.clone(), moves.clone()), seen, mask.clone()
-            )
-            for *dense, found, seen, (classes, moves, mask) in zip(
-                objectness, deltas, proposals, objects, split, strict=True
-            )
+            _Teacher(dense.clone(), moves.clone(), found, Boxes(classes.clone(), to.clone()), seen, mask.clone())
+            for dense, moves, found, classes, to, seen, mask in parts
         ]
 
     @abstractmethod
@@ -191,6 +199,13 @@ def scaled_boxes(example: Example, size: tuple[int, int]) -> Tensor:
     """The example's boxes (K, 4) in samples of the network's input of ``size`` (height, width), without padding."""
     height, width = size
     return torch.from_numpy(example.boxes) * torch.tensor([width / example.width, height / example.height] * 2)
+
+
+def need_labels(examples: Sequence[Example]) -> None:
+    """Raises `ConfigError` where an example has no labels."""
+    for example in examples:
+        if not len(example.boxes):
+            raise ConfigError(f"training.loss: {example.name} has no labelled object; set it to distillation")
 
 
 def _proposal_distance(ours: Dense, teachers: Sequence[_Teacher]) -> Tensor:
