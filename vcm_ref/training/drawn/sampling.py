@@ -90,7 +90,7 @@ class Pictures:
         """Samples with other brightness, contrast and colours, and others between them, as whole numbers."""
         changes = np.array([[*view.change[:3], *view.change.gains, view.change.mixed] for view in views], np.float32)
         given = torch.from_numpy(changes).to(self._device)[:, None, None]
-        brightness, contrast, saturation, gains, mixed = torch.split(given, (1, 1, 1, 3, 1), -1)
+        brightness, contrast, saturation, gains, mixed = torch.split(given, [1, 1, 1, 3, 1], -1)
         samples = samples + mixed * (samples.roll(1, 0) - samples)
         grey = samples @ samples.new_tensor(_GREY)[:, None]
         coloured = (grey + (samples - grey) * saturation) * gains
