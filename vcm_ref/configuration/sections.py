@@ -226,6 +226,13 @@ class Training:
         64, "the number of coded maps, or of components with `klt_restored` and `learned`", minimum=1, maximum=4096
     )
     width: int = option(256, "the number of maps of the tensors inside the network", minimum=1, maximum=4096)
+    blocks: int = option(
+        2,
+        "the number of residual blocks of the restoration",
+        minimum=1,
+        maximum=64,
+        only_with=("training.architecture", ("klt_restored", "learned")),
+    )
     squeezed: int = option(
         16,
         "channels inside squeeze and excitation; 0: without squeeze and excitation",
@@ -269,12 +276,18 @@ class Training:
     selection_share: float = option(
         0.2, "the share of the pictures that select the best weights, and do not train", exclusiveMinimum=0, maximum=0.9
     )
+    examples: Literal["stored", "drawn"] = option(
+        "stored",
+        "`stored`: the layers of all pictures and parts are computed once; `drawn`: each step draws new parts of "
+        "pictures, and computes their layers on the device (exported networks)",
+    )
     mirror: bool = option(True, "whether training also uses mirrored pictures")
     crops: int = option(
         0,
         "the number of parts of each picture that training also uses, with changed brightness",
         minimum=0,
         maximum=1000,
+        only_with=("training.examples", ("stored",)),
     )
     clear_outside: bool = option(
         False, "whether coded maps are 0 at positions that a picture does not cover, in training and in coding"

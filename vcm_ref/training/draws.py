@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from vcm_ref.configuration.sections import Training
-from vcm_ref.conversion.levels import step_size
 
 from .networks.noise import QP, Levels, quantised, step_of, stepped
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -40,7 +40,11 @@ class Feed(Protocol):
         ...
 
 
-class StoredFeed:
+Fed = Callable[[Sequence[int], torch.device], Feed]
+"""Makes what feeds a training, from the indices of the examples for training and the device."""
+
+
+class StoredFeed(Feed):
     """Examples whose layers are stored. On a GPU they stay in its memory, up to ``training.kept`` gigabytes."""
 
     def __init__(self, settings: Training, examples: Examples, training: Sequence[int], device: torch.device) -> None:

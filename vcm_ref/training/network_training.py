@@ -26,7 +26,7 @@ from .checkpoint import load_checkpoint, save_checkpoint
 from .designs import Design, design_for
 from .draws import Noise, learning_rate, noise_at, noises_of
 from .examples import Examples, split
-from .feeds import Batch, Feed, StoredFeed
+from .feeds import Batch, Fed, Feed, StoredFeed
 from .losses.features import feature_error
 from .losses.rate import LaplaceRate
 from .networks.noise import QP, Levels
@@ -38,9 +38,6 @@ _PACE_OF_RATE = 10.0  # the learning rate of what gives the rate, in the network
 _NEAREST = Levels(0.5, (0.0, 0.0))
 _STATISTICS = 64  # pictures from which the layers' means and deviations are taken
 _TOLD_EVERY = 50  # steps on a GPU between two looks at the losses, each of which waits for it
-
-Fed = Callable[[Sequence[int], torch.device], Feed]
-"""Makes what feeds a training, from the indices of the examples for training and the device."""
 
 
 @dataclass

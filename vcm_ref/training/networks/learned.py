@@ -75,7 +75,7 @@ class LearnedKlt(RestoredKlt):
     def begin_with(self, weights: Mapping[str, Tensor]) -> None:
         """Take the weights of such a network, or those of a restoration, whose analysis adds nothing."""
         own = {name: value for name, value in self.state_dict().items() if name.startswith("analysis.")}
-        self.load_state_dict({**own, **weights})
+        super().begin_with({**own, **weights})
 
     def analysed(self, layers: Sequence[Tensor], qp: QP | None = None) -> Tensor:
         """The components; the projection is in full precision even where the rest is not."""

@@ -9,7 +9,7 @@ The network begins as the linear inverse, for its last convolution begins at zer
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +26,10 @@ from .reduction_network import ReductionNetwork
 _FRACTION, _RIGHT_SHIFT = 8, 14
 #: The QP whose step is 1, and the QPs for which the step doubles.
 _MIDDLE_QP, _QPS_OF_OCTAVE = 32, 6
+
+
+#: The names of the blocks' weights, and the end of those of a block's last convolution.
+_BLOCKS, _LAST_OF_BLOCK = "synthesis.blocks.", ".steps.3"
 
 
 def as_octaves(qp: Tensor) -> Tensor:
@@ -164,3 +168,12 @@ class RestoredKlt(ReductionNetwork):
         super().__init__(inverse.channels, inverse.shifts, inverse.weight.shape[1])
         self.analysis = KltAnalysis(inverse, gain)
         self.synthesis = KltRestoration(inverse, deviations, width, blocks)
+
+    def begin_with(self, weights: Mapping[str, Tensor]) -> None:
+        """Take the weights of such a network, perhaps of fewer blocks; those that it has more do nothing yet."""
+        own = self.state_dict()
+        more = {name: own[name] for name in own.keys() - weights.keys() if name.startswith(_BLOCKS)}
+        for name in more:
+            if name.rpartition(".")[0].endswith(_LAST_OF_BLOCK):
+                more[name] = torch.zeros_like(own[name])
+        self.load_state_dict({**more, **weights})
