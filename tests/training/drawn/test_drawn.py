@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,15 @@ pytest.importorskip("onnx2torch", reason="onnx2torch is not installed")
 
 from network.small_networks import SIDE, yolox_like  # noqa: E402
 
+from vcm_ref.configuration import load_configuration  # noqa: E402
 from vcm_ref.configuration.sections import Training  # noqa: E402
 from vcm_ref.conversion.covered import WHOLE  # noqa: E402
 from vcm_ref.errors import ConfigError  # noqa: E402
 from vcm_ref.network import load_network  # noqa: E402
 from vcm_ref.training.drawn.feed import drawn_examples, drawn_feed  # noqa: E402
-from vcm_ref.training.drawn.parts import Change, Piece, Rectangle, View, drawn_view, whole_view  # noqa: E402
+from vcm_ref.training.drawn.parts import DRAWN, Change, Piece, Rectangle, View, drawn_view, whole_view  # noqa: E402
 from vcm_ref.training.drawn.sampling import Pictures  # noqa: E402
+from vcm_ref.training.network_method import train_network  # noqa: E402
 from vcm_ref.training.network_training import train  # noqa: E402
 from vcm_ref.training.part2 import part2_of  # noqa: E402
 
@@ -40,6 +43,17 @@ SETTINGS = Training(
     clear_outside=True,
     device="cpu",
 )
+
+SMALL = {
+    "coded_channels": 4,
+    "width": 8,
+    "squeezed": 2,
+    "steps": 4,
+    "batch": 2,
+    "evaluate_every": 2,
+    "examples": "drawn",
+    "device": "cpu",
+}
 
 
 def pictures() -> list[Any]:
@@ -220,3 +234,16 @@ def test_a_qp_of_its_own_for_each_picture(model: Path, files: list[Path], tmp_pa
     settings = replace(SETTINGS, noise_bits=None, noise_qps=(20, 30, 40), qp_by_picture=True, rate_weight=0.01)
     result = train(settings, stored, part2_of(own), tmp_path / "part", fed=drawn_feed(settings, own, read))
     assert all(np.isfinite(entry["selection"]) for entry in result.history)
+
+
+def test_the_record_says_what_was_drawn(model: Path, files: list[Path], tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    given = {"name": "onnx", "cut": ["p3", "p4", "p5"], "head": "yolox", "fit": "letterbox", "weights": str(model)}
+    settings = [f"network={json.dumps({**given, 'classes': {1: 'a', 2: 'b', 3: 'c'}})}"]
+    settings += [f"training.{name}={value}" for name, value in SMALL.items()]
+    trained = train_network(load_configuration(["msfc_topdown"], settings), files, tmp_path / "part")
+    assert trained.record["examples"]["drawn"] == DRAWN
+    assert trained.exported.data
+    wrong = load_configuration(["msfc_topdown"], [*settings, "training.loss=task"])
+    with pytest.raises(ConfigError, match=r"training\.examples: parts of pictures have no labels"):
+        train_network(wrong, files, tmp_path / "wrong")

@@ -15,7 +15,7 @@ from vcm_ref.conversion.reduction.network.model import NetworkModel
 from vcm_ref.conversion.reduction.network.stage import NetworkTensor
 from vcm_ref.errors import ModelError
 from vcm_ref.training.integer import Widths, to_graph
-from vcm_ref.training.networks.restoration import KltAnalysis, KltRestoration, linear_inverse
+from vcm_ref.training.networks.restoration import KltAnalysis, KltRestoration, RestoredKlt, linear_inverse
 
 LAYERS = [Layer("p2", 3), Layer("p3", 5)]
 POINTS = (4, 5)
@@ -104,3 +104,20 @@ def test_the_analysis_is_the_projection_of_the_stage() -> None:
     ]
     (integers,) = Evaluator(graph)(numbers, 30)
     assert np.abs(np.ldexp(integers, -graph.outputs[0].fraction) - expected).max() < near
+
+
+@torch.no_grad()
+def test_more_blocks_than_the_weights_have_do_nothing_yet() -> None:
+    klt = model()
+    inverse = linear_inverse(klt, [3, 5])
+    deviations = [8.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0]
+    torch.manual_seed(1)
+    few, more = (RestoredKlt(inverse, klt.gain, deviations, width=8, blocks=blocks) for blocks in (2, 3))
+    for values in few.synthesis.parameters():
+        values.add_(0.1 * torch.randn_like(values))
+    more.begin_with(few.state_dict())
+    coded = torch.randn(2, few.coded, 4, 5)
+    for ours, theirs in zip(more.restored(coded, 30), few.restored(coded, 30), strict=True):
+        torch.testing.assert_close(ours, theirs)
+    with pytest.raises(RuntimeError):
+        few.begin_with(more.state_dict())
