@@ -135,6 +135,15 @@ def test_masks_are_compared_where_the_teacher_sees_objects() -> None:
     assert found.item() > without.item()
 
 
+def test_the_task_takes_examples_together(refnet: Any) -> None:
+    image, example = scene_example()
+    noisy = [torch.cat([layer, layer + 0.3]).requires_grad_() for layer in layers_of(refnet, image)]
+    part2 = part2_of(refnet)
+    check_gradients(part2.task(noisy, [example, example]), noisy)
+    with pytest.raises(ConfigError, match="unlabelled has no labelled object"):
+        part2.task(noisy, [example, Example("unlabelled", 96, 128)])
+
+
 def test_the_task_needs_labels(refnet: Any) -> None:
     image, _ = scene_example()
     with pytest.raises(ConfigError, match=r"training\.loss: unlabelled has no labelled object"):

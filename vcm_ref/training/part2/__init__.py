@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 
 class Part2(Protocol):
-    """Two losses; layers are (N, C, H, W), finest first."""
+    """Two losses; layers are (N, C, H, W), finest first.
+
+    ``same_shapes`` says whether its tensors have the same shapes in all steps.
+    """
+
+    same_shapes: bool
 
     def distillation(
         self, restored: Sequence[Tensor], original: Sequence[Tensor], examples: Sequence[Example]

@@ -20,6 +20,8 @@ _CLOSE = 1e-3  # outputs of examples together and one by one differ by less
 class OnnxPart2:
     """The graph behind the cut, for several examples at once where the exported graph can be brought to it."""
 
+    same_shapes = True
+
     def __init__(self, network: Any) -> None:
         """``network`` is an :class:`~vcm_ref.network.onnx_network.OnnxNetwork`."""
         self._head = network.head

@@ -92,6 +92,8 @@ class TwoStagePart2(ABC):
     mirroring and its crop, stands for its layers.
     """
 
+    same_shapes = False  # pictures differ in the number of objects
+
     def __init__(self) -> None:
         self._teachers: dict[tuple[str, bool, int], _Teacher] = {}
         self._kept_bytes = 0
