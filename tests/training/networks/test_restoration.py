@@ -140,3 +140,15 @@ def test_more_blocks_than_the_weights_have_do_nothing_yet() -> None:
         torch.testing.assert_close(ours, theirs)
     with pytest.raises(RuntimeError):
         few.begin_with(more.state_dict())
+
+
+def test_one_layer() -> None:
+    """A network that is given one layer in a list becomes a graph, too."""
+    klt = KltModel(3, model().layers[1:])
+    layer = np.random.default_rng(3).normal(0, 2, (5, 4, 5)).astype(np.float32)
+    (expected,) = Klt(7, [0], 0).ready(LAYERS[1:], klt.to_bytes({}, {})).forward([layer])
+    graph = to_graph(KltAnalysis(linear_inverse(klt, [5]), klt.gain), [([torch.from_numpy(layer)[None]],)], [0])
+    numbers = np.rint(np.ldexp(layer, graph.inputs[0].fraction)).astype(np.int32)
+    (integers,) = Evaluator(graph)([numbers], 30)
+    found = np.ldexp(integers, -graph.outputs[0].fraction)
+    assert np.abs(found - expected).max() < 2e-3 * np.abs(expected).max()
