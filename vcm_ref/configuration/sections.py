@@ -178,7 +178,7 @@ class Reduction:
     )
     carry_model: bool = option(
         False,
-        "whether the bitstream carries the model; otherwise it names the SHA-256 of the model",
+        "whether the bitstream carries the model; otherwise it has the first 8 bytes of the model's SHA-256",
         only_with=("reduction.method", WITH_MODEL),
     )
 
