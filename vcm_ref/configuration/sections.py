@@ -299,7 +299,9 @@ class Training:
         exclusiveMaximum=1,
     )
     start: str | None = option(
-        None, "the weights to start from: a file that vcm_train wrote beside a model, of a network of the same sizes"
+        None,
+        "the weights to start from: a file that vcm_train wrote beside a model, of a network of the same sizes; after "
+        "a KLT also of fewer components or blocks",
     )
     seed: int = option(0, "the seed of the first weights and of every draw", minimum=0, maximum=2**31)
     kept: float = option(
