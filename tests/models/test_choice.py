@@ -49,7 +49,7 @@ def test_each_is_whole_and_small(shipped: ShippedModel) -> None:
     if shipped.method == "network":
         stage = Network.of(data, LAYERS[shipped.network], 0, 38)
         tables_from(read_tensors(data), 0, stage.tensors[0].channels, 38)
-        assert read_model(data).clears_outside == (shipped.network == "YOLOX-nano")  # a letterbox leaves room
+        assert read_model(data).clears_outside
 
 
 @pytest.mark.parametrize("shipped", SHIPPED, ids=lambda one: f"{one.method}-{one.network}")
@@ -77,7 +77,7 @@ def test_a_network_without_one_is_told() -> None:
 
 @pytest.mark.parametrize("name", ["klt_restored", "learned"])
 def test_a_network_is_found_by_its_architecture(name: str) -> None:
-    """Those of YOLOX-nano, and one of EfficientNet-Lite0."""
+    """Those of YOLOX-nano alone are shipped."""
     with pytest.raises(ConfigError, match=rf"no {name} model is shipped for the network refnet .* for YOLOX-nano"):
         with_model(load_configuration([name]))
     nano = next(one for one in SHIPPED if one.network == "YOLOX-nano")
