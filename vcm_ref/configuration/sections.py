@@ -220,6 +220,13 @@ class Training:
         64, "the number of coded maps, or of components with `klt_restored` and `learned`", minimum=1, maximum=4096
     )
     width: int = option(256, "the number of maps of the tensors inside the network", minimum=1, maximum=4096)
+    blocks: int = option(
+        2,
+        "the number of residual blocks of the restoration",
+        minimum=1,
+        maximum=64,
+        only_with=("training.architecture", ("klt_restored", "learned")),
+    )
     squeezed: int = option(
         16,
         "channels inside squeeze and excitation; 0: without squeeze and excitation",
@@ -244,6 +251,7 @@ class Training:
         "QPs to train for; each step draws one of them, and makes levels as `codec` says; a QP may be there twice",
         schema=_QPS,
     )
+    qp_by_picture: bool = option(False, "with `noise_qps`: whether each picture of a step has a QP of its own")
     rate_weight: float = option(
         0.0,
         "with `noise_steps` or `noise_qps`: the weight of a bit for each place of the coded maps, times the square of "
@@ -262,12 +270,18 @@ class Training:
     selection_share: float = option(
         0.2, "the share of the pictures that select the best weights, and do not train", exclusiveMinimum=0, maximum=0.9
     )
+    examples: Literal["stored", "drawn"] = option(
+        "stored",
+        "`stored`: the layers of all pictures and parts are computed once; `drawn`: each step draws new parts of "
+        "pictures, and computes their layers on the device (exported networks)",
+    )
     mirror: bool = option(True, "whether training also uses mirrored pictures")
     crops: int = option(
         0,
         "the number of parts of each picture that training also uses, with changed brightness",
         minimum=0,
         maximum=1000,
+        only_with=("training.examples", ("stored",)),
     )
     clear_outside: bool = option(
         False, "whether coded maps are 0 at positions that a picture does not cover, in training and in coding"
@@ -279,9 +293,18 @@ class Training:
         exclusiveMaximum=1,
     )
     start: str | None = option(
-        None, "the weights to start from: a file that vcm_train wrote beside a model, of a network of the same sizes"
+        None,
+        "the weights to start from: a file that vcm_train wrote beside a model, of a network of the same sizes; after "
+        "a KLT also of fewer components or blocks",
     )
     seed: int = option(0, "the seed of the first weights and of every draw", minimum=0, maximum=2**31)
+    kept: float = option(
+        8.0,
+        "gigabytes of a GPU's memory in which the layers of stored examples stay; others are read in each step",
+        minimum=0,
+        maximum=10**6,
+        shapes=False,
+    )
     threads: int = option(1, "threads of torch; another number rounds sums in another way", minimum=1, maximum=1024)
     device: Literal["auto", "cpu", "cuda"] = option("auto", "the device of training")
     mixed_precision: bool = option(True, "bfloat16 where torch considers it safe, on a GPU or a processor that has it")
