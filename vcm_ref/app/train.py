@@ -41,8 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--data",
         required=True,
+        nargs="+",
         metavar="DATA",
-        help="a data set (COCO JSON, ImageNet list, YAML), or a folder or quoted pattern of pictures or feature files",
+        help="a data set (COCO JSON, ImageNet list, YAML), or folders or quoted patterns of pictures or feature files",
     )
     parser.add_argument(
         "--images", type=Path, metavar="FOLDER", help="folder of the pictures (default: as the data set states)"
@@ -96,14 +97,14 @@ def _work(arguments: argparse.Namespace) -> None:
 
 def _inputs(arguments: argparse.Namespace) -> tuple[list[Path], list[Path], Dataset | None]:
     """The pictures or feature files, other files that are read, and the data set where they are of one."""
-    path = Path(arguments.data)
-    if path.suffix.lower() in _DATA_SET_SUFFIXES:
+    path = Path(arguments.data[0])
+    if len(arguments.data) == 1 and path.suffix.lower() in _DATA_SET_SUFFIXES:
         dataset = load_dataset(path, arguments.images)
         usable = usable_pictures(dataset, arguments.pictures, arguments.allow_missing)
         found = [item.path for item in usable.items]
         return found, dataset_files(path), dataset
     check_needed(arguments, ("--images", "--allow-missing"), "a data set")
-    return find_inputs([arguments.data]).paths[: arguments.pictures], [], None
+    return find_inputs(arguments.data).paths[: arguments.pictures], [], None
 
 
 @contextmanager

@@ -150,6 +150,15 @@ class OnnxNetwork:
         """The kind of the network's outputs."""
         return self._head
 
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How a picture becomes the network's input."""
+        return self._preprocessing
+
+    def part1_model(self) -> onnx.ModelProto:
+        """The graph from the network's input to the cut, whose outputs are the layers' tensors in order."""
+        return self._models[0]
+
     def part2_model(self) -> onnx.ModelProto:
         """The graph from the cut to the head's outputs, whose inputs are the layers' tensors in order."""
         return self._models[1]

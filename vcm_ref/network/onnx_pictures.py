@@ -78,7 +78,7 @@ class Preprocessing:
             scale = min(rows / height, columns / width)
             return Placement((scale, scale), (0.0, 0.0))
         if self.fit == "crop":
-            resized_rows, resized_columns = self._resized(height, width)
+            resized_rows, resized_columns = self.resized(height, width)
             offset = (-float(round((resized_columns - columns) / 2)), -float(round((resized_rows - rows) / 2)))
             return Placement((resized_columns / width, resized_rows / height), offset)
         return Placement((1.0, 1.0), (0.0, 0.0))
@@ -88,14 +88,14 @@ class Preprocessing:
         if self.fit != "letterbox":
             return 1.0, 1.0
         rows, columns = self.input_size(height, width)
-        own_rows, own_columns = self._resized(height, width)
+        own_rows, own_columns = self.resized(height, width)
         return min(own_rows / rows, 1.0), min(own_columns / columns, 1.0)
 
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The network's input (1, 3, H, W) float32 for ``image`` (H, W, 3) uint8 RGB."""
         height, width = image.shape[:2]
         rows, columns = self.input_size(height, width)
-        size = self._resized(height, width)
+        size = self.resized(height, width)
         check_resized((height, width), size, "network.fit")
         resized = self._resize(image, size)
         canvas = np.full((rows, columns, 3), self.fill, np.uint8)
@@ -106,7 +106,7 @@ class Preprocessing:
         samples = (ordered.astype(np.float32) - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
         return np.ascontiguousarray(samples.transpose(2, 0, 1), np.float32)[None]
 
-    def _resized(self, height: int, width: int) -> tuple[int, int]:
+    def resized(self, height: int, width: int) -> tuple[int, int]:
         """The height and width of the resized picture, before filling up or cropping."""
         rows, columns = self.input_size(height, width)
         if self.fit == "letterbox":
@@ -118,6 +118,13 @@ class Preprocessing:
                 return side, int(side * width / height)
             return int(side * height / width), side
         return rows, columns
+
+    def smoothed(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """``image`` such that parts of it can be brought to the input between the nearest samples.
+
+        With ``antialias``, it has the size in which the network sees it.
+        """
+        return self._resize(image, self.resized(*image.shape[:2])) if self.antialias else image
 
     def _resize(self, image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
         height, width = image.shape[:2]

@@ -77,7 +77,7 @@ def _after_klt(settings: Training, layers: Layers, data: bytes) -> Design:
     learned = settings.architecture == "learned"
     kind = LearnedKlt if learned else RestoredKlt
     return Design(
-        lambda: kind(inverse, model.gain, deviations.tolist(), settings.width),
+        lambda: kind(inverse, model.gain, deviations.tolist(), settings.width, settings.blocks),
         {SCALES: scales[:count], CONTEXT_COUNTS: counts},
         hashlib.sha256(data).hexdigest(),
         (lambda: ContextRate(deviations.tolist())) if learned else None,

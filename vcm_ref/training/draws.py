@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import cos, pi
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from vcm_ref.configuration.sections import Training
-from vcm_ref.conversion.levels import step_size
 
-from .networks.noise import Levels, quantised, stepped
+from .networks.noise import QP, Levels, quantised, step_of, stepped
 
 _WARM_UP = 0.05  # the share of the steps in which the learning rate rises
 
 
 class Noise(NamedTuple):
-    """One kind of quantisation: levels of ``bits`` bits, multiples of ``step``, those of ``qp``, or none."""
+    """One kind of quantisation: levels of ``bits`` bits, multiples of ``step``, those of ``qp``, or none.
+
+    ``qp`` is one for all pictures, or (N, 1, 1, 1), one for each.
+    """
 
     bits: int | None = None
     step: float | None = None
-    qp: int | None = None
+    qp: QP | None = None
 
-    def paid_step(self, settings: Training) -> float | None:
+    def of(self, first: int, count: int) -> Noise:
+        """The noise of ``count`` pictures from the ``first`` on."""
+        return self._replace(qp=self.qp[first : first + count]) if isinstance(self.qp, Tensor) else self
+
+    def paid_step(self, settings: Training) -> float | Tensor | None:
         """The step size whose bits are paid for; `None` where none are."""
         if self.qp is not None:
-            return step_size(self.qp) if settings.rate_weight else None
+            return step_of(self.qp) if settings.rate_weight else None
         return self.step
 
     def __call__(self, coded: Tensor, levels: Levels) -> Tensor:
@@ -39,16 +45,24 @@ class Noise(NamedTuple):
         return coded if self.step is None else stepped(coded, self.step)
 
 
-def draw(settings: Training, number: int, training: Sequence[int]) -> tuple[list[int], Noise]:
-    """The pictures and the noise of step ``number``: every picture once an epoch, in an order of its own."""
+def chosen_at(settings: Training, number: int, count: int) -> list[int]:
+    """The places, of ``count`` pictures, of those of step ``number``: each once an epoch, in an order of its own."""
     places = range(number * settings.batch, (number + 1) * settings.batch)
     orders = {
-        epoch: np.random.default_rng([settings.seed, 0, epoch]).permutation(len(training))
-        for epoch in {place // len(training) for place in places}
+        epoch: np.random.default_rng([settings.seed, 0, epoch]).permutation(count)
+        for epoch in {place // count for place in places}
     }
-    chosen = [training[orders[place // len(training)][place % len(training)]] for place in places]
+    return [int(orders[place // count][place % count]) for place in places]
+
+
+def noise_at(settings: Training, number: int, count: int, device: torch.device) -> Noise:
+    """The noise of step ``number``: one for all of its ``count`` pictures, or a QP for each."""
+    random = np.random.default_rng([settings.seed, 1, number])
+    if settings.qp_by_picture and settings.noise_qps:
+        drawn = torch.tensor(random.choice(np.array(settings.noise_qps, np.float32), count))
+        return Noise(qp=drawn.reshape(-1, 1, 1, 1).to(device, non_blocking=True))
     noises = noises_of(settings)
-    return chosen, noises[np.random.default_rng([settings.seed, 1, number]).integers(len(noises))]
+    return noises[random.integers(len(noises))]
 
 
 def noises_of(settings: Training) -> list[Noise]:

@@ -70,37 +70,51 @@ class StoredExamples:
         examples: Sequence[Example],
         features: Callable[[Example], FeatureSet],
         progress: Callable[[float], None] = lambda done: None,
+        *,
+        known_by: str = "",
     ) -> None:
-        """``features`` gives the layers of an example; it is called once for each that has no file in ``folder``."""
+        """``features`` gives the layers of an example; it is called once for each that has no file in ``folder``.
+
+        That is now, or, with ``known_by``, when they are wanted: it says what the layers follow from.
+        """
         self.examples: Sequence[Example] = list(examples)
         self._folder = folder
+        self._features = features
+        self._known_by = known_by
         folder.mkdir(parents=True, exist_ok=True)
-        for example in self.examples:
-            path = self._path(example)
-            if not path.exists():
-                _store(path, example, features(example))
+        for example in () if known_by else self.examples:
+            self._stored(example)
             progress(1)
 
     def layers(self, index: int) -> dict[str, NDArray[np.floating[Any]]]:
         """The layers of one example, float16, finest first."""
-        with np.load(self._path(self.examples[index]), allow_pickle=False) as stored:
+        with np.load(self._stored(self.examples[index]), allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files if name != _COVERED}
 
     def covered(self, index: int) -> Covered:
         """Which parts of the layers' height and width the picture covers."""
-        with np.load(self._path(self.examples[index]), allow_pickle=False) as stored:
+        with np.load(self._stored(self.examples[index]), allow_pickle=False) as stored:
             down, across = stored[_COVERED].tolist()
         return down, across
 
     def digest(self) -> str:
-        """SHA-256 over names, targets and layers."""
-        whole = hashlib.sha256()
+        """SHA-256 over names, targets and layers, or over what the layers follow from."""
+        whole = hashlib.sha256(self._known_by.encode())
+        if self._known_by:
+            whole.update("".join(f"\n{_identity(example)}" for example in self.examples).encode())
+            return whole.hexdigest()
         for index, example in enumerate(self.examples):
             whole.update(f"{_identity(example)} {example.height} {example.width} {self.covered(index)}\n".encode())
             whole.update(example.boxes.tobytes() + example.labels.tobytes())
             for name, layer in self.layers(index).items():
                 whole.update(f"{name} {layer.shape}\n".encode() + layer.tobytes())
         return whole.hexdigest()
+
+    def _stored(self, example: Example) -> Path:
+        path = self._path(example)
+        if not path.exists():
+            _store(path, example, self._features(example))
+        return path
 
     def _path(self, example: Example) -> Path:
         return self._folder / f"{hashlib.sha256(_identity(example).encode()).hexdigest()[:24]}.npz"

@@ -27,8 +27,11 @@ from vcm_ref.task.dataset import Dataset
 
 from .curve import draw_curve, need_matplotlib
 from .designs import Design, design_for
+from .drawn.feed import drawn_examples, drawn_feed
+from .drawn.parts import DRAWN
 from .examples import StoredExamples, split
 from .export import Exported, export
+from .feeds import Fed
 from .job import Job
 from .klt import TABLE_QPS
 from .level_tables import fitted_tables
@@ -81,26 +84,29 @@ def train_network(
     need_matplotlib()
     settings = configuration.coding.training or Training()
     from_files = are_features(inputs)
-    if settings.crops and settings.loss == "task":
-        raise ConfigError("training.crops: parts of pictures have no labels; set training.loss to distillation")
+    drawn = settings.examples == "drawn"
+    if (settings.crops or drawn) and settings.loss == "task":
+        key = "examples" if drawn else "crops"
+        raise ConfigError(f"training.{key}: parts of pictures have no labels; set training.loss to distillation")
+    if from_files and drawn:
+        raise ConfigError("training.examples: parts cannot be drawn of feature files; give pictures")
     if from_files and settings.loss == "task":
         raise ConfigError("training.loss: feature files have no labels; set it to distillation or features")
+    fed: Fed | None = None
     network = None if from_files and settings.loss == "features" else _network(configuration)
     if from_files:
         examples = store_feature_files(part / "features", inputs, begin=begin)
     else:
         assert network is not None
-        upright = configuration.get("apply_exif_orientation", True)
-        examples = store_pictures(
-            part / "features",
-            inputs,
-            network,
-            dataset,
-            mirror=settings.mirror,
-            crops=settings.crops,
-            upright=upright,
-            begin=begin,
-        )
+        folder, upright = part / "features", configuration.get("apply_exif_orientation", True)
+        if drawn:
+            examples, read = drawn_examples(folder, inputs, network, upright=upright, begin=begin)
+            fed = drawn_feed(settings, network, read)
+        else:
+            mirror, crops = settings.mirror, settings.crops
+            examples = store_pictures(
+                folder, inputs, network, dataset, mirror=mirror, crops=crops, upright=upright, begin=begin
+            )
     described = network.describe() if network is not None else {}
     klt = _klt(configuration, settings)
     levels = _levels(configuration)
@@ -114,6 +120,7 @@ def train_network(
             start=_start(settings.start),
             klt=klt,
             levels=levels,
+            fed=fed,
             progress=lambda done, told: advance(done),
         )
     training, selection = split(examples.examples, settings.selection_share, settings.seed)
@@ -130,7 +137,12 @@ def train_network(
     record = {
         "training": asdict(settings),
         "network": described,
-        "examples": {"sha256": examples.digest(), "training": len(training), "selection": len(selection)},
+        "examples": {
+            "sha256": examples.digest(),
+            "training": len(training),
+            "selection": len(selection),
+            **({"drawn": DRAWN} if drawn else {}),
+        },
         "klt_sha256": design.origin,
         "best": {"step": result.best_step, "loss": result.best_loss},
         "integer_change": exported.change,

@@ -2,33 +2,34 @@
 
 The task network is frozen. Each step takes a few pictures, lets the network reduce and restore their layers, and
 compares. Whatever a step draws depends on the seed and the step's number alone, so a run that was killed goes on to the
-same weights, on the same machine with the same number of threads (on a CPU).
+same weights, on the same machine with the same number of threads (on a CPU). On a GPU, the fastest algorithms are used,
+which may add in another order each time.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from vcm_ref.configuration.sections import Training
-from vcm_ref.conversion.covered import covered_positions
 from vcm_ref.errors import ConfigError, DatasetError
 
 from .checkpoint import load_checkpoint, save_checkpoint
 from .designs import Design, design_for
-from .draws import Noise, draw, learning_rate, noises_of
-from .examples import Example, Examples, split
+from .draws import Noise, learning_rate, noise_at, noises_of
+from .examples import Examples, split
+from .feeds import Batch, Fed, Feed, StoredFeed
 from .losses.features import feature_error
 from .losses.rate import LaplaceRate
-from .networks.noise import Levels
+from .networks.noise import QP, Levels
 from .networks.reduction_network import ReductionNetwork
 from .part2 import Part2
 
@@ -36,6 +37,7 @@ _LARGEST_GRADIENT = 1.0
 _PACE_OF_RATE = 10.0  # the learning rate of what gives the rate, in the network's
 _NEAREST = Levels(0.5, (0.0, 0.0))
 _STATISTICS = 64  # pictures from which the layers' means and deviations are taken
+_TOLD_EVERY = 50  # steps on a GPU between two looks at the losses, each of which waits for it
 
 
 @dataclass
@@ -70,6 +72,7 @@ def train(
     start: Mapping[str, Tensor] | None = None,
     klt: bytes | None = None,
     levels: Levels = _NEAREST,
+    fed: Fed | None = None,
     progress: Callable[[float, str], None] = lambda done, told: None,
     checkpoint_every: int = 500,
 ) -> Result:
@@ -77,8 +80,9 @@ def train(
 
     ``part2`` may be `None` with the loss ``features``; ``network`` describes the task network; ``start`` has the
     weights of a network of the same sizes to start from; ``klt`` is the model that a restoration is for, and ``levels``
-    says how values are rounded with ``noise_qps``. ``progress`` is told of the number of steps done since the
-    last call, and the latest losses in words. Raises `ConfigError` and `DatasetError`.
+    says how values are rounded with ``noise_qps``. ``fed`` makes another feed than the examples that are stored, which
+    select all the same. ``progress`` is told of the number of steps done since the last call, and the latest losses in
+    words. Raises `ConfigError` and `DatasetError`.
     """
     if part2 is None and settings.loss != "features":
         raise ConfigError(f"training.loss: {settings.loss} needs the network that the features are of")
@@ -93,18 +97,27 @@ def train(
         "levels": levels,
         "torch": torch.__version__,
     }
-    with _exact(settings) as device:
-        run = _Run(settings, design, levels, examples, part2, device)
-        course = run.start(training, load_checkpoint(folder, identity), start)
+    with _exact(settings, part2 is None or part2.same_shapes) as device:
+        stored = StoredFeed(settings, examples, training, device)
+        run = _Run(settings, design, levels, part2, device)
+        course = run.start(_statistics(examples, training), load_checkpoint(folder, identity), start)
+        feed = stored if fed is None else fed(training, device)
+        told = course.step
         while course.step < settings.steps and not run.exhausted(course):
-            losses = run.step(course.step, training)
+            found = run.step(course.step, feed)
             course.step += 1
             run.average(course)
-            if course.step % settings.evaluate_every == 0 or course.step == settings.steps:
-                run.select(course, selection, losses)
-            if course.step % checkpoint_every == 0 or course.step % settings.evaluate_every == 0:
+            last = course.step == settings.steps
+            selects = course.step % settings.evaluate_every == 0 or last
+            if not (selects or device.type == "cpu" or course.step % _TOLD_EVERY == 0):
+                continue
+            losses = _told(found, course.step)
+            if selects:
+                run.select(course, selection, stored, losses)
+            if course.step % checkpoint_every == 0 or selects:
                 save_checkpoint(folder, identity, run.state(course))
-            progress(1, ", ".join(f"{name} {value:.4f}" for name, value in losses.items()))
+            progress(course.step - told, ", ".join(f"{name} {value:.4f}" for name, value in losses.items()))
+            told = course.step
         save_checkpoint(folder, identity, run.state(course))
         run.model.load_state_dict(course.best)
         model = run.model.cpu().to(memory_format=torch.contiguous_format).eval()
@@ -119,16 +132,14 @@ class _Run:
         settings: Training,
         design: Design,
         levels: Levels,
-        examples: Examples,
         part2: Part2 | None,
         device: torch.device,
     ) -> None:
         torch.manual_seed(settings.seed)
         self._settings = settings
-        self._examples = examples
         self._part2 = part2
         self._device = device
-        self._variances: list[float] = []
+        self._variances: list[float] = []  # of the layers
         self._levels = levels
         self.model = design.build().to(device).to(memory_format=torch.channels_last)
         self._rate = (LaplaceRate(self.model.coded) if design.rate is None else design.rate()).to(device)
@@ -139,23 +150,26 @@ class _Run:
                 {"params": list(self._rate.parameters()), "pace": _PACE_OF_RATE},
             ],
             lr=settings.learning_rate,
+            fused=device.type == "cuda",
         )
         if part2 is not None:
             part2.to(device)
 
     def start(
-        self, training: Sequence[int], state: dict[str, Any] | None, weights: Mapping[str, Tensor] | None
+        self, statistics: _Statistics, state: dict[str, Any] | None, weights: Mapping[str, Tensor] | None
     ) -> _Course:
         """Begin, from ``weights`` where there are some, or take up a checkpoint's state."""
+        self._variances = statistics.variances
         if state is not None:
             self.model.load_state_dict(state["model"])
             self._rate.load_state_dict(state["rate"])
             self._optimiser.load_state_dict(state["optimiser"])
-            self._variances = state["variances"]
-            return _Course(**state["course"])
-        means, deviations, self._variances = _statistics(self._examples, training)
+            course = _Course(**state["course"])
+            course.average = {name: value.to(self._device) for name, value in course.average.items()}
+            return course
         if weights is None:
-            self.model.start_at([m.to(self._device) for m in means], [d.to(self._device) for d in deviations])
+            means, deviations = ([one.to(self._device) for one in some] for some in statistics[:2])
+            self.model.start_at(means, deviations)
             return _Course()
         try:
             self.model.begin_with(weights)
@@ -169,7 +183,6 @@ class _Run:
             "model": self.model.state_dict(),
             "rate": self._rate.state_dict(),
             "optimiser": self._optimiser.state_dict(),
-            "variances": self._variances,
             "course": vars(course),
         }
 
@@ -178,22 +191,20 @@ class _Run:
         waited = course.step - course.best_step
         return bool(course.history) and waited >= self._settings.patience * self._settings.evaluate_every
 
-    def step(self, number: int, training: Sequence[int]) -> dict[str, float]:
+    def step(self, number: int, feed: Feed) -> dict[str, Tensor]:
         """Take step ``number``; give its losses."""
         settings = self._settings
-        chosen, noise = draw(settings, number, training)
         torch.manual_seed(int(np.random.default_rng([settings.seed, 2, number]).integers(1 << 62)))
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate(settings, number) * group["pace"]
         self.model.train()
         self._optimiser.zero_grad(set_to_none=True)
-        losses = self._losses(chosen, noise)
-        if not torch.isfinite(losses["loss"]):
-            raise DatasetError(f"the loss is not finite in step {number}; lower training.learning_rate")
+        noise = noise_at(settings, number, settings.batch, self._device)
+        losses = self._losses(feed.step(number), settings.batch, noise)
         losses["loss"].backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._parameters, _LARGEST_GRADIENT)
         self._optimiser.step()
-        return {name: value.item() for name, value in losses.items()}
+        return losses
 
     @torch.no_grad()
     def average(self, course: _Course) -> None:
@@ -202,14 +213,17 @@ class _Run:
         if not share:
             return
         share = min(share, 1 - 1 / course.step)
-        for name, value in self.model.state_dict().items():
-            if value.is_floating_point() and name in course.average:
-                course.average[name].lerp_(value, 1 - share)
-            else:
-                course.average[name] = value.clone()
+        values = self.model.state_dict()
+        course.average = course.average or {name: value.clone() for name, value in values.items()}
+        real = [name for name, value in values.items() if value.is_floating_point()]
+        torch._foreach_lerp_([course.average[name] for name in real], [values[name] for name in real], 1 - share)
+        for name in values.keys() - set(real):
+            course.average[name].copy_(values[name])
 
     @torch.no_grad()
-    def select(self, course: _Course, selection: Sequence[int], losses: dict[str, float]) -> None:
+    def select(
+        self, course: _Course, selection: Sequence[int], stored: StoredFeed, losses: Mapping[str, float]
+    ) -> None:
         """Measure the pictures that select, over all kinds of noise, and keep the weights if they are the best."""
         self.model.eval()
         torch.manual_seed(self._settings.seed)
@@ -218,7 +232,11 @@ class _Run:
         batch = self._settings.batch
         together = [selection[first : first + batch] for first in range(0, len(selection), batch)]
         noises = dict.fromkeys(noises_of(self._settings))
-        found = [self._losses(some, noise)["loss"].item() * len(some) for noise in noises for some in together]
+        found = [
+            self._losses(stored.of(some), len(some), noise)["loss"].item() * len(some)
+            for noise in noises
+            for some in together
+        ]
         loss = sum(found) / len(selection) / len(noises)
         course.history.append({"step": course.step, **losses, "selection": loss})
         if loss < course.best_loss:
@@ -226,74 +244,57 @@ class _Run:
             course.best = {key: value.detach().cpu().clone() for key, value in self.model.state_dict().items()}
         self.model.load_state_dict(latest)
 
-    def _losses(self, chosen: Sequence[int], noise: Noise) -> dict[str, Tensor]:
-        """The losses of the pictures ``chosen``, averaged."""
+    def _losses(self, batches: Iterable[Batch], count: int, noise: Noise) -> dict[str, Tensor]:
+        """The losses of the ``count`` pictures of ``batches``, averaged."""
         settings = self._settings
         sums: dict[str, Tensor] = {}
-        for indices, original in self._batches(chosen):
-            batch = [self._examples.examples[index] for index in indices]
-            coded = self._coded(original, noise.qp)
-            inside = self._inside(indices, coded)
+        first = 0
+        for batch in batches:
+            own, first = noise.of(first, len(batch.layers[0])), first + len(batch.layers[0])
+            coded = self._coded(batch.layers, own.qp)
+            inside = batch.inside(coded) if settings.clear_outside else torch.ones_like(coded[:, :1])
             coded = coded * inside
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._mixed):
-                restored = self.model.restored(noise(coded, self._levels), noise.qp)
+                restored = self.model.restored(own(coded, self._levels), own.qp)
             restored = [layer.float() for layer in restored]
-            parts = {"features": feature_error(restored, original, self._variances)}
-            step = noise.paid_step(settings)
+            parts = {"features": feature_error(restored, batch.layers, self._variances)}
+            step = own.paid_step(settings)
             if step is not None:
-                parts["bits"] = (self._rate(coded.float(), step) * inside).sum(1).mean()
+                bits = (self._rate(coded.float(), step) * inside).sum(1, keepdim=True).mean((2, 3), keepdim=True)
+                parts["bits"], parts["paid"] = bits.mean(), (bits * step**2).mean()
             if settings.loss != "features":
-                parts[settings.loss] = self._part2_loss(batch, restored, original)
+                parts[settings.loss] = self._part2_loss(batch, restored)
             for name, value in parts.items():
-                sums[name] = sums.get(name, torch.zeros((), device=self._device)) + value * len(batch) / len(chosen)
+                sums[name] = sums.get(name, torch.zeros((), device=self._device)) + value * (len(coded) / count)
         loss = sums[settings.loss]
         if settings.loss != "features":
             loss = loss + settings.feature_weight * sums["features"]
-        if (step := noise.paid_step(settings)) is not None:
-            loss = loss + settings.rate_weight * step**2 * sums["bits"]
-        return {"loss": loss, **sums}
+        paid = sums.pop("paid", None)
+        return {"loss": loss if paid is None else loss + settings.rate_weight * paid, **sums}
 
-    def _coded(self, original: Sequence[Tensor], qp: int | None) -> Tensor:
+    def _coded(self, original: Sequence[Tensor], qp: QP | None) -> Tensor:
         """The coded maps; of an analysis that stays, in full precision."""
         trained = any(one.requires_grad for one in self.model.analysis.parameters())
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._mixed and trained):
             return self.model.analysed(original, qp)
 
-    def _inside(self, indices: Sequence[int], coded: Tensor) -> Tensor:
-        """1 where a picture covers something of a position of ``coded`` (N, C, h, w), and 0 elsewhere: (N, 1, h, w).
-
-        It is 1 everywhere unless the positions outside are to be cleared.
-        """
-        inside = torch.ones_like(coded[:, :1])
-        for number, index in enumerate(indices if self._settings.clear_outside else ()):
-            rows, columns = covered_positions(self._examples.covered(index), *coded.shape[2:])
-            inside[number, :, rows:] = 0
-            inside[number, :, :, columns:] = 0
-        return inside
-
-    def _part2_loss(self, batch: Sequence[Example], restored: Sequence[Tensor], original: Sequence[Tensor]) -> Tensor:
+    def _part2_loss(self, batch: Batch, restored: Sequence[Tensor]) -> Tensor:
         assert self._part2 is not None
         if self._settings.loss == "distillation":
-            return self._part2.distillation(restored, original, batch)
-        found = [
-            self._part2.task([layer[index : index + 1] for layer in restored], example)
-            for index, example in enumerate(batch)
-        ]
-        return torch.stack(found).mean()
-
-    def _batches(self, chosen: Sequence[int]) -> Iterator[tuple[list[int], list[Tensor]]]:
-        """The pictures of a step with their layers (N, C, H, W), those of one size together."""
-        groups: dict[Any, list[tuple[int, list[np.ndarray[Any, Any]]]]] = {}
-        for index in chosen:
-            layers = list(self._examples.layers(index).values())
-            groups.setdefault(tuple(layer.shape for layer in layers), []).append((index, layers))
-        for group in groups.values():
-            stacked = [np.stack(same).astype(np.float32) for same in zip(*(layers for _, layers in group), strict=True)]
-            yield [index for index, _ in group], [torch.from_numpy(layer).to(self._device) for layer in stacked]
+            return self._part2.distillation(restored, batch.layers, batch.examples)
+        return self._part2.task(restored, batch.examples)
 
     @property
     def _mixed(self) -> bool:
         return self._settings.mixed_precision and (self._device.type == "cuda" or _has_bfloat16())
+
+
+def _told(found: Mapping[str, Tensor], step: int) -> dict[str, float]:
+    """The losses of a step as numbers. Raises `DatasetError` where they are none."""
+    losses = dict(zip(found, torch.stack([value.detach() for value in found.values()]).tolist(), strict=True))
+    if not np.isfinite(losses["loss"]):
+        raise DatasetError(f"the loss is not finite after {step} steps; lower training.learning_rate")
+    return losses
 
 
 def _has_bfloat16() -> bool:
@@ -310,8 +311,16 @@ def _digest(weights: Mapping[str, Tensor]) -> str:
     return whole.hexdigest()
 
 
-def _statistics(examples: Examples, training: Sequence[int]) -> tuple[list[Tensor], list[Tensor], list[float]]:
+class _Statistics(NamedTuple):
     """Of each layer: means and deviations of the channels ``(C,)``, and the variance about the channels' means."""
+
+    means: list[Tensor]
+    deviations: list[Tensor]
+    variances: list[float]
+
+
+def _statistics(examples: Examples, training: Sequence[int]) -> _Statistics:
+    """The statistics of some of the examples for training."""
     step = -(-len(training) // _STATISTICS)
     sums: list[list[Any]] = []
     for index in training[::step]:
@@ -322,28 +331,34 @@ def _statistics(examples: Examples, training: Sequence[int]) -> tuple[list[Tenso
             sums[place][0] += values.shape[1]
             sums[place][1] += values.sum(1)
             sums[place][2] += (values * values).sum(1)
-    means, deviations, variances = [], [], []
+    found = _Statistics([], [], [])
     for count, total, squares in sums:
         mean = total / count
         variance = np.maximum(squares / count - mean * mean, 0)
-        means.append(torch.from_numpy(mean).float())
-        deviations.append(torch.from_numpy(np.sqrt(variance)).float())
-        variances.append(float(variance.mean()))
-    return means, deviations, variances
+        found.means.append(torch.from_numpy(mean).float())
+        found.deviations.append(torch.from_numpy(np.sqrt(variance)).float())
+        found.variances.append(float(variance.mean()))
+    return found
 
 
 @contextmanager
-def _exact(settings: Training) -> Iterator[torch.device]:
-    """torch with the settings' threads, deterministic where it can be, and its random numbers left as they were."""
+def _exact(settings: Training, same_shapes: bool) -> Iterator[torch.device]:
+    """torch with the settings' threads, deterministic on a CPU, and its random numbers left as they were.
+
+    On a GPU, the fastest algorithm for each shape is found by trial, unless shapes differ from step to step.
+    """
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("training.device: there is no GPU that torch can use")
     cuda = settings.device != "cpu" and torch.cuda.is_available()
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    tried = torch.backends.cudnn.benchmark
     torch.set_num_threads(settings.threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.use_deterministic_algorithms(not cuda, warn_only=True)
+    torch.backends.cudnn.benchmark = cuda and same_shapes
     try:
         with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if cuda else []):
             yield torch.device("cuda" if cuda else "cpu")
     finally:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(strict)
+        torch.backends.cudnn.benchmark = tried

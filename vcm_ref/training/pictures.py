@@ -47,7 +47,7 @@ def are_features(inputs: Sequence[Path]) -> bool:
 
 def store_feature_files(folder: Path, inputs: Sequence[Path], *, begin: Begin = no_progress) -> StoredExamples:
     """The examples of feature files, with their layers in ``folder``."""
-    paths = _named(inputs)
+    paths = named(inputs)
     with begin(len(paths), "feature files") as advance:
         examples = []
         for name, path in paths.items():
@@ -74,7 +74,7 @@ def store_pictures(
     orientation says. Raises `DatasetError`.
     """
     targets = _targets(dataset, network.class_names) if isinstance(dataset, CocoDataset) else {}
-    paths = _named(inputs)
+    paths = named(inputs)
     examples = []
     for name, path in paths.items():
         height, width = picture_size(path, apply_orientation=upright)
@@ -94,7 +94,7 @@ def store_pictures(
         return StoredExamples(folder, examples, features, advance)
 
 
-def _named(inputs: Sequence[Path]) -> dict[str, Path]:
+def named(inputs: Sequence[Path]) -> dict[str, Path]:
     """The inputs by the names of their files. Raises `DatasetError` where two have the same."""
     named = {path.name: path for path in inputs}
     if len(named) < len(inputs):

@@ -10,7 +10,7 @@ Autoregressive and Hierarchical Priors for Learned Image Compression", 2018, lea
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import log, log2
+from math import log
 
 import torch
 import torch.nn.functional as F
@@ -41,8 +41,8 @@ class ContextRate(nn.Module):
         around = torch.tensor(_AROUND) / sum(map(sum, _AROUND))
         self.register_buffer("around", around.expand(len(deviations), 1, 3, 3).clone())
 
-    def forward(self, coded: Tensor, step: float) -> Tensor:
-        """The bits of ``coded`` (N, C, h, w) in multiples of ``step``: (N, C, h, w).
+    def forward(self, coded: Tensor, step: float | Tensor) -> Tensor:
+        """The bits of ``coded`` (N, C, h, w) in multiples of ``step``, a number or (N, 1, 1, 1): (N, C, h, w).
 
         Gradients pass through the values, not through what they tell of others.
         """
@@ -54,8 +54,8 @@ class ContextRate(nn.Module):
         own, power, share, other = (
             one.reshape(1, -1, 1, 1) for one in (self.own, self.power, self.near.exp(), self.before.exp())
         )
-        octaves = log2(step)
-        scale = torch.exp(own + power * octaves - log(step)) + share * near + other * before
+        height = torch.as_tensor(step, dtype=coded.dtype, device=coded.device).log()
+        scale = torch.exp(own + (power / log(2) - 1) * height) + share * near + other * before
         return laplace_bits(values, scale.clamp(min=_LEAST_SCALE), 1.0)
 
 

@@ -22,18 +22,21 @@ def binary_divergence(ours: Tensor, teacher: Tensor) -> Tensor:
 
 
 def yolox_distance(ours: Tensor, teacher: Tensor, *, decoded: bool = False) -> Tensor:
-    """The distance of YOLOX's raw predictions, (N, 5 + K) each: 4 numbers of a box, objectness, K class scores.
+    """The distance of YOLOX's raw predictions, (..., N, 5 + K) each: (...).
 
-    Objectness counts everywhere; boxes and classes count as much as the teacher sees an object. With ``decoded``, boxes
-    are in samples, and errors count in the teacher's widths and heights. The sum is divided by the number of objects
-    that the teacher sees, plus one.
+    A prediction has 4 numbers of a box, objectness, and K class scores. Objectness counts everywhere; boxes and classes
+    count as much as the teacher sees an object. With ``decoded``, boxes are in samples, and errors count in the
+    teacher's widths and heights. The sum is divided by the number of objects that the teacher sees, plus one.
     """
-    seen = teacher[:, 4:5]
-    scale = teacher[:, 2:4].abs().repeat(1, 2).clamp(min=1) if decoded else torch.ones_like(teacher[:, :4])
-    boxes = ((ours[:, :4] - teacher[:, :4]).abs() / scale * seen).sum()
-    objects = binary_divergence(ours[:, 4:5], seen).sum()
-    classes = (binary_divergence(ours[:, 5:], teacher[:, 5:]) * seen).sum()
-    distance: Tensor = (objects + 0.5 * classes + boxes) / (seen.sum() + 1)
+    seen = teacher[..., 4:5]
+    errors = (ours[..., :4] - teacher[..., :4]).abs()
+    if decoded:
+        sides = teacher[..., 2:4].abs().clamp(min=1)
+        errors = errors / torch.cat([sides, sides], -1)
+    objects = binary_divergence(ours[..., 4:5], seen)
+    classes = (binary_divergence(ours[..., 5:], teacher[..., 5:]) * seen).sum(-1, keepdim=True)
+    each = objects + 0.5 * classes + (errors * seen).sum(-1, keepdim=True)
+    distance: Tensor = each.sum((-2, -1)) / (seen.sum((-2, -1)) + 1)
     return distance
 
 

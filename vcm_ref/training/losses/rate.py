@@ -21,13 +21,13 @@ class LaplaceRate(nn.Module):
         self.place = nn.Parameter(torch.zeros(channels))
         self.log_scale = nn.Parameter(torch.zeros(channels))
 
-    def forward(self, coded: Tensor, step: float) -> Tensor:
-        """The bits of ``coded`` (N, C, H, W) in multiples of ``step``: (N, C, H, W)."""
+    def forward(self, coded: Tensor, step: float | Tensor) -> Tensor:
+        """The bits of ``coded`` (N, C, H, W) in multiples of ``step``, a number or (N, 1, 1, 1): (N, C, H, W)."""
         place, scale = (values.reshape(1, -1, 1, 1) for values in (self.place, self.log_scale.exp()))
         return laplace_bits(coded - place, scale, step)
 
 
-def laplace_bits(values: Tensor, scale: Tensor, step: float) -> Tensor:
+def laplace_bits(values: Tensor, scale: Tensor, step: float | Tensor) -> Tensor:
     """The bits of ``values`` in multiples of ``step`` under Laplace distributions about 0.
 
     Every value spreads over the interval that rounds to it, so that the gradient is everywhere.
@@ -36,7 +36,7 @@ def laplace_bits(values: Tensor, scale: Tensor, step: float) -> Tensor:
     share = _below((distance + half) / scale) - _below((distance - half) / scale)
     # far from 0 the difference of two numbers near 1 is lost; the logarithm of the tail takes its place
     near = -torch.log(share.clamp(min=_LEAST))
-    far = (distance - half) / scale + log(2) - torch.log(-torch.expm1(-step / scale))
+    far = (distance - half) / scale + log(2) - torch.log(-torch.expm1(-(step / scale)))
     return torch.where(distance < half, near, far) / log(2)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from .noise import QP
 from .restoration import LinearInverse, Projection, RestoredKlt, as_octaves
 
 #: The residual is in these parts of the components' standard deviations, so that it learns as fast as the rest.
@@ -74,9 +75,9 @@ class LearnedKlt(RestoredKlt):
     def begin_with(self, weights: Mapping[str, Tensor]) -> None:
         """Take the weights of such a network, or those of a restoration, whose analysis adds nothing."""
         own = {name: value for name, value in self.state_dict().items() if name.startswith("analysis.")}
-        self.load_state_dict({**own, **weights})
+        super().begin_with({**own, **weights})
 
-    def analysed(self, layers: Sequence[Tensor], qp: int | None = None) -> Tensor:
+    def analysed(self, layers: Sequence[Tensor], qp: QP | None = None) -> Tensor:
         """The components; the projection is in full precision even where the rest is not."""
         taken, condition = self.taken(layers, qp)
         with torch.autocast(layers[-1].device.type, enabled=False):

@@ -12,6 +12,9 @@ from torch import Tensor
 
 from ...conversion.levels import step_size
 
+#: A QP for all pictures, or one for each, (N, 1, 1, 1).
+QP = int | Tensor
+
 
 class _Straight(torch.autograd.Function):
     """Rounding, whose gradient is 1."""
@@ -48,6 +51,11 @@ def stepped(coded: Tensor, step: float) -> Tensor:
     return straight_round(coded / step) * step
 
 
+def step_of(qp: QP) -> float | Tensor:
+    """The step size of a QP; of a tensor with the root not rounded, which is within 0.5 % of it."""
+    return torch.exp2((qp - 32) / 6) if isinstance(qp, Tensor) else step_size(qp)
+
+
 class Levels(NamedTuple):
     """How the encoder makes levels of values, and what levels stand for (docs/bitstream.md, 8.10.1).
 
@@ -58,9 +66,9 @@ class Levels(NamedTuple):
     rounding: float
     offsets: tuple[float, float]
 
-    def coded(self, values: Tensor, qp: int) -> Tensor:
-        """What is decoded of ``values`` that are coded with ``qp``; the gradient passes through."""
-        step, given = step_size(qp), values.detach()
+    def coded(self, values: Tensor, qp: QP) -> Tensor:
+        """What is decoded of ``values`` (N, C, h, w) coded with ``qp``; the gradient passes through."""
+        step, given = step_of(qp), values.detach()
         magnitudes = torch.floor(given.abs() / step + self.rounding)
         one, more = self.offsets
         moved = magnitudes + torch.where(magnitudes > 1, more, one) * (magnitudes > 0)

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .noise import QP
+
 
 class ReductionNetwork(nn.Module):
     """Layer ``i``, finest first, has ``channels[i]`` maps of ``2**shifts[i]`` lines and columns a point of the lattice.
@@ -34,27 +36,34 @@ class ReductionNetwork(nn.Module):
         """Take the weights of a network of the same sizes. Raises `RuntimeError` for others."""
         self.load_state_dict(weights)
 
-    def analysed(self, layers: Sequence[Tensor], qp: int | None = None) -> Tensor:
+    def analysed(self, layers: Sequence[Tensor], qp: QP | None = None) -> Tensor:
         """The coded maps of ``layers`` (N, C, H, W), which will be coded with ``qp``."""
         coded: Tensor = self.analysis(*self.taken(layers, qp))
         return coded
 
-    def taken(self, layers: Sequence[Tensor], qp: int | None = None) -> tuple[Any, ...]:
+    def taken(self, layers: Sequence[Tensor], qp: QP | None = None) -> tuple[Any, ...]:
         """What the analysis takes, as :meth:`given` has it for the synthesis."""
         if not self.analysis_conditioned:
             return (layers,)
         last, shift = layers[-1], self.shifts[-1]
         height, width = (side >> shift for side in last.shape[-2:])
-        return layers, last.new_full((len(last), 1, height, width), qp or 0)
+        return layers, _condition(qp, last.new_empty(len(last), 1, height, width))
 
-    def restored(self, coded: Tensor, qp: int | None = None) -> list[Tensor]:
+    def restored(self, coded: Tensor, qp: QP | None = None) -> list[Tensor]:
         """Restore the layers from ``coded`` (N, coded, h, w), which was coded with ``qp``."""
         layers: list[Tensor] = self.synthesis(*self.given(coded, qp))
         return layers
 
-    def given(self, coded: Tensor, qp: int | None = None) -> tuple[Tensor, ...]:
+    def given(self, coded: Tensor, qp: QP | None = None) -> tuple[Tensor, ...]:
         """What the synthesis takes; without a QP its condition is 0, which is what an encoder gives then."""
-        return (coded, torch.full_like(coded[:, :1], qp or 0)) if self.conditioned else (coded,)
+        return (coded, _condition(qp, coded[:, :1])) if self.conditioned else (coded,)
+
+
+def _condition(qp: QP | None, like: Tensor) -> Tensor:
+    """``qp`` in a map (N, 1, h, w) for each picture; 0 where there is none."""
+    if isinstance(qp, Tensor):
+        return qp.to(like.dtype).expand_as(like)
+    return torch.full_like(like, qp or 0)
 
 
 def multiplications(model: ReductionNetwork, height: int, width: int) -> dict[str, int]:
