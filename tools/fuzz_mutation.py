@@ -16,6 +16,7 @@ from functools import lru_cache
 from random import Random
 from typing import NamedTuple
 
+from fuzz_levels import changed_levels, level_substreams
 from fuzz_models import changed_model
 
 from vcm_ref.bitstream.coder import TracedElement, leb_bytes
@@ -207,9 +208,16 @@ def _change_units(rng: Random, pieces: list[Piece], others: Sequence[bytes], byt
 
 
 def _change_coded(rng: Random, pieces: list[Piece], others: Sequence[bytes], bytewise: Bytewise) -> None:
-    """A NAL unit, or what a lossless substream decompresses to: behind the checksums of bzip2."""
+    """A NAL unit, levels, or what a lossless substream decompresses to: behind the checksums of bzip2."""
     substreams = [i for i, piece in enumerate(pieces) if piece.type == UnitType.SUBSTREAM]
     place = rng.choice(substreams) if substreams else 0
+    levels = level_substreams(join(pieces), LIMITS) if substreams and rng.random() < 0.5 else {}
+    if levels:
+        number = rng.choice(list(levels))
+        place, stream = substreams[number], changed_levels(rng, levels[number])
+        if stream is not None:
+            pieces[place] = pieces[place]._replace(payload=stream)
+            return
     data = pieces[place].payload
     start = data.find(b"BZh")
     if not substreams or start not in (0, 4):
