@@ -106,8 +106,9 @@ def with_header_digests(pieces: Sequence[Piece]) -> list[Piece]:
             group_header = piece.payload
         elif piece.type == UnitType.MODEL and len(piece.payload) > 1:
             number, kind, data = piece.payload[0] >> 4, piece.payload[1], piece.payload[2:]
-            own = data if piece.payload[0] & 15 else hashlib.sha256(data).digest()
-            models[number] = Model(number, kind, digest=own)
+            in_force = [model.digest for model in models.values() if model.digest.startswith(data)]
+            refers = bool(piece.payload[0] & 15 and in_force)
+            models[number] = Model(number, kind, digest=in_force[0] if refers else hashlib.sha256(data).digest())
         elif piece.type == UnitType.DIGEST and len(stream_header) > 4:
             size = _bits(stream_header, *DIGEST_LENGTH)
             digest = header_digest(stream_header, models.values(), group_header)

@@ -2,10 +2,11 @@
 
     python tools/measure_coded_tensor.py top_down_0.safetensors bottom_up_0.safetensors --data scenes/instances.json
 
-For each model: the range over the standard deviation, of the tensor and of a map (mean over maps). Then for each bit
-depth and each kind of range: the error of the tensor, and the error that it brings into the restored layers. Both are
-root mean squares over the standard deviation of the values without quantisation, in percent. All is in float32; nothing
-is coded.
+For each model: the range over the standard deviation, of the tensor and of a map (mean over maps). Then the error of
+each layer that is restored without quantisation, as a whole and of its detail, which is what differs from the mean over
+a sample of the coded tensor. Then for each bit depth and each kind of range: the error of the tensor, and the error
+that it brings into the restored layers. Errors are root mean squares over the standard deviation of the values that
+should be there, in percent. All is in float32; nothing is coded.
 """
 
 from __future__ import annotations
@@ -57,11 +58,22 @@ def _measured(
     spans = np.ptp(coded.reshape(len(coded), -1), 1)
     yield ("range", "map"), float(np.mean(spans[deviations > 0] / deviations[deviations > 0]))
     restored = restoration.layers(coded)
+    for number, (ours, theirs) in enumerate(zip(restored, layers, strict=True), 1):
+        yield ("restored", f"layer {number}"), _relative(ours, theirs)
+        if theirs.shape[1:] != coded.shape[1:]:
+            yield ("restored", f"layer {number}", "detail"), _relative(detail(ours, coded), detail(theirs, coded))
     for bits, (name, (scope, ends)) in product(BITS, RANGES.items()):
         changed = quantised(coded, bits, scope, ends)
         yield (str(bits), name, "tensor"), _relative(changed, coded)
         errors = [_relative(a, b) for a, b in zip(restoration.layers(changed), restored, strict=True)]
         yield (str(bits), name, "layers"), float(np.mean(errors))
+
+
+def detail(layer: NDArray[np.float32], coded: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What differs in a layer (C, H, W) from its means over the samples of ``coded`` (K, h, w)."""
+    height, width = coded.shape[1:]
+    cells = layer.reshape(len(layer), height, layer.shape[1] // height, width, layer.shape[2] // width)
+    return (cells - cells.mean((2, 4), keepdims=True)).reshape(layer.shape)
 
 
 def _relative(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:

@@ -6,6 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from vcm_ref.bitstream.values import Layer
@@ -19,12 +20,15 @@ from vcm_ref.errors import ConfigError, ModelError
 from vcm_ref.models import find
 from vcm_ref.models.choice import ShippedModel, named_model, shipped_model, shipped_models
 from vcm_ref.models.pictures import listed_pictures
-from vcm_ref.models.tensors import read_metadata, read_tensors
+from vcm_ref.models.tensors import read_metadata, read_tensors, write_tensors
+from vcm_ref.network.weights_files import files_digest
 
 SHIPPED = list(shipped_models())
 LAYERS = {
     "refnet": [Layer(name, 256) for name in ("p2", "p3", "p4", "p5")],
     "YOLOX-nano": [Layer("input.471", 64), Layer("input.531", 128), Layer("input.591", 256)],
+    "EfficientNet-Lite0 after block 4": [Layer("block4", 40)],
+    "EfficientNet-Lite0 after block 10": [Layer("block10", 112)],
 }
 
 
@@ -81,6 +85,15 @@ def test_a_network_is_found_by_its_architecture(name: str) -> None:
     assert [one.architecture for one in SHIPPED if one.sha256 == found] == [name]
 
 
+@pytest.mark.parametrize("block", [4, 10])
+def test_of_two_cuts_of_a_network_each_has_its_own(block: int) -> None:
+    one = next(one for one in SHIPPED if one.network == f"EfficientNet-Lite0 after block {block}")
+    cut = {f"block{block}": f"/_blocks.{block}/Add_output_0"}
+    assert shipped_model("klt", "onnx", one.network_sha256, cut=cut) == one.sha256
+    with pytest.raises(ModelError, match=r"no klt model is shipped for the network onnx .* EfficientNet-Lite0 after"):
+        shipped_model("klt", "onnx", one.network_sha256, cut={"block1": "/_blocks.1/Add_output_0"})
+
+
 def test_a_network_trained_for_other_layers_is_refused(tmp_path: Path) -> None:
     """The model names the network by the digest of its weights; a KLT restores any layers."""
     known = next(one for one in SHIPPED if one.architecture == "learned")
@@ -90,6 +103,27 @@ def test_a_network_trained_for_other_layers_is_refused(tmp_path: Path) -> None:
         check_trained_for(load_configuration(["learned"], settings))
     check_trained_for(load_configuration(["klt"], settings))
     check_trained_for(load_configuration(["learned"]))
+
+
+def test_a_network_trained_for_another_cut_is_refused(tmp_path: Path) -> None:
+    """Blocks 9 and 10 of EfficientNet-Lite0 give layers of the same size, of which one is no use to the other."""
+    weights, model = tmp_path / "weights.onnx", tmp_path / "model"
+    weights.write_bytes(b"weights")
+    record = {"network": "onnx", "network_sha256": files_digest([weights]), "network_cut": "/block.9/Add"}
+    model.write_bytes(write_tensors({"x": np.zeros(1, np.uint8)}, record))
+    network = {"name": "onnx", "weights": str(weights), "head": "logits"}
+    for cut in (["/block.9/Add"], {"layer": "/block.9/Add"}):
+        check_trained_for(
+            load_configuration(["learned"], [f"reduction.model={model}"], {"network": network | {"cut": cut}})
+        )
+    with pytest.raises(
+        ConfigError, match=r"onnx cut at /block.9/Add, and these layers are of the cut at /block.10/Add"
+    ):
+        check_trained_for(
+            load_configuration(
+                ["learned"], [f"reduction.model={model}"], {"network": network | {"cut": ["/block.10/Add"]}}
+            )
+        )
 
 
 def test_a_configuration_without_a_model_stays() -> None:

@@ -97,7 +97,7 @@ def train(
         "levels": levels,
         "torch": torch.__version__,
     }
-    with _exact(settings) as device:
+    with _exact(settings, part2 is None or part2.same_shapes) as device:
         stored = StoredFeed(settings, examples, training, device)
         run = _Run(settings, design, levels, part2, device)
         course = run.start(_statistics(examples, training), load_checkpoint(folder, identity), start)
@@ -282,11 +282,7 @@ class _Run:
         assert self._part2 is not None
         if self._settings.loss == "distillation":
             return self._part2.distillation(restored, batch.layers, batch.examples)
-        found = [
-            self._part2.task([layer[index : index + 1] for layer in restored], example)
-            for index, example in enumerate(batch.examples)
-        ]
-        return torch.stack(found).mean()
+        return self._part2.task(restored, batch.examples)
 
     @property
     def _mixed(self) -> bool:
@@ -346,8 +342,11 @@ def _statistics(examples: Examples, training: Sequence[int]) -> _Statistics:
 
 
 @contextmanager
-def _exact(settings: Training) -> Iterator[torch.device]:
-    """torch with the settings' threads, deterministic on a CPU, and its random numbers left as they were."""
+def _exact(settings: Training, same_shapes: bool) -> Iterator[torch.device]:
+    """torch with the settings' threads, deterministic on a CPU, and its random numbers left as they were.
+
+    On a GPU, the fastest algorithm for each shape is found by trial, unless shapes differ from step to step.
+    """
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("training.device: there is no GPU that torch can use")
     cuda = settings.device != "cpu" and torch.cuda.is_available()
@@ -355,7 +354,7 @@ def _exact(settings: Training) -> Iterator[torch.device]:
     tried = torch.backends.cudnn.benchmark
     torch.set_num_threads(settings.threads)
     torch.use_deterministic_algorithms(not cuda, warn_only=True)
-    torch.backends.cudnn.benchmark = cuda  # the fastest algorithm for each shape, found by trial
+    torch.backends.cudnn.benchmark = cuda and same_shapes
     try:
         with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if cuda else []):
             yield torch.device("cuda" if cuda else "cpu")

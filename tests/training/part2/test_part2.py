@@ -75,7 +75,7 @@ def test_a_detector_is_distilled_and_trained(name: str, refnet: Any) -> None:
     assert part2.distillation(noisy, original, [example]).item() > 0.01
     check_gradients(part2.distillation(noisy, original, [example]), noisy)
     torch.manual_seed(1)
-    check_gradients(part2.task(noisy, example), noisy)
+    check_gradients(part2.task(noisy, [example]), noisy)
     after = network.analyse(network.extract(image))
     np.testing.assert_array_equal(before.boxes, after.boxes)
     assert not any(module.training for module in (network.model.rpn, network.model.roi_heads))
@@ -99,10 +99,55 @@ def test_the_teacher_is_the_same_whether_it_is_kept(refnet: Any, monkeypatch: py
     assert not part2._teachers
 
 
+@pytest.mark.parametrize("name", ["refnet", "refnet_mask"])
+def test_examples_together_give_the_mean_of_what_each_gives(name: str) -> None:
+    network = load_network(name)
+    scenes = [layers_of(network, render_scene(seed, 128, 96).image) for seed in (7, 8, 9)]
+    scenes[1] = [torch.zeros_like(layer) for layer in scenes[1]]  # nothing is found there
+    original = [torch.cat(layers) for layers in zip(*scenes, strict=True)]
+    restored = [layer + 0.3 for layer in original]
+    examples = [Example(str(number), 96, 128) for number in range(3)]
+    together = part2_of(network).distillation(restored, original, examples)
+    singly: Any = part2_of(network)
+    alone = [
+        singly.distillation([layer[i : i + 1] for layer in restored], [layer[i : i + 1] for layer in original], [own])
+        for i, own in enumerate(examples)
+    ]
+    assert together.item() == pytest.approx(torch.stack(alone).mean().item(), rel=1e-4)
+    again = singly.distillation(restored, [torch.full_like(layer, torch.nan) for layer in original], examples)
+    assert again.item() == pytest.approx(together.item(), rel=1e-4)
+
+
+def test_masks_are_compared_where_the_teacher_sees_objects() -> None:
+    network: Any = load_network("refnet_mask")
+    image, example = scene_example()
+    original = layers_of(network, image)
+    restored = [layer + 0.3 for layer in original]
+    with_masks: Any = part2_of(network)
+    found = with_masks.distillation(restored, original, [example])
+    (teacher,) = with_masks._teachers.values()
+    assert len(teacher.masks) == len(teacher.objects.boxes) > 0
+    assert teacher.masks.shape[1:] == (28, 28)
+    assert (teacher.objects.scores.diff() <= 0).all()
+    own = network.analyse(network.extract(image))
+    assert teacher.objects.scores[0].item() == pytest.approx(own.scores.max(), abs=1e-4)
+    without = part2_of(load_network("refnet")).distillation(restored, original, [example])
+    assert found.item() > without.item()
+
+
+def test_the_task_takes_examples_together(refnet: Any) -> None:
+    image, example = scene_example()
+    noisy = [torch.cat([layer, layer + 0.3]).requires_grad_() for layer in layers_of(refnet, image)]
+    part2 = part2_of(refnet)
+    check_gradients(part2.task(noisy, [example, example]), noisy)
+    with pytest.raises(ConfigError, match="unlabelled has no labelled object"):
+        part2.task(noisy, [example, Example("unlabelled", 96, 128)])
+
+
 def test_the_task_needs_labels(refnet: Any) -> None:
     image, _ = scene_example()
     with pytest.raises(ConfigError, match=r"training\.loss: unlabelled has no labelled object"):
-        part2_of(refnet).task(layers_of(refnet, image), Example("unlabelled", 96, 128))
+        part2_of(refnet).task(layers_of(refnet, image), [Example("unlabelled", 96, 128)])
 
 
 @pytest.mark.skipif(importlib.util.find_spec("detectron2") is None, reason="detectron2 cannot be imported")
@@ -121,10 +166,10 @@ def test_a_network_of_detectron2_is_distilled_and_trained(model: str, split: str
     before = network.analyse(network.extract(image))
     original = layers_of(network, image)
     part2: Any = part2_of(network)
-    classes, deltas = part2._teacher(original, example).boxes
+    classes, deltas = part2._teachers_of(original, [example])[0].boxes
     pyramid = part2._pyramid(original)
     assert (classes.shape[1], deltas.shape[1]) == (81, 320)
-    pictures = part2._pictures(original[0].device, example)
+    pictures = part2._pictures(original[0].device, [example])
     proposals, _ = network.model.proposal_generator(pictures, pyramid, None)
     logits, _ = network.model.roi_heads.box_predictor(
         network.model.roi_heads.box_head(
@@ -140,12 +185,12 @@ def test_a_network_of_detectron2_is_distilled_and_trained(model: str, split: str
     assert part2.distillation(noisy, original, [example]).item() > 1e-3
     check_gradients(part2.distillation(noisy, original, [example]), noisy)
     torch.manual_seed(1)
-    check_gradients(part2.task(noisy, example), noisy)
+    check_gradients(part2.task(noisy, [example]), noisy)
     after = network.analyse(network.extract(image))
     np.testing.assert_array_equal(before.boxes, after.boxes)
     assert (before.masks is None) == (after.masks is None) == ("Segmentation" not in model)
     with pytest.raises(ConfigError, match="has no labelled object"):
-        part2.task(noisy, Example("unlabelled", 96, 128))
+        part2.task(noisy, [Example("unlabelled", 96, 128)])
 
 
 @pytest.mark.skipif(importlib.util.find_spec("detectron2") is None, reason="detectron2 cannot be imported")
@@ -167,7 +212,7 @@ def test_an_exported_network_is_distilled(yolox: Any) -> None:
     noisy = [(layer + 0.1 * torch.randn_like(layer)).requires_grad_() for layer in original]
     check_gradients(part2.distillation(noisy, original, [example]), noisy)
     with pytest.raises(ConfigError, match="an ONNX network has no training loss"):
-        part2.task(original, example)
+        part2.task(original, [example])
 
 
 def test_an_exported_network_takes_several_pictures_at_once(yolox: Any) -> None:

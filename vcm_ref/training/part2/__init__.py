@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 
 class Part2(Protocol):
-    """Two losses; layers are (N, C, H, W), finest first."""
+    """Two losses; layers are (N, C, H, W), finest first.
+
+    ``same_shapes`` says whether its tensors have the same shapes in all steps.
+    """
+
+    same_shapes: bool
 
     def distillation(
         self, restored: Sequence[Tensor], original: Sequence[Tensor], examples: Sequence[Example]
@@ -27,8 +32,8 @@ class Part2(Protocol):
         """How far part 2's outputs are from those for the original layers, averaged over the N examples."""
         ...
 
-    def task(self, restored: Sequence[Tensor], example: Example) -> Tensor:
-        """The network's own training loss for one example. Raises `ConfigError` where there is none."""
+    def task(self, restored: Sequence[Tensor], examples: Sequence[Example]) -> Tensor:
+        """The network's own training loss for the N examples. Raises `ConfigError` where there is none."""
         ...
 
     def to(self, device: Any) -> None:

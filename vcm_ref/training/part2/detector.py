@@ -12,10 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.models.detection.image_list import ImageList
 
-from vcm_ref.errors import ConfigError
-
 from ..examples import Example
-from .two_stage import Boxes, Dense, Pyramid, TwoStagePart2, scaled_boxes
+from .two_stage import Boxes, Dense, Objects, Pyramid, TwoStagePart2, need_labels, scaled_boxes
 
 _STRIDE = 4
 """Samples of the network's input from one sample of the finest layer to the next."""
@@ -32,17 +30,18 @@ class DetectorPart2(TwoStagePart2):
         self._heads: Any = network.model.roi_heads
         self._names = list(self._heads.box_roi_pool.featmap_names)
 
-    def task(self, restored: Sequence[Tensor], example: Example) -> Tensor:
+    def task(self, restored: Sequence[Tensor], examples: Sequence[Example]) -> Tensor:
         """The sum of the losses that the detector was trained with, but for that of masks.
 
-        Raises `ConfigError` where the examples have no labels.
+        Raises `ConfigError` where an example has no labels.
         """
-        if not len(example.boxes):
-            raise ConfigError(f"training.loss: {example.name} has no labelled object; set it to distillation")
+        need_labels(examples)
         pyramid = self._pyramid(restored)
-        pictures, device = self._pictures(pyramid, example), restored[0].device
-        boxes = scaled_boxes(example, pictures.image_sizes[0]).to(device)
-        targets = [{"boxes": boxes, "labels": torch.from_numpy(example.labels).to(device)}]
+        pictures, device = self._pictures(pyramid, examples), restored[0].device
+        targets = [
+            {"boxes": scaled_boxes(own, size).to(device), "labels": torch.from_numpy(own.labels).to(device)}
+            for own, size in zip(examples, pictures.image_sizes, strict=True)
+        ]
         with self._training():
             proposals, losses = self._rpn(pictures, pyramid, targets)
             _, more = self._heads(pyramid, proposals, pictures.image_sizes, targets)
@@ -60,23 +59,38 @@ class DetectorPart2(TwoStagePart2):
     def _dense(self, pyramid: Pyramid) -> Dense:
         return Dense(*self._rpn.head(list(pyramid.values())))
 
-    def _proposals(self, pyramid: Pyramid, example: Example) -> Tensor:
-        boxes: Tensor = self._rpn(self._pictures(pyramid, example), pyramid)[0][0]
+    def _proposals(self, pyramid: Pyramid, examples: Sequence[Example]) -> list[Tensor]:
+        boxes: list[Tensor] = self._rpn(self._pictures(pyramid, examples), pyramid)[0]
         return boxes
 
-    def _boxes(self, pyramid: Pyramid, proposals: Tensor, example: Example) -> Boxes:
-        sizes = self._pictures(pyramid, example).image_sizes
+    def _boxes(self, pyramid: Pyramid, proposals: Sequence[Tensor], examples: Sequence[Example]) -> Boxes:
+        sizes = self._pictures(pyramid, examples).image_sizes
         logits, deltas = self._heads.box_predictor(
-            self._heads.box_head(self._heads.box_roi_pool(pyramid, [proposals], sizes))
+            self._heads.box_head(self._heads.box_roi_pool(pyramid, list(proposals), sizes))
         )
         return Boxes(logits, deltas[:, 4:])  # the first class is no object
 
-    def _pictures(self, pyramid: Pyramid, example: Example) -> ImageList:
-        """The padded size of the network's input, as an empty view, and its size without padding."""
+    def _objects(self, boxes: Boxes, proposals: Sequence[Tensor], examples: Sequence[Example]) -> list[Objects]:
+        if not self._heads.has_mask():
+            return super()._objects(boxes, proposals, examples)
+        sizes = [self._network.network_size(example.height, example.width) for example in examples]
+        deltas = F.pad(boxes.deltas, (4, 0))
+        found, scores, labels = self._heads.postprocess_detections(boxes.classes, deltas, list(proposals), sizes)
+        return [Objects(*own) for own in zip(found, labels, scores, strict=True)]
+
+    def _masks(self, pyramid: Pyramid, objects: Sequence[Objects], examples: Sequence[Example]) -> Tensor:
+        sizes = self._pictures(pyramid, examples).image_sizes
+        regions = self._heads.mask_roi_pool(pyramid, [own.boxes for own in objects], sizes)
+        logits: Tensor = self._heads.mask_predictor(self._heads.mask_head(regions))
+        labels = torch.cat([own.labels for own in objects])
+        return logits[torch.arange(len(labels), device=labels.device), labels]
+
+    def _pictures(self, pyramid: Pyramid, examples: Sequence[Example]) -> ImageList:
+        """The padded size of the network's input, as an empty view, and the pictures' sizes without padding."""
         finest = next(iter(pyramid.values()))
         height, width = (side * _STRIDE for side in finest.shape[2:])
-        size = self._network.network_size(example.height, example.width)
-        return ImageList(torch.zeros(1, device=finest.device).expand(1, 3, height, width), [size])
+        sizes = [self._network.network_size(example.height, example.width) for example in examples]
+        return ImageList(torch.zeros(1, device=finest.device).expand(len(sizes), 3, height, width), sizes)
 
     @contextmanager
     def _training(self) -> Iterator[None]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from vcm_ref.errors import ConfigError
 
 from ..examples import Example
-from .two_stage import Boxes, Dense, Pyramid, TwoStagePart2, scaled_boxes
+from .two_stage import Boxes, Dense, Pyramid, TwoStagePart2, need_labels, scaled_boxes
 
 
 class Detectron2Part2(TwoStagePart2):
@@ -33,22 +33,22 @@ class Detectron2Part2(TwoStagePart2):
             kind = type(self._heads).__name__
             raise ConfigError(f"training.loss: {network.name} has {kind}; only StandardROIHeads can be trained through")
 
-    def task(self, restored: Sequence[Tensor], example: Example) -> Tensor:
+    def task(self, restored: Sequence[Tensor], examples: Sequence[Example]) -> Tensor:
         """The sum of the losses that the detector was trained with, but for those of masks and keypoints.
 
-        Raises `ConfigError` where the examples have no labels.
+        Raises `ConfigError` where an example has no labels.
         """
-        if not len(example.boxes):
-            raise ConfigError(f"training.loss: {example.name} has no labelled object; set it to distillation")
-        device = restored[0].device
-        size = self._network.network_size(example.height, example.width)
-        truth = Instances(size)
-        truth.gt_boxes = BoxList(scaled_boxes(example, size).to(device))
-        truth.gt_classes = torch.from_numpy(self._network.class_indices(example.labels)).to(device)
-        pyramid, pictures = self._pyramid(restored), self._pictures(restored[0].device, example)
+        need_labels(examples)
+        pyramid, device = self._pyramid(restored), restored[0].device
+        pictures, truth = self._pictures(device, examples), []
+        for example, size in zip(examples, pictures.image_sizes, strict=True):
+            own = Instances(size)
+            own.gt_boxes = BoxList(scaled_boxes(example, size).to(device))
+            own.gt_classes = torch.from_numpy(self._network.class_indices(example.labels)).to(device)
+            truth.append(own)
         with self._training():
-            proposals, losses = self._rpn(pictures, pyramid, [truth])
-            _, more = self._heads(pictures, pyramid, proposals, [truth])
+            proposals, losses = self._rpn(pictures, pyramid, truth)
+            _, more = self._heads(pictures, pyramid, proposals, truth)
         return torch.stack([*losses.values(), *more.values()]).sum()
 
     def _move(self, device: Any) -> None:
@@ -61,22 +61,22 @@ class Detectron2Part2(TwoStagePart2):
     def _dense(self, pyramid: Pyramid) -> Dense:
         return Dense(*self._rpn.rpn_head([pyramid[name] for name in self._rpn.in_features]))
 
-    def _proposals(self, pyramid: Pyramid, example: Example) -> Tensor:
-        pictures = self._pictures(next(iter(pyramid.values())).device, example)
-        found: Tensor = self._rpn(pictures, pyramid, None)[0][0].proposal_boxes.tensor
-        return found
+    def _proposals(self, pyramid: Pyramid, examples: Sequence[Example]) -> list[Tensor]:
+        pictures = self._pictures(next(iter(pyramid.values())).device, examples)
+        return [found.proposal_boxes.tensor for found in self._rpn(pictures, pyramid, None)[0]]
 
-    def _boxes(self, pyramid: Pyramid, proposals: Tensor, example: Example) -> Boxes:
+    def _boxes(self, pyramid: Pyramid, proposals: Sequence[Tensor], examples: Sequence[Example]) -> Boxes:
         layers = [pyramid[name] for name in self._heads.box_in_features]
-        pooled = self._heads.box_pooler(layers, [BoxList(proposals)])
+        pooled = self._heads.box_pooler(layers, [BoxList(found) for found in proposals])
         logits, deltas = self._heads.box_predictor(self._heads.box_head(pooled))
         classes = torch.roll(logits, 1, 1)  # detectron2 has no object last
         return Boxes(classes, deltas.repeat(1, logits.shape[1] - 1) if deltas.shape[1] == 4 else deltas)
 
-    def _pictures(self, device: torch.device, example: Example) -> ImageList:
-        """The padded size of the network's input, as an empty view, and its size without padding."""
-        size = self._network.network_size(example.height, example.width)
-        return ImageList(torch.zeros(1, device=device).expand(1, 3, *self._network.padded_size(size)), [size])
+    def _pictures(self, device: torch.device, examples: Sequence[Example]) -> ImageList:
+        """The padded size of the network's input, as an empty view, and the pictures' sizes without padding."""
+        sizes = [self._network.network_size(example.height, example.width) for example in examples]
+        padded = [max(sides) for sides in zip(*(self._network.padded_size(size) for size in sizes), strict=True)]
+        return ImageList(torch.zeros(1, device=device).expand(len(sizes), 3, *padded), sizes)
 
     @contextmanager
     def _training(self) -> Iterator[None]:

@@ -20,6 +20,8 @@ _CLOSE = 1e-3  # outputs of examples together and one by one differ by less
 class OnnxPart2:
     """The graph behind the cut, for several examples at once where the exported graph can be brought to it."""
 
+    same_shapes = True
+
     def __init__(self, network: Any) -> None:
         """``network`` is an :class:`~vcm_ref.network.onnx_network.OnnxNetwork`."""
         self._head = network.head
@@ -43,7 +45,7 @@ class OnnxPart2:
             return class_distance(ours.flatten(1), teacher.flatten(1))
         return yolox_distance(ours, teacher, decoded=self._head == "yolox_decoded").mean()
 
-    def task(self, restored: Sequence[Tensor], example: Example) -> Tensor:
+    def task(self, restored: Sequence[Tensor], examples: Sequence[Example]) -> Tensor:
         """Exported graphs have no training loss."""
         raise ConfigError("training.loss: an ONNX network has no training loss; set it to distillation or features")
 

@@ -1,6 +1,7 @@
-"""Distillation of part 2 of two-stage detectors: proposal network and box head, whichever framework they are of.
+"""Distillation of part 2 of two-stage detectors, whichever framework they are of: proposal network and heads.
 
-Ren et al., "Faster R-CNN", 2015. A mask head, where there is one, takes no part.
+Ren et al., "Faster R-CNN", 2015; He et al., "Mask R-CNN", 2017. The mask head takes part where the framework's class
+gives it.
 """
 
 from __future__ import annotations
@@ -13,11 +14,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vcm_ref.errors import ConfigError
+
 from ..examples import Example
 from ..losses.distillation import binary_divergence
 
 _PROPOSALS = 50
 """The teacher's best proposals, at which the box heads are compared."""
+
+_OBJECTS = 8
+"""The teacher's best detections, at which the mask heads are compared."""
 
 _KEPT_BYTES = 1 << 30
 """The most memory that the teacher's outputs may take; those of further pictures are computed each time."""
@@ -33,6 +39,13 @@ class Dense(NamedTuple):
     objectness: list[Tensor]
     deltas: list[Tensor]
 
+    def anchors(self) -> tuple[Tensor, Tensor]:
+        """The same with the anchors of all levels in one row: objectness (N, A), deltas (N, A, 4)."""
+        objectness = torch.cat([level.flatten(1) for level in self.objectness], 1)
+        split = [level.reshape(len(level), -1, 4, *level.shape[2:]) for level in self.deltas]
+        deltas = [level.movedim(2, -1).reshape(len(level), -1, 4) for level in split]
+        return objectness, torch.cat(deltas, 1)
+
 
 class Boxes(NamedTuple):
     """The box head's outputs at N boxes: ``classes`` (N, 1 + K) are logits, that of no object first; ``deltas`` (N, 4K)
@@ -43,17 +56,32 @@ class Boxes(NamedTuple):
     deltas: Tensor
 
 
-class _Teacher(NamedTuple):
-    """The outputs for the original layers of one picture, and the best ``proposals`` (N, 4) at which ``boxes`` are."""
+class Objects(NamedTuple):
+    """Detections of one picture, best first: ``boxes`` (M, 4), their ``labels`` (M,) and ``scores`` (M,)."""
 
-    dense: Dense
+    boxes: Tensor
+    labels: Tensor
+    scores: Tensor
+
+
+class _Teacher(NamedTuple):
+    """The outputs for the original layers of one picture.
+
+    ``objectness`` (A,) and ``deltas`` (A, 4) of all anchors; the best ``proposals`` (P, 4), and ``boxes`` at them; the
+    best ``objects``, and their ``masks`` (M, h, w), which are logits.
+    """
+
+    objectness: Tensor
+    deltas: Tensor
     proposals: Tensor
     boxes: Boxes
+    objects: Objects
+    masks: Tensor
 
     @property
     def size(self) -> int:
         """Bytes of all tensors."""
-        tensors = [*self.dense.objectness, *self.dense.deltas, self.proposals, *self.boxes]
+        tensors = [self.objectness, self.deltas, self.proposals, *self.boxes, *self.objects, self.masks]
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
@@ -63,6 +91,8 @@ class TwoStagePart2(ABC):
     The outputs for the original layers are the same in every epoch, so they are kept. An example's name, with its
     mirroring and its crop, stands for its layers.
     """
+
+    same_shapes = False  # pictures differ in the number of objects
 
     def __init__(self) -> None:
         self._teachers: dict[tuple[str, bool, int], _Teacher] = {}
@@ -79,39 +109,63 @@ class TwoStagePart2(ABC):
     ) -> Tensor:
         """The distance of the proposal network's outputs, and of the heads' at what the teacher found.
 
-        Objectness and classes count by their Kullback–Leibler divergence; boxes by their absolute error, as much as
-        the teacher sees an object. Each part is divided by the number of objects or boxes that it is about. Examples
-        are compared one by one, and averaged.
+        Objectness, classes and masks count by their Kullback–Leibler divergence; boxes by their absolute error, as
+        much as the teacher sees an object. Each part is divided by the number of objects or boxes that it is about, a
+        mask by the number of its samples, too. The distances of the examples are averaged.
         """
-        found = [
-            self._distance(
-                [layer[index : index + 1] for layer in restored], [x[index : index + 1] for x in original], own
-            )
-            for index, own in enumerate(examples)
-        ]
-        return torch.stack(found).mean()
-
-    def _distance(self, restored: Sequence[Tensor], original: Sequence[Tensor], example: Example) -> Tensor:
-        teacher = self._teacher(original, example)
+        teachers = self._teachers_of(original, examples)
         pyramid = self._pyramid(restored)
-        proposals = _proposal_distance(self._dense(pyramid), teacher.dense)
-        if not len(teacher.proposals):
-            return proposals
-        return proposals + _box_distance(self._boxes(pyramid, teacher.proposals, example), teacher.boxes)
+        distances = _proposal_distance(self._dense(pyramid), teachers)
+        proposals = [teacher.proposals for teacher in teachers]
+        if any(map(len, proposals)):
+            distances = distances + _box_distance(self._boxes(pyramid, proposals, examples), teachers)
+        objects = [teacher.objects for teacher in teachers]
+        if any(len(one.boxes) for one in objects):
+            distances = distances + _mask_distance(self._masks(pyramid, objects, examples), teachers)
+        return distances.mean()
 
     @torch.no_grad()
-    def _teacher(self, original: Sequence[Tensor], example: Example) -> _Teacher:
+    def _teachers_of(self, original: Sequence[Tensor], examples: Sequence[Example]) -> list[_Teacher]:
         """The outputs for the original layers: those that are kept, or new ones, which are kept while there is room."""
-        key = example.name, example.mirrored, example.crop
-        if key in self._teachers:
-            return self._teachers[key]
+        keys = [(example.name, example.mirrored, example.crop) for example in examples]
+        missing = [place for place, key in enumerate(keys) if key not in self._teachers]
+        new: dict[int, _Teacher] = {}
+        if missing:
+            layers = [layer[missing] for layer in original] if len(missing) < len(examples) else original
+            new = dict(zip(missing, self._taught(layers, [examples[place] for place in missing]), strict=True))
+        for place, teacher in new.items():
+            if keys[place] not in self._teachers and self._kept_bytes + teacher.size <= _KEPT_BYTES:
+                self._teachers[keys[place]] = teacher
+                self._kept_bytes += teacher.size
+        return [new[place] if place in new else self._teachers[key] for place, key in enumerate(keys)]
+
+    def _taught(self, original: Sequence[Tensor], examples: Sequence[Example]) -> list[_Teacher]:
+        """The outputs for the original layers."""
         pyramid = self._pyramid(original)
-        proposals = self._proposals(pyramid, example)[:_PROPOSALS]
-        teacher = _Teacher(self._dense(pyramid), proposals, self._boxes(pyramid, proposals, example))
-        if self._kept_bytes + teacher.size <= _KEPT_BYTES:
-            self._teachers[key] = teacher
-            self._kept_bytes += teacher.size
-        return teacher
+        objectness, deltas = self._dense(pyramid).anchors()
+        proposals = [found[:_PROPOSALS] for found in self._proposals(pyramid, examples)]
+        boxes = self._boxes(pyramid, proposals, examples)
+        objects = [
+            Objects(*(values[:_OBJECTS] for values in found)) for found in self._objects(boxes, proposals, examples)
+        ]
+        masks = (
+            self._masks(pyramid, objects, examples) if any(len(one.boxes) for one in objects) else deltas.new_empty(0)
+        )
+        counts, own = [len(found) for found in proposals], [len(found.boxes) for found in objects]
+        parts = zip(
+            objectness,
+            deltas,
+            proposals,
+            torch.split(boxes.classes, counts),
+            torch.split(boxes.deltas, counts),
+            objects,
+            torch.split(masks, own),
+            strict=True,
+        )
+        return [
+            _Teacher(dense.clone(), moves.clone(), found, Boxes(classes.clone(), to.clone()), seen, mask.clone())
+            for dense, moves, found, classes, to, seen, mask in parts
+        ]
 
     @abstractmethod
     def _move(self, device: Any) -> None:
@@ -126,12 +180,21 @@ class TwoStagePart2(ABC):
         """The proposal network's outputs."""
 
     @abstractmethod
-    def _proposals(self, pyramid: Pyramid, example: Example) -> Tensor:
-        """The proposals (N, 4) of inference, best first, in samples of the network's input."""
+    def _proposals(self, pyramid: Pyramid, examples: Sequence[Example]) -> list[Tensor]:
+        """The proposals (P, 4) of inference of each example, best first, in samples of the network's input."""
 
     @abstractmethod
-    def _boxes(self, pyramid: Pyramid, proposals: Tensor, example: Example) -> Boxes:
-        """The box head's outputs at the proposals."""
+    def _boxes(self, pyramid: Pyramid, proposals: Sequence[Tensor], examples: Sequence[Example]) -> Boxes:
+        """The box head's outputs at the proposals of all examples."""
+
+    def _objects(self, boxes: Boxes, proposals: Sequence[Tensor], examples: Sequence[Example]) -> list[Objects]:
+        """What the mask head looks at in each example: the detections at the proposals. Nothing without a mask head."""
+        nothing = boxes.classes.new_empty(0)
+        return [Objects(nothing.reshape(0, 4), nothing.long(), nothing) for _ in examples]
+
+    def _masks(self, pyramid: Pyramid, objects: Sequence[Objects], examples: Sequence[Example]) -> Tensor:
+        """The mask head's logits (M, h, w) for the objects of all examples, each of the object's class."""
+        raise NotImplementedError
 
 
 def scaled_boxes(example: Example, size: tuple[int, int]) -> Tensor:
@@ -140,20 +203,43 @@ def scaled_boxes(example: Example, size: tuple[int, int]) -> Tensor:
     return torch.from_numpy(example.boxes) * torch.tensor([width / example.width, height / example.height] * 2)
 
 
-def _proposal_distance(ours: Dense, teacher: Dense) -> Tensor:
-    seen = [torch.sigmoid(logits) for logits in teacher.objectness]
-    total = sum(torch.sum(own) for own in seen) + 1
-    errors = [
-        binary_divergence(torch.sigmoid(logits), own).sum()
-        + ((found - target).abs() * own.repeat_interleave(4, 1)).sum()
-        for logits, found, target, own in zip(ours.objectness, ours.deltas, teacher.deltas, seen, strict=True)
-    ]
-    return torch.stack(errors).sum() / total
+def need_labels(examples: Sequence[Example]) -> None:
+    """Raises `ConfigError` where an example has no labels."""
+    for example in examples:
+        if not len(example.boxes):
+            raise ConfigError(f"training.loss: {example.name} has no labelled object; set it to distillation")
 
 
-def _box_distance(ours: Boxes, teacher: Boxes) -> Tensor:
-    logits = ours.classes.log_softmax(1)
-    classes = F.kl_div(logits, teacher.classes.log_softmax(1), log_target=True, reduction="sum")
-    seen = teacher.classes.softmax(1)[:, 1:]
-    errors = ((ours.deltas - teacher.deltas).abs() * seen.repeat_interleave(4, 1)).sum()
-    return (classes + errors) / (seen.sum() + 1)
+def _proposal_distance(ours: Dense, teachers: Sequence[_Teacher]) -> Tensor:
+    """(N,), one for each example."""
+    logits, deltas = ours.anchors()
+    seen = torch.sigmoid(torch.stack([teacher.objectness for teacher in teachers]))
+    target = torch.stack([teacher.deltas for teacher in teachers])
+    errors = binary_divergence(torch.sigmoid(logits), seen) + (deltas - target).abs().sum(2) * seen
+    distance: Tensor = errors.sum(1) / (seen.sum(1) + 1)
+    return distance
+
+
+def _box_distance(ours: Boxes, teachers: Sequence[_Teacher]) -> Tensor:
+    """(N,), one for each example; 0 where the teacher has no proposal."""
+    logits = torch.cat([teacher.boxes.classes for teacher in teachers])
+    deltas = torch.cat([teacher.boxes.deltas for teacher in teachers])
+    classes = F.kl_div(ours.classes.log_softmax(1), logits.log_softmax(1), log_target=True, reduction="none").sum(1)
+    seen = logits.softmax(1)[:, 1:]
+    errors = ((ours.deltas - deltas).abs() * seen.repeat_interleave(4, 1)).sum(1)
+    return _shares(classes + errors, seen.sum(1), [len(teacher.proposals) for teacher in teachers])
+
+
+def _mask_distance(ours: Tensor, teachers: Sequence[_Teacher]) -> Tensor:
+    """(N,), one for each example; 0 where the teacher has no object."""
+    logits = torch.cat([teacher.masks for teacher in teachers if len(teacher.masks)])
+    scores = torch.cat([teacher.objects.scores for teacher in teachers])
+    errors = binary_divergence(torch.sigmoid(ours), torch.sigmoid(logits)).mean((1, 2))
+    return _shares(errors * scores, scores, [len(teacher.masks) for teacher in teachers])
+
+
+def _shares(errors: Tensor, objects: Tensor, counts: Sequence[int]) -> Tensor:
+    """The sum of ``errors`` (M,) over that of ``objects`` (M,) plus one, of each example, which has ``counts`` rows."""
+    index = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts)).to(errors.device)
+    nothing = errors.new_zeros(len(counts))
+    return nothing.index_add(0, index, errors) / (nothing.index_add(0, index, objects) + 1)
