@@ -5,10 +5,12 @@ That the two decode alike shows that it stands alone. Names and clause numbers a
 mini_bits.py (elements of syntax), mini_graph.py (models, integer graphs), mini_klt.py and mini_levels.py.
 
     mini_decoder.py BITSTREAM -o FOLDER
+    mini_decoder.py --serve
 
 FOLDER, which shall not exist, gets t0.raw, t1.raw and t2.raw as docs/conformance.md says, or is not made. The exit code
-is 0, one of docs/conformance.md, or 2 for usage and files. HEVC and VVC take ffmpeg (environment variable VCM_FFMPEG,
-else on the PATH). The decoder reads the templates of Annex A from ../docs/bitstream.md, and it does not bring models.
+is 0, one of docs/conformance.md, or 2 for usage and files. With --serve, lines on standard input name bitstreams and
+folders. HEVC and VVC take ffmpeg (environment variable VCM_FFMPEG, else on the PATH). The decoder reads the templates
+of Annex A from ../docs/bitstream.md, and it does not bring models.
 """
 
 import argparse
@@ -388,10 +390,12 @@ def model(r: Reader, models: Models, most: int) -> None:
     model_idc = r.extensible("model_idc", r.u("model_idc", 4), DATA, REFERENCE)
     kind = r.u("model_kind", 8)
     if model_idc == REFERENCE:
-        sha256 = r.b("model_digest", 32)
-        r.byte_alignment()
-        data = next((data for _, other, data in models.values() if other == sha256), None)
-        require(data is not None, f"model {sha256.hex()} is not here", UNSUPPORTED_ERROR)
+        reference = r.b("model_digest", r.left // 8)
+        require(4 <= len(reference) <= 32, "model_digest does not have 4 to 32 bytes")
+        found = {sha256: data for _, sha256, data in models.values() if sha256.startswith(reference)}
+        require(found, f"model {reference.hex()} is not here", UNSUPPORTED_ERROR)
+        require(len(found) == 1, "two models in force begin with model_digest")
+        sha256, data = found.popitem()
     else:
         data = r.data[2:]
         sha256 = hashlib.sha256(data).digest()
@@ -751,26 +755,61 @@ def feature_maps(frames: np.ndarray, tensor: Tensor, order: np.ndarray, h: int, 
     return q
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Decode a bitstream as docs/bitstream.md says.")
-    parser.add_argument("bitstream", type=Path)
-    parser.add_argument("-o", dest="output", type=Path, required=True, help="the folder to make")
-    given = parser.parse_args()
+def decoded(given: Path, output: Path) -> tuple[int, str]:
+    """The exit code, and where it is not 0 the reason."""
     try:
-        data = given.bitstream.read_bytes()
+        data = given.read_bytes()
         for _ in bitstream(data):
             pass  # all is checked before anything is decoded
-        with tempfile.TemporaryDirectory(dir=given.output.absolute().parent) as temporary:
+        with tempfile.TemporaryDirectory(dir=output.absolute().parent) as temporary:
             folder = Path(temporary, "output")
             folder.mkdir()
             decode(bitstream(data), folder)
-            folder.rename(given.output)
-        return 0
+            folder.rename(output)
+        return 0, ""
     except Refused as refused:
         message, status = refused.args
+        return status, message
     except (MemoryError, subprocess.TimeoutExpired, OSError) as error:
-        message, status = f"{type(error).__name__}: {error}", 2 if isinstance(error, OSError) else LIMIT_ERROR
-    print("mini_decoder:", message, file=sys.stderr)
+        return 2 if isinstance(error, OSError) else LIMIT_ERROR, f"{type(error).__name__}: {error}"
+
+
+def serve() -> None:
+    """docs/conformance.md, "A decoder that serves": each job in a fork, so that nothing of it is there for the next."""
+    for codec in INNER_CODECS:
+        annex_a(codec)  # the templates are read once
+    for line in sys.stdin.buffer:
+        number, *paths = line.rstrip(b"\n").split(b"\t")
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if not pid:
+            status = 1
+            with contextlib.suppress(BaseException):
+                status, message = decoded(*(Path(os.fsdecode(path)) for path in paths))
+                os.write(writer, message.encode()[:1000])
+            os._exit(status)
+        os.close(writer)
+        with open(reader, "rb") as pipe:
+            message = b" ".join(pipe.read().split())
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        sys.stdout.buffer.write(b"%s %d %s\n" % (number, status, message))
+        sys.stdout.flush()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Decode a bitstream as docs/bitstream.md says.")
+    parser.add_argument("bitstream", type=Path, nargs="?")
+    parser.add_argument("-o", dest="output", type=Path, help="the folder to make")
+    parser.add_argument("--serve", action="store_true", help="decode what standard input names")
+    given = parser.parse_args()
+    if given.serve:
+        serve()
+        return 0
+    if not given.bitstream or not given.output:
+        parser.error("a bitstream and the folder to make are needed")
+    status, message = decoded(given.bitstream, given.output)
+    if status:
+        print("mini_decoder:", message, file=sys.stderr)
     return status
 
 

@@ -61,6 +61,7 @@ def report(small: SmallSuite) -> Report:
         mode="b",
         selection={},
         time_factor=1.0,
+        served=False,
         started="2030-01-02T03:04:05Z",
         seconds=12.34,
         host=host(),

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections import Counter
 
 from vcm_ref.bitstream.elements import Part
-from vcm_ref.bitstream.headers import GroupHeader, PictureHeader, StreamHeader, TensorFormat, TensorHeader
+from vcm_ref.bitstream.headers import (
+    GroupHeader,
+    LevelFormat,
+    PictureHeader,
+    StreamHeader,
+    TensorFormat,
+    TensorHeader,
+    format_of_levels,
+)
 from vcm_ref.bitstream.stream import CodedGroup
 from vcm_ref.bitstream.values import Grid, InnerCodecId, Layer, Mode, Packing
 from vcm_ref.reporting.report import (
@@ -70,6 +78,27 @@ def test_the_table_of_a_picture() -> None:
     lines = picture_table(PictureReport(100, 200, substreams, Counter(), {})).splitlines()
     assert cells(lines[0]) == ["layer", "grid", "mode", "frames", "bytes", "bpp", "time/s"]
     assert cells(lines[2]) == ["p2", "2x2", "RA", "4 of 14x10", "50", "0.0200", "1.50"]
+
+
+def test_levels_have_no_grid_and_no_frames() -> None:
+    """A column is there if a substream has a value for it; a dash says that another one has none."""
+    levels = SubstreamReport("klt", None, None, None, 50, 48, 1.5, components="256 of 13x13")
+    video = SubstreamReport("p2", "2x2", "RA", "4 of 14x10", 100, 90, 0.25)
+    lines = picture_table(PictureReport(100, 200, [levels], Counter(), {})).splitlines()
+    assert cells(lines[0]) == ["layer", "components", "bytes", "bpp", "time/s"]
+    assert cells(lines[2]) == ["klt", "256 of 13x13", "50", "0.0200", "1.50"]
+    lines = picture_table(PictureReport(100, 200, [levels, video], Counter(), {})).splitlines()
+    assert cells(lines[0]) == ["layer", "grid", "mode", "frames", "components", "bytes", "bpp", "time/s"]
+    assert cells(lines[2]) == ["klt", "-", "-", "-", "256 of 13x13", "50", "0.0200", "1.50"]
+    assert cells(lines[3]) == ["p2", "2x2", "RA", "4 of 14x10", "-", "100", "0.0400", "0.25"]
+
+
+def test_the_report_of_levels() -> None:
+    form = format_of_levels(LevelFormat(qp=30))
+    stream = StreamHeader(layers=[Layer("p5", 64)], tensors=[TensorHeader(form)])
+    group = CodedGroup(GroupHeader(48, 64, [(25, 34)], [PictureHeader()]), [], substream_bytes=[7])
+    (report,) = substream_reports(stream, group, [5], [0.5])
+    assert report == SubstreamReport("p5", None, None, None, 7, 5, 0.5, components="64 of 34x25")
 
 
 def test_a_layer_whose_name_looks_like_a_number_keeps_it() -> None:

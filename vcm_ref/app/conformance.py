@@ -122,6 +122,9 @@ def _add_decoder_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--time-factor", type=float, default=1.0, metavar="X", help="multiply time limits by X (default: 1)"
     )
+    parser.add_argument(
+        "--fresh", action="store_true", help="start the decoder for each vector, also where the adaptor has serve"
+    )
 
 
 def _add_selection_arguments(parser: argparse.ArgumentParser) -> None:
@@ -175,6 +178,7 @@ def _report(arguments: argparse.Namespace, suite: Suite, plan: Plan, vectors: Se
         mode=plan.mode,
         selection=_selection(arguments).record(),
         time_factor=plan.time_factor,
+        served=plan.served,
         started=started,
         seconds=time.monotonic() - start,
         host=host(),
@@ -218,7 +222,8 @@ def _plan(arguments: argparse.Namespace, mode: Any) -> Plan:
         raise ConfigError(f"--jobs {jobs}: must be at least 1 and at most {_MOST_JOBS}")
     if not 0 < arguments.time_factor < float("inf"):
         raise ConfigError(f"--time-factor {arguments.time_factor}: must be above 0")
-    return Plan(arguments.suite, load_adaptor(arguments.adaptor), mode, jobs, arguments.time_factor)
+    adaptor = load_adaptor(arguments.adaptor)
+    return Plan(arguments.suite, adaptor, mode, jobs, arguments.time_factor, arguments.fresh)
 
 
 def _selection(arguments: argparse.Namespace) -> Selection:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from ..errors import ConfigError
@@ -20,7 +22,9 @@ from .inputs import STANDARD_STREAM
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``vcm_dec``; returns the exit code."""
     parser = argument_parser("vcm_dec", "Decode a bitstream to feature tensors.")
-    parser.add_argument("bitstream", type=Path, metavar="BITSTREAM", help="the file to decode; - is standard input")
+    parser.add_argument(
+        "bitstream", type=Path, nargs="?", metavar="BITSTREAM", help="the file to decode; - is standard input"
+    )
     parser.add_argument(
         "-o",
         "--output",
@@ -103,20 +107,38 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="NAME=VALUE",
         help="a limit of the decoder, as in frames=64; may be repeated (defaults: docs/guide.md)",
     )
+    parser.add_argument(
+        "--serve",
+        action="store_true",
+        help="decode the bitstreams that standard input names, each with these options (docs/conformance.md)",
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="print errors only")
-    return run(parser, _work, argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    return run(parser, partial(_work, words), words)
 
 
-def _work(arguments: argparse.Namespace) -> None:
+def _work(words: Sequence[str], arguments: argparse.Namespace) -> None:
     from .decoding import decode, decoder_limits
 
     limits = decoder_limits(arguments.limit)
     _check_usage(arguments)
+    if arguments.serve:
+        from .serving import serve
+
+        serve(lambda job: main([word for word in words if word != "--serve"] + job))
+        return
     decode(arguments, limits)
 
 
 def _check_usage(arguments: argparse.Namespace) -> None:
     """Refuse options that would change nothing, and standard input without the name of an output."""
+    if arguments.serve:
+        check_useless(arguments, ("--output", "--trace", "--detect", "--planes"), "--serve")
+        if arguments.bitstream is not None:
+            raise ConfigError(f"{arguments.bitstream}: not with --serve, which is told of bitstreams on standard input")
+        return
+    if arguments.bitstream is None:
+        raise ConfigError("the bitstream is missing; name one")
     of_detections = ("--picture", "--config", "--set", "--threshold")
     if arguments.trace:
         useless = ("--output", "--tier", "--format", "--detect", "--planes", "--pictures", "--keep-going", "--quiet")

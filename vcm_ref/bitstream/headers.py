@@ -191,18 +191,22 @@ class PictureDigests:
 
 @dataclass
 class Model:
-    """A model in force under ``number``: its bytes, or the SHA-256 by which a decoder finds them (table 6.17)."""
+    """A model in force under ``number``: its bytes and their SHA-256 (table 6.18).
+
+    A model whose source is REFERENCE stands in the bitstream as its ``reference``, the first bytes of its SHA-256.
+    """
 
     number: int = 0
     kind: int = 0
     source: ModelSource = ModelSource.DATA
     data: bytes = b""
     digest: bytes = b""
+    reference: bytes = b""
 
 
 @dataclass
 class UserData:
-    """Bytes that no decoding process uses (table 6.18)."""
+    """Bytes that no decoding process uses (table 6.19)."""
 
     uuid: bytes = bytes(16)
     data: bytes = b""

@@ -22,7 +22,7 @@ from .levels import Level, check_level, check_profile, graph_needs, needs_of, to
 from .limits import DecoderLimits, output_bytes
 from .parameter_sets import BitString, templates
 from .units import CLAUSE, SIGNATURE_BYTES, UnitLocation, check_beginning, locate_units, seekable, unit_part
-from .values import InnerCodecId, ModelSource, UnitType
+from .values import REFERENCE_BYTES, InnerCodecId, ModelSource, UnitType
 
 
 @dataclass
@@ -92,9 +92,11 @@ class BitstreamWriter:
         group.part_bits = self.part_bits - before
 
     def write_model(self, model: Model) -> None:
-        """Put a model in force for the groups to come."""
+        """Put a model in force for the groups to come; a reference to it has eight bytes, unless it has one already."""
         if model.source == ModelSource.DATA:
             model.digest = hashlib.sha256(model.data).digest()
+        else:
+            model.reference = model.reference or model.digest[:REFERENCE_BYTES]
         self._models[model.number] = model
         self._write(UnitType.MODEL, lambda s: syntax.model(s, model))
 
@@ -139,17 +141,23 @@ class Models:
     def add(self, model: Model, s: Coder) -> None:
         """Put a model in force under its number.
 
-        :class:`BitstreamError` where it is so already, :class:`UnsupportedError` where its bytes are not here.
+        :class:`BitstreamError` where it is so already, or is referred to by what two models in force begin with;
+        :class:`UnsupportedError` where its bytes are not here.
         """
-        if model.source == ModelSource.DATA:
-            model.digest = hashlib.sha256(model.data).digest()
-        else:
-            known = {other.digest: other.data for other in self.in_force.values()}
-            model.data = known[model.digest] if model.digest in known else shipped.find(model.digest)
+        if model.source == ModelSource.REFERENCE:
+            model.data = self._referred_to(model.reference, s)
+        model.digest = hashlib.sha256(model.data).digest()
         old = self.in_force.get(model.number)
         if old is not None and (old.kind, old.digest) == (model.kind, model.digest):
             raise BitstreamError(f"model {model.number} is in force already", clause="7.18", bit_offset=s.base_bit)
         self.in_force[model.number] = model
+
+    def _referred_to(self, reference: bytes, s: Coder) -> bytes:
+        known = {model.digest: model.data for model in self.in_force.values() if model.digest.startswith(reference)}
+        if len(known) > 1:
+            several = f"two models in force begin with model_digest {reference.hex()}"
+            raise BitstreamError(several, clause="7.18", bit_offset=s.base_bit)
+        return known.popitem()[1] if known else shipped.find(reference)
 
 
 class BitstreamReader:

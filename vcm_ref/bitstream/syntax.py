@@ -33,6 +33,8 @@ from .headers import (
 from .permutation import fixed_index_bits, index_bits, rank, unrank
 from .table import fill, table
 from .values import (
+    MAX_REFERENCE_BYTES,
+    MIN_REFERENCE_BYTES,
     Allocation,
     DigestAlgorithm,
     Grid,
@@ -329,12 +331,14 @@ def digest(s: Coder, h: StreamHeader, expected: bytes, digests: list[PictureDige
 
 @table("6.18")
 def model(s: Coder, m: Model) -> None:
-    """A model: its bytes, or the digest by which a decoder finds them."""
+    """A model: its bytes, or the first bytes of its SHA-256, by which a decoder finds them."""
     m.number = s("model_id", m.number)
     m.source = ModelSource(s("model_idc", m.source))
     m.kind = s("model_kind", m.kind)
     if m.source == ModelSource.REFERENCE:
-        m.digest = s("model_digest", m.digest, bits=256)
+        m.reference = s("model_digest", m.reference, bits=s.bits_to_end(m.reference))
+        fits = MIN_REFERENCE_BYTES <= len(m.reference) <= MAX_REFERENCE_BYTES
+        s.require(fits, f"model_digest has {len(m.reference)} bytes")
     else:
         m.data = s("model_data", m.data, bits=s.bits_to_end(m.data))
 

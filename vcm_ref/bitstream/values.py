@@ -75,6 +75,11 @@ class ModelSource(IntEnum):
     REFERENCE = 1
 
 
+#: Bytes of a model's SHA-256 that refer to it (``model_digest``): an encoder's choice, and the least and the most.
+REFERENCE_BYTES = 8
+MIN_REFERENCE_BYTES, MAX_REFERENCE_BYTES = 4, 32
+
+
 class DigestAlgorithm(IntEnum):
     """How digests are computed (``digest_idc``)."""
 

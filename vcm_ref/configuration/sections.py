@@ -178,7 +178,7 @@ class Reduction:
     )
     carry_model: bool = option(
         False,
-        "whether the bitstream carries the model; otherwise it names the SHA-256 of the model",
+        "whether the bitstream carries the model; otherwise it has the first 8 bytes of the model's SHA-256",
         only_with=("reduction.method", WITH_MODEL),
     )
 
@@ -299,7 +299,9 @@ class Training:
         exclusiveMaximum=1,
     )
     start: str | None = option(
-        None, "the weights to start from: a file that vcm_train wrote beside a model, of a network of the same sizes"
+        None,
+        "the weights to start from: a file that vcm_train wrote beside a model, of a network of the same sizes; after "
+        "a KLT also of fewer components or blocks",
     )
     seed: int = option(0, "the seed of the first weights and of every draw", minimum=0, maximum=2**31)
     kept: float = option(

@@ -31,7 +31,7 @@ Mode = Literal["a", "b"]
 
 _PYTHON = "{python}"
 #: What each command shall contain, and may.
-_GIVEN = {"command": ("{bitstream}", "{output}"), "planes": ("{planes}",), "version": ()}
+_GIVEN = {"command": ("{bitstream}", "{output}"), "planes": ("{planes}",), "version": (), "serve": ()}
 _PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
 
 
@@ -40,14 +40,15 @@ class Adaptor:
     """One decoder under test.
 
     ``command`` has the program as an absolute path; ``planes`` is added in mode A (``None``: there is none);
-    ``version`` prints the decoder's version. ``refusals`` has, by exit code, the classes of error that it stands for.
-    ``sha256`` is that of the file.
+    ``version`` prints the decoder's version. ``serve`` starts a decoder that decodes many vectors (``None``: there is
+    none). ``refusals`` has, by exit code, the classes of error that it stands for. ``sha256`` is that of the file.
     """
 
     name: str
     command: tuple[str, ...]
     planes: tuple[str, ...] | None
     version: tuple[str, ...] | None
+    serve: tuple[str, ...] | None
     profiles: frozenset[str]
     level: int
     refusals: Mapping[int, frozenset[str]]
@@ -75,6 +76,7 @@ def load_adaptor(path: Path) -> Adaptor:
         command=_resolved_command(path, "command", tree["command"]),
         planes=_resolved(path, "planes", tree["planes"]) if "planes" in tree else None,
         version=_resolved_command(path, "version", tree["version"]) if "version" in tree else None,
+        serve=_resolved_command(path, "serve", tree["serve"]) if "serve" in tree else None,
         profiles=frozenset(tree["profiles"]),
         level=tree["level"],
         refusals=_refusals(tree.get("exit_codes", REFUSALS)),

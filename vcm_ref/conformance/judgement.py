@@ -50,6 +50,8 @@ def judge(vector: Vector, ending: Ending, output: Path, refusals: Mapping[int, f
             return Judgement(Outcome.CRASH, f"was ended by {signal_name(ending.code)}{words}")
         case Cause.DISK:
             return Judgement(Outcome.FAIL, f"was ended because it wrote too much{words}")
+        case Cause.ANSWER:
+            return Judgement(Outcome.ERROR, f"did not answer as it should{words}")
         case Cause.EXIT:
             assert ending.code is not None
     if ending.code == 0:

@@ -37,7 +37,8 @@ class Report:
     """A run: what of, with what, under which conditions, and its results in the manifest's order.
 
     ``selection`` has the options by which vectors were selected (empty: all were); ``time_factor`` multiplied their
-    time limits; ``started`` is a time in UTC; ``decoder_version`` what the decoder says of itself, where it was asked.
+    time limits; ``served`` says whether one process decoded many vectors; ``started`` is a time in UTC;
+    ``decoder_version`` what the decoder says of itself, where it was asked.
     """
 
     suite: Suite
@@ -47,6 +48,7 @@ class Report:
     mode: Mode
     selection: Mapping[str, list[Any]]
     time_factor: float
+    served: bool
     started: str
     seconds: float
     host: Mapping[str, Any]

@@ -11,9 +11,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ConfigError
+from ..errors import ConfigError, reason
 from ..process.scratch import remove_tree, scratch_folder
-from ..process.watched import Cancelled, Cause, NotEndedError, RunLimits, execute
+from ..process.served import Served
+from ..process.watched import Cancelled, Cause, Ending, NotEndedError, RunLimits, execute
 from .adaptor import Adaptor, Mode
 from .decoded_files import expected_bytes
 from .errors import HarnessError
@@ -35,13 +36,22 @@ Inspect = Callable[[Vector, Path], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """How to run: the suite's ``folder``, the decoder, the mode, how many at a time, a factor for time limits."""
+    """How to run: the suite's ``folder``, the decoder, the mode, how many at a time, a factor for time limits.
+
+    Where ``fresh`` is set, or the adaptor does not say how to serve, each vector has a process of its own.
+    """
 
     folder: Path
     adaptor: Adaptor
     mode: Mode = "b"
     jobs: int = 1
     time_factor: float = 1.0
+    fresh: bool = False
+
+    @property
+    def served(self) -> bool:
+        """Whether one process is given many vectors."""
+        return self.adaptor.serve is not None and not self.fresh
 
 
 def run_vectors(
@@ -56,7 +66,9 @@ def run_vectors(
     """
     cancelled = threading.Event()
     with scratch_folder("conformance") as work, ThreadPoolExecutor(plan.jobs) as pool:
-        futures = [pool.submit(_run_one, plan, vector, work.absolute(), cancelled, inspect) for vector in vectors]
+        place = work.absolute()
+        decoders = _Decoders(plan, place)
+        futures = [pool.submit(_run_one, plan, vector, place, decoders, cancelled, inspect) for vector in vectors]
         try:
             for future in as_completed(futures):
                 future.result()
@@ -65,6 +77,7 @@ def run_vectors(
             cancelled.set()
             for future in futures:
                 future.cancel()
+            decoders.close()
     return [future.result() for future in futures]
 
 
@@ -77,7 +90,60 @@ def decoder_version(adaptor: Adaptor) -> str | None:
     return ending.words if (ending.cause, ending.code) == (Cause.EXIT, 0) and ending.words else None
 
 
-def _run_one(plan: Plan, vector: Vector, work: Path, cancelled: threading.Event, inspect: Inspect | None) -> Result:
+class _Decoders:
+    """How a plan's decoder is run: a process for each vector, or processes that wait for vectors."""
+
+    def __init__(self, plan: Plan, work: Path) -> None:
+        self._plan, self._work = plan, work
+        self._waiting: list[Served] = []
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def run(self, vector: Vector, paths: Sequence[Path], cancelled: threading.Event) -> Ending:
+        """How the decoder ended with a vector, of which ``paths`` has the bitstream, the output and maybe planes."""
+        bitstream, output, *planes = paths
+        folder, limits = bitstream.parent, _limits(self._plan, vector)
+        if not self._plan.served:
+            command = self._plan.adaptor.command_line(self._plan.mode, bitstream, output, *planes)
+            return execute(command, folder, limits, cancelled)
+        try:
+            decoder = self._taken()
+        except (OSError, ValueError) as error:
+            return Ending(Cause.NOT_STARTED, None, 0.0, 0, reason(error))
+        ending = decoder.ask(paths, folder, limits, cancelled)
+        self._give_back(decoder)
+        return ending
+
+    def _taken(self) -> Served:
+        with self._lock:
+            while self._waiting:
+                decoder = self._waiting.pop()
+                if decoder.lives:
+                    return decoder
+                decoder.end()
+        assert self._plan.adaptor.serve is not None
+        return Served(self._plan.adaptor.serve, Path(tempfile.mkdtemp(dir=self._work)))
+
+    def _give_back(self, decoder: Served) -> None:
+        with self._lock:
+            if decoder.usable and not self._closed:
+                self._waiting.append(decoder)
+                return
+        if decoder.usable:
+            decoder.end()
+        remove_tree(decoder.folder)
+
+    def close(self) -> None:
+        """End those that wait, and let no other wait."""
+        with self._lock:
+            self._closed = True
+            for decoder in self._waiting:
+                decoder.end()
+
+
+def _run_one(
+    plan: Plan, vector: Vector, work: Path, decoders: _Decoders, cancelled: threading.Event, inspect: Inspect | None
+) -> Result:
     reason = why_not_run(vector, plan.adaptor, plan.mode)
     if reason is not None:
         return Result(vector, Judgement(Outcome.NOT_RUN, reason))
@@ -85,18 +151,19 @@ def _run_one(plan: Plan, vector: Vector, work: Path, cancelled: threading.Event,
         raise Cancelled
     with _vector_folder(work) as folder:
         # Neither a path nor a name tells the decoder which vector it is given, and a copy is what it may spoil.
-        bitstream, planes, output = folder / "stream.bin", None, folder / "output"
+        bitstream, output = folder / "stream.bin", folder / "output"
+        paths = [bitstream, output]
         copy_stored(plan.folder, vector.bitstream, bitstream)
         if plan.mode == "a" and vector.planes is not None:
-            planes = folder / "planes.raw"
-            copy_stored(plan.folder, vector.planes, planes)
-        command = plan.adaptor.command_line(plan.mode, bitstream, output, planes)
+            paths.append(folder / "planes.raw")
+            copy_stored(plan.folder, vector.planes, paths[-1])
         try:
-            ending = execute(command, folder, _limits(plan, vector), cancelled)
+            ending = decoders.run(vector, paths, cancelled)
         except NotEndedError as error:
             raise HarnessError(str(error)) from error
         if ending.cause is Cause.NOT_STARTED:
-            raise ConfigError(f"{plan.adaptor.name}: {command[0]} could not be started: {ending.words}")
+            program = ((plan.served and plan.adaptor.serve) or plan.adaptor.command)[0]
+            raise ConfigError(f"{plan.adaptor.name}: {program} could not be started: {ending.words}")
         with suppress(OSError):
             folder.chmod(stat.S_IRWXU)  # what the decoder may have taken from us
         judgement = judge(vector, ending, output, plan.adaptor.refusals)

@@ -6,8 +6,12 @@ import hashlib
 import os
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import UnsupportedError, reason
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 #: Names a folder of models; each file is named by the SHA-256 of its bytes, in hexadecimal.
 VARIABLE = "VCM_MODELS"
@@ -15,25 +19,41 @@ VARIABLE = "VCM_MODELS"
 SHIPPED = "data"
 
 
-def find(digest: bytes) -> bytes:
-    """Return the bytes of the model with this SHA-256, from the folder that ``VCM_MODELS`` names or as shipped.
+def find(reference: bytes) -> bytes:
+    """Return the bytes of the model whose SHA-256 begins with ``reference``, or is it.
 
-    Raises :class:`UnsupportedError`, which names the digest, where the model is in neither, or its file is damaged or
-    cannot be read.
+    It is in the folder that ``VCM_MODELS`` names, or is shipped. Raises :class:`UnsupportedError`, which names the
+    reference, where there is no such model or several, or where its file is damaged or cannot be read.
     """
-    name = digest.hex()
-    shipped = files(__package__).joinpath(SHIPPED, name)
+    beginning = reference.hex()
     folder = os.environ.get(VARIABLE)
-    for place in (Path(folder, name) if folder else None, shipped):
+    places = [*([Path(folder)] if folder else []), files(__package__).joinpath(SHIPPED)]
+    try:
+        found = {file.name: file for place in places[::-1] for file in _named(place, beginning)}
+    except OSError as error:
+        raise UnsupportedError(f"the folder named by {VARIABLE} cannot be read: {reason(error)}") from error
+    if len(found) > 1:
+        raise UnsupportedError(f"several models begin with {beginning}: {', '.join(sorted(found))}")
+    for name, file in found.items():
         try:
-            if place is None or not place.is_file():
-                continue
-            data = place.read_bytes()
+            data = file.read_bytes()
         except OSError as error:
             raise UnsupportedError(f"the file of model {name} cannot be read: {reason(error)}") from error
-        if hashlib.sha256(data).digest() != digest:
+        if hashlib.sha256(data).hexdigest() != name:
             raise UnsupportedError(f"the file of model {name} is damaged: its SHA-256 differs")
         return data
     raise UnsupportedError(
-        f"the bitstream needs model {name}, which was not found; put it into a folder named by {VARIABLE}"
+        f"the bitstream needs model {beginning}, which was not found; put it into a folder named by {VARIABLE}"
     )
+
+
+def _named(place: Traversable, beginning: str) -> list[Traversable]:
+    """The files in a folder that are named by a SHA-256 with this beginning; none where there is no folder."""
+    try:
+        return [file for file in place.iterdir() if _is_digest(file.name) and file.name.startswith(beginning)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _is_digest(name: str) -> bool:
+    return len(name) == 64 and not set(name) - set("0123456789abcdef")

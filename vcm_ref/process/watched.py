@@ -1,6 +1,8 @@
 """Running a decoder under test, within limits of time, memory and disk, so that nothing of it is left.
 
-It may do anything: hang, take all memory, print or write without end, leave processes behind. It runs below a
+Here a process decodes one bitstream; in :mod:`.served` it decodes many.
+
+A decoder may do anything: hang, take all memory, print or write without end, leave processes behind. It runs below a
 :mod:`.supervisor`, in a folder of its own that its caller removes; all below the supervisor is watched as a whole.
 """
 
@@ -13,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -49,6 +51,7 @@ class Cause(Enum):
     TIME = "time limit"
     MEMORY = "memory limit"
     DISK = "disk limit"
+    ANSWER = "no answer that can be read"
     NOT_STARTED = "not started"
 
 
@@ -88,48 +91,83 @@ def execute(command: Sequence[str], folder: Path, limits: RunLimits, cancelled: 
     """
     start = time.monotonic()
     try:
-        source, status = os.pipe()
-        try:
-            process = _start(command, folder, status)
-        except BaseException:
-            os.close(source)
-            raise
-        finally:
-            os.close(status)
+        decoder = Supervised(command, folder)
     except (OSError, ValueError) as error:
         return Ending(Cause.NOT_STARTED, None, 0.0, 0, reason(error))
-    watch = _Watch(process, folder, limits, start)
+    watch = Watch(decoder.process, [folder], limits, start)
     tails: list[Tail] = []
     cause = None
     try:
-        tails += [Tail(pipe) for pipe in (process.stdout, process.stderr) if pipe is not None]
-        cause = watch.until_it_ends(cancelled)
+        tails += [Tail(pipe) for pipe in (decoder.process.stdout, decoder.process.stderr) if pipe is not None]
+        cause = watch.until(decoder.ends_within, cancelled)
     finally:
         seconds = time.monotonic() - start
-        _end(process, command[0])
+        decoder.end()
         for tail in tails:
             tail.join()
-        with open(source, encoding="ascii") as told:
-            words = told.read().split()
-    if cause is Cause.EXIT and _bytes_on_disk(folder, limits.disk) > limits.disk:
+        told = decoder.status()
+    if cause is None and bytes_on_disk([folder], limits.disk) > limits.disk:
         cause = Cause.DISK
     said = next(filter(None, (last_words(bytes(tail.content)) for tail in reversed(tails))), "")
-    if words[:1] == ["not"]:
-        return Ending(Cause.NOT_STARTED, None, 0.0, 0, os.strerror(int(words[2])))
-    if cause is not Cause.EXIT:
-        return Ending(cause, None, seconds, watch.peak, said)
-    if not words:  # it has ended its supervisor
-        return Ending(Cause.SIGNAL, -process.returncode, seconds, watch.peak, said)
-    peak = max(watch.peak, int(words[2]))  # of a short one nothing was seen
-    return Ending(Cause.EXIT if words[0] == "exit" else Cause.SIGNAL, int(words[1]), seconds, peak, said)
+    return decoder.ending(told, cause, seconds, watch.peak, said)
 
 
-def _start(command: Sequence[str], folder: Path, status: int) -> subprocess.Popen[bytes]:
+class Supervised:
+    """A decoder below its supervisor, in ``folder``. Raises OSError or ValueError where it cannot be started."""
+
+    def __init__(self, command: Sequence[str], folder: Path, stdin: int = subprocess.DEVNULL) -> None:
+        self.name = Path(command[0]).name
+        self._source, status = os.pipe()
+        try:
+            self.process = _start(command, folder, status, stdin)
+        except BaseException:
+            os.close(self._source)
+            raise
+        finally:
+            os.close(status)
+
+    def ends_within(self, seconds: float) -> bool:
+        """Wait for its end, but not longer than this; whether it has ended."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def end(self) -> None:
+        """Let the supervisor end all that is below it. Raises :class:`NotEndedError`."""
+        self.process.terminate()
+        try:
+            self.process.wait(_GIVE_UP_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise NotEndedError(f"{self.name}: a process of it cannot be ended") from None
+        finally:
+            orphans.ended(self.process.pid)
+
+    def status(self) -> list[str]:
+        """What the supervisor says, once, of the decoder that has ended."""
+        with open(self._source, encoding="ascii") as told:
+            return told.read().split()
+
+    def ending(self, status: Sequence[str], cause: Cause | None, seconds: float, peak: int, said: str) -> Ending:
+        """How the decoder ended that has this status; ``cause`` is why we ended it, or None."""
+        if status[:1] == ["not"]:
+            return Ending(Cause.NOT_STARTED, None, 0.0, 0, os.strerror(int(status[2])))
+        if cause is not None:
+            return Ending(cause, None, seconds, peak, said)
+        if not status:  # it has ended its supervisor
+            return Ending(Cause.SIGNAL, -self.process.returncode, seconds, peak, said)
+        peak = max(peak, int(status[2]))  # of a short one nothing was seen
+        return Ending(Cause.EXIT if status[0] == "exit" else Cause.SIGNAL, int(status[1]), seconds, peak, said)
+
+
+def _start(command: Sequence[str], folder: Path, status: int, stdin: int) -> subprocess.Popen[bytes]:
     supervised = [sys.executable, "-I", "-S", supervisor.__file__, str(status), *command]
     with orphans.starting() as register:
         process = subprocess.Popen(
             supervised,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
@@ -142,47 +180,38 @@ def _start(command: Sequence[str], folder: Path, status: int) -> subprocess.Pope
     return process
 
 
-def _end(process: subprocess.Popen[bytes], name: str) -> None:
-    """Let the supervisor end all that is below it."""
-    process.terminate()
-    try:
-        process.wait(_GIVE_UP_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        raise NotEndedError(f"{Path(name).name}: a process of it cannot be ended") from None
-    finally:
-        orphans.ended(process.pid)
+class Watch:
+    """Looks after one running decoder, whose files are in ``folders``."""
 
-
-class _Watch:
-    """Looks after one running decoder."""
-
-    def __init__(self, process: subprocess.Popen[bytes], folder: Path, limits: RunLimits, start: float) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], folders: Sequence[Path], limits: RunLimits, start: float
+    ) -> None:
         self.peak = 0
-        self._process, self._folder, self._limits, self._start = process, folder, limits, start
+        self._process, self._folders, self._limits, self._start = process, folders, limits, start
 
-    def until_it_ends(self, cancelled: threading.Event) -> Cause:
-        """Wait for the process's end, or for a reason to end it."""
+    def until(self, done_within: Callable[[float], bool], cancelled: threading.Event) -> Cause | None:
+        """Wait until the decoder is done, and give None; or give the reason why it has to be ended.
+
+        ``done_within`` waits for so many seconds at most, and says whether it is done.
+        """
         pause = _FIRST_LOOKS_S
         while True:
             if cancelled.is_set():
                 raise Cancelled
-            members = self._members()
+            members = self.members()
             if self._has_too_much_memory(members):
                 return Cause.MEMORY
             nameless = _nameless_bytes(members)
-            if nameless + _bytes_on_disk(self._folder, self._limits.disk) > self._limits.disk:
+            if nameless + bytes_on_disk(self._folders, self._limits.disk) > self._limits.disk:
                 return Cause.DISK
             left = self._start + self._limits.seconds - time.monotonic()
             if left <= 0:
                 return Cause.TIME
-            try:
-                self._process.wait(min(pause, left))
-                return Cause.EXIT
-            except subprocess.TimeoutExpired:
-                pause = min(2 * pause, _LOOK_EVERY_S)
+            if done_within(min(pause, left)):
+                return None
+            pause = min(2 * pause, _LOOK_EVERY_S)
 
-    def _members(self) -> list[psutil.Process]:
+    def members(self) -> list[psutil.Process]:
         """The decoder's processes: all below the supervisor."""
         found: list[psutil.Process] = []
         with suppress(psutil.Error):
@@ -199,7 +228,7 @@ class _Watch:
         return found
 
     def _has_too_much_memory(self, members: Sequence[psutil.Process]) -> bool:
-        now = sum(_resident(process) for process in members)
+        now = resident(members)
         if now > self._limits.memory:  # workers that were forked share most of theirs
             now = sum(_proportional(process) for process in members)
         self.peak = max(self.peak, now)
@@ -214,14 +243,14 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _bytes_on_disk(folder: Path, enough: int) -> float:
-    """The bytes that all below ``folder`` takes, or some number above ``enough``; infinite where it is too deep.
+def bytes_on_disk(folders: Sequence[Path], enough: int) -> float:
+    """The bytes that all below ``folders`` takes, or some number above ``enough``; infinite where it is too deep.
 
     Files that come and go meanwhile may be missed.
     """
-    total, folders = 0, [(str(folder), 0)]
-    while folders and total <= enough:
-        path, depth = folders.pop()
+    total, waiting = 0, [(str(folder), 0) for folder in folders]
+    while waiting and total <= enough:
+        path, depth = waiting.pop()
         if depth > _DEEPEST:
             return float("inf")
         with suppress(OSError), os.scandir(path) as entries:
@@ -231,7 +260,7 @@ def _bytes_on_disk(folder: Path, enough: int) -> float:
                 with suppress(OSError):
                     total += max(_ENTRY_BYTES, 512 * entry.stat(follow_symlinks=False).st_blocks)
                     if entry.is_dir(follow_symlinks=False):
-                        folders.append((entry.path, depth + 1))
+                        waiting.append((entry.path, depth + 1))
     return total
 
 
@@ -246,6 +275,11 @@ def _nameless_bytes(members: Sequence[psutil.Process]) -> int:
                     if stat.S_ISREG(held.st_mode) and not held.st_nlink:
                         found[held.st_dev, held.st_ino] = 512 * held.st_blocks
     return sum(found.values())
+
+
+def resident(members: Sequence[psutil.Process]) -> int:
+    """The resident memory of all these processes together, in bytes."""
+    return sum(_resident(process) for process in members)
 
 
 def _resident(process: psutil.Process) -> int:

@@ -18,15 +18,19 @@ from ..models.cost import StageCost
 
 @dataclass(frozen=True)
 class SubstreamReport:
-    """One substream: the layers in it, their grids, and what coding cost. ``inner_bytes`` is as the codec wrote it."""
+    """One substream: the layers in it, how they are coded, and the cost. ``inner_bytes`` is as the codec wrote it.
+
+    A substream of levels has ``components`` instead of a grid, a mode and frames.
+    """
 
     layers: str
-    grid: str
-    mode: str
-    frames: str
+    grid: str | None
+    mode: str | None
+    frames: str | None
     stored_bytes: int
     inner_bytes: int | None
     seconds: float
+    components: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,20 +69,18 @@ def substream_reports(
     """One report a substream, in order."""
     coded = stream.coded
     geometries = substream_geometries(stream, group.header)
-    return [
-        SubstreamReport(
-            layers=" ".join(coded[i].name for i in members),
-            grid=" ".join(str(stream.tensors[i].grid) for i in members),
-            mode=geometry.tensor.mode.name,
-            frames=f"{geometry.frames} of {geometry.width}x{geometry.height}",
-            stored_bytes=stored,
-            inner_bytes=inner,
-            seconds=elapsed,
-        )
-        for members, geometry, stored, inner, elapsed in zip(
-            stream.substreams, geometries, group.substream_bytes, inner_bytes, seconds, strict=True
-        )
-    ]
+    reports = []
+    for members, geometry, stored, inner, elapsed in zip(
+        stream.substreams, geometries, group.substream_bytes, inner_bytes, seconds, strict=True
+    ):
+        layers = " ".join(coded[i].name for i in members)
+        maps = f"{geometry.frames} of {geometry.width}x{geometry.height}"
+        if geometry.tensor.format.levels is not None:
+            reports.append(SubstreamReport(layers, None, None, None, stored, inner, elapsed, components=maps))
+            continue
+        grid = " ".join(str(stream.tensors[i].grid) for i in members)
+        reports.append(SubstreamReport(layers, grid, geometry.tensor.mode.name, maps, stored, inner, elapsed))
+    return reports
 
 
 def plain_bits(stream: StreamHeader, group: CodedGroup) -> int | None:
@@ -96,15 +98,22 @@ def plain_bits(stream: StreamHeader, group: CodedGroup) -> int | None:
 
 
 def picture_table(report: PictureReport) -> str:
-    """A row for each substream: layers, grid, mode, frames, bytes, bpp, time."""
+    """A row for each substream: layers, grid, mode, frames, components, bytes, bpp, time; no column without a value."""
     from tabulate import tabulate
 
-    rows = [
-        (s.layers, s.grid, s.mode, s.frames, s.stored_bytes, 8 * s.stored_bytes / report.pixels, s.seconds)
-        for s in report.substreams
-    ]
-    headers = ("layer", "grid", "mode", "frames", "bytes", "bpp", "time/s")
-    return tabulate(rows, headers, floatfmt=("", "", "", "", "", ".4f", ".2f"), disable_numparse=[0, 1, 2, 3])
+    columns: dict[str, list[str | None]] = {
+        "layer": [s.layers for s in report.substreams],
+        "grid": [s.grid for s in report.substreams],
+        "mode": [s.mode for s in report.substreams],
+        "frames": [s.frames for s in report.substreams],
+        "components": [s.components for s in report.substreams],
+        "bytes": [str(s.stored_bytes) for s in report.substreams],
+        "bpp": [f"{8 * s.stored_bytes / report.pixels:.4f}" for s in report.substreams],
+        "time/s": [f"{s.seconds:.2f}" for s in report.substreams],
+    }
+    shown = {name: texts for name, texts in columns.items() if any(text is not None for text in texts)}
+    sides = ["right" if name in ("bytes", "bpp", "time/s") else "left" for name in shown]
+    return tabulate(shown, headers="keys", missingval="-", colalign=sides, disable_numparse=True)
 
 
 def totals_table(part_bits: Mapping[Part, int], pixels: int, seconds: Fraction | None = None) -> str:

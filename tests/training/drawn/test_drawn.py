@@ -154,6 +154,26 @@ def test_brightness_multiplies_the_mean(model: Path) -> None:
     assert found[:, 0, 0].tolist() == [90, 100, 110]  # blue first
 
 
+def test_a_quarter_turn_about_the_centre(model: Path) -> None:
+    preprocessing = network(model).preprocessing
+    stored = Pictures(pictures(), CPU)
+    square = Rectangle(5, 7, 20, 20)
+    turned = Piece(1, square, Rectangle(0, 0, 20, 20), False, 90.0)
+    (found,) = stored.inputs([View([turned] * 4, (SIDE, SIDE), Change(), WHOLE)], preprocessing).numpy()
+    expected = np.rot90(pictures()[1][5:25, 7:27], -1)[:, :, ::-1].transpose(2, 0, 1)
+    assert np.abs(found[:, :20, :20] - expected).max() <= 1
+
+
+def test_the_input_before_shines_through(model: Path) -> None:
+    preprocessing = network(model).preprocessing
+    stored = Pictures([np.full((64, 64, 3), value, np.uint8) for value in (100, 200)], CPU)
+    views = [whole_view(preprocessing, number, (64, 64)) for number in range(2)]
+    views[1] = views[1]._replace(change=Change(mixed=0.25))
+    first, second = stored.inputs(views, preprocessing).numpy()
+    assert (first == 100).all()
+    assert (second == 175).all()
+
+
 def test_every_draw_lies_inside_of_its_picture(model: Path) -> None:
     preprocessing = network(model).preprocessing
     draw = np.random.default_rng(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from vcm_ref.conversion.reduction.network.evaluation import Evaluator
@@ -61,3 +62,30 @@ def test_the_analysis_is_given_the_qp_as_floats_and_as_integers() -> None:
         (integers,) = Evaluator(graph)(numbers, qp)
         found = np.ldexp(integers, -graph.outputs[0].fraction)
         assert np.abs(found - expected).max() < 5e-3 * np.abs(expected).max()
+
+
+@torch.no_grad()
+def test_more_components_begin_as_those_of_the_klt() -> None:
+    """What the smaller network adds stays; where the further components are 0, the layers are the same."""
+    klt = model()
+    torch.manual_seed(5)
+    few, more = (
+        LearnedKlt(linear_inverse(klt, [3, 5], count), klt.gain, DEVIATIONS[:count], width=8) for count in (4, 7)
+    )
+    for name, values in few.named_parameters():
+        if "linear" not in name and "projection" not in name:
+            values.add_(0.1 * torch.randn_like(values))
+    more.begin_with(few.state_dict())
+    given = layers()
+    ours, theirs = more.analysed(given, 30), few.analysed(given, 30)
+    torch.testing.assert_close(ours[:, :4], theirs)
+    torch.testing.assert_close(ours[:, 4:], network().analysed(given, 30)[:, 4:])
+    cleared = ours.clone()
+    cleared[:, 4:] = 0
+    for own, other in zip(more.restored(cleared, 30), few.restored(theirs, 30), strict=True):
+        torch.testing.assert_close(own, other)
+    with pytest.raises(RuntimeError):
+        few.begin_with(more.state_dict())
+    wide = LearnedKlt(linear_inverse(klt, [3, 5]), klt.gain, DEVIATIONS, width=9)
+    with pytest.raises(RuntimeError):
+        wide.begin_with(few.state_dict())

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from ..manifest import Kind
 
 #: Vectors whose bytes have changed since their first publication.
-REVISIONS: dict[str, int] = {"COEFGROUP_BEFORE": 2, "COEFTABLES_BEFORE": 2}
+REVISIONS: dict[str, int] = {
+    "BADMODEL_SAME": 2,
+    "BADMODEL_SHORT": 2,
+    "COEFGROUP_BEFORE": 2,
+    "COEFTABLES_BEFORE": 2,
+    "MODEL_REFERENCE": 2,
+    "UNKNOWN_MODEL": 2,
+    "UNKNOWN_MODEL_GONE": 2,
+}
 
 
 class UnavailableError(Exception):

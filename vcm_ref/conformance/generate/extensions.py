@@ -11,7 +11,7 @@ from .build import build
 from .case import Variant, family
 from .edit import RawUnit, joined, raw_units, with_value
 from .negative import BROKEN, PLAIN, base, broken, resized
-from .structure import by_digest, in_unit
+from .structure import ALIKE, by_digest, in_unit
 
 
 @family("UNKNOWN", "extensions", kind="negative", error="UnsupportedError")
@@ -113,22 +113,28 @@ def bad_models() -> Iterator[Variant]:
     again = [in_unit(0), by_digest(0)]
     words = "A model that is in force already, referred to"
     yield Variant("same", partial(build, replace(PLAIN, models=again)), (words,), clauses=("7.18",), base="BASE_PLAIN")
-    yield broken(_short_reference, "A reference of 31 bytes", label="short")
+    yield broken(_short_reference, "A reference of 3 bytes", label="short")
     yield broken(partial(_long_reference), "A reference of 33 bytes", label="long")
+    words = "A reference of 4 bytes, with which the SHA-256 of two models in force begin"
+    alike = [*(in_unit(number, data) for number, data in enumerate(ALIKE)), by_digest(2, ALIKE[1], length=4)]
+    yield Variant("alike", partial(build, replace(PLAIN, models=alike)), (words,), clauses=("7.18",), base="BASE_PLAIN")
     yield broken(partial(_unit_inserted, UnitType.MODEL, b"\0"), "A unit of one byte", label="cut")
     yield broken(partial(_unit_inserted, UnitType.MODEL, b"\0\0m", 2), "A model after the group header", label="late")
     yield broken(partial(_unit_inserted, UnitType.MODEL, b"\0\0m", 4), "A model before the end", label="end")
 
 
 def _short_reference() -> bytes:
-    return _unit_inserted(UnitType.MODEL, b"\x01\0" + bytes(31))
+    return _referring(by_digest(0).digest[:3])
 
 
 def _long_reference() -> bytes:
-    data = modelled()
-    units = raw_units(data)
-    reference = RawUnit(UnitType.MODEL, b"\x11\0" + by_digest(0).digest + b"\0")
-    return joined([*units[:2], reference, *units[2:]])
+    return _referring(by_digest(0).digest + b"\0")
+
+
+def _referring(reference: bytes) -> bytes:
+    """The base with a model, and a reference to it."""
+    units = raw_units(modelled())
+    return joined([*units[:2], RawUnit(UnitType.MODEL, b"\x11\0" + reference), *units[2:]])
 
 
 def _valued(name: str, value: int) -> bytes:

@@ -11,6 +11,7 @@ from ...bitstream.headers import (
     UserData,
 )
 from ...bitstream.values import (
+    REFERENCE_BYTES,
     Allocation,
     Grid,
     InnerCodecId,
@@ -134,14 +135,19 @@ def t2_digests() -> Iterator[Variant]:
     yield Variant("group", built(made, group=2, **options), (8, ", of each picture of a group"))
 
 
+#: Two models whose SHA-256 begin with the same four bytes, c3f2018c.
+ALIKE = b"model 61386", b"model 125049"
+
+
 def in_unit(number: int, data: bytes = b"model", kind: int = 0) -> Model:
     """A model in a unit."""
     return Model(number, kind, ModelSource.DATA, data)
 
 
-def by_digest(number: int, data: bytes = b"model", kind: int = 0) -> Model:
-    """A reference to a model of these bytes."""
-    return Model(number, kind, ModelSource.REFERENCE, b"", hashlib.sha256(data).digest())
+def by_digest(number: int, data: bytes = b"model", kind: int = 0, length: int = REFERENCE_BYTES) -> Model:
+    """A reference of ``length`` bytes to a model of these bytes."""
+    digest = hashlib.sha256(data).digest()
+    return Model(number, kind, ModelSource.REFERENCE, b"", digest, digest[:length])
 
 
 @family("MODEL", "models")
@@ -162,6 +168,18 @@ def models() -> Iterator[Variant]:
         ("replaced", "one that is replaced", [in_unit(0), in_unit(0, b"another")]),
         ("rekinded", "one that is replaced by itself, of another kind", [in_unit(0), in_unit(0, kind=1)]),
         ("reference", "one that refers to the bytes of another", [in_unit(0), by_digest(1)]),
+        ("reference4", "a reference of 4 bytes", [in_unit(0), by_digest(1, length=4)]),
+        ("reference32", "a reference of 32 bytes", [in_unit(0), by_digest(1, length=32)]),
+        (
+            "alike",
+            "two whose SHA-256 begin with the same 4 bytes, and a reference of 5 bytes",
+            [*(in_unit(number, data) for number, data in enumerate(ALIKE)), by_digest(2, ALIKE[1], length=5)],
+        ),
+        (
+            "rereferred",
+            "a reference of 4 bytes to bytes that are in force twice",
+            [in_unit(0), in_unit(1), by_digest(2, length=4)],
+        ),
     ]:
         yield Variant(label, built([plain()], models=given), (words,))
 

@@ -45,6 +45,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("mode", report.mode.upper()),
         ("vectors", selected(report)),
         *([("time limits", f"multiplied by {report.time_factor:g}")] if report.time_factor != 1 else []),
+        ("decoder's processes", "each for many vectors" if report.served else "one for each vector"),
         ("date", f"{report.started}, {report.seconds:.1f} s"),
         ("host", f"{host['platform']}, {host['processor']}, {host['cores']} cores"),
         ("versions", ", ".join(f"{name} {version}" for name, version in report.versions.items())),

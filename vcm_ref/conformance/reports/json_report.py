@@ -38,6 +38,7 @@ def report_record(report: Report) -> dict[str, Any]:
         "mode": report.mode.upper(),
         "selection": dict(report.selection),
         "time_factor": report.time_factor,
+        "served": report.served,
         "counts": {outcome.value: count for outcome, count in counts(report.results).items()},
         "results": [_result(result) for result in report.results],
         "started": report.started,

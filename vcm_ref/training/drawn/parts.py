@@ -1,6 +1,9 @@
 """Which parts of which pictures a network's input shows, and how they are changed: drawn from numbers alone.
 
-An input shows a whole picture, a part of one, or parts of four (a mosaic, Bochkovskiy et al., "YOLOv4", 2020).
+An input shows a whole picture, a part of one, or parts of four (a mosaic, Bochkovskiy et al., "YOLOv4", 2020), perhaps
+turned, and perhaps with another input shining through (Zhang et al., "mixup", 2018). A teacher says something of any
+input, and many unusual ones teach what few usual ones do not (Beyer et al., "Knowledge distillation: A good teacher is
+patient and consistent", 2022).
 """
 
 from __future__ import annotations
@@ -14,13 +17,18 @@ from vcm_ref.conversion.covered import WHOLE, Covered
 from vcm_ref.network.onnx_pictures import Preprocessing
 
 #: What is drawn, for the record of a training: shares of the inputs; the least side of a part, in the picture's, and
-#: the most that its shape changes; where the centre of a mosaic lies; and the ranges of changes of the samples.
+#: the most that its shape changes; where the centre of a mosaic lies; the share of turned parts, and the most degrees;
+#: the share of inputs that another one shines through, and how much; and the ranges of changes of the samples.
 DRAWN: dict[str, Any] = {
     "whole": 0.25,
-    "mosaic": 0.15,
+    "mosaic": 0.2,
     "least_side": 0.4,
     "most_stretch": 1.3,
     "centre": (0.3, 0.7),
+    "turned": 0.25,
+    "most_degrees": 12.0,
+    "mixed": 0.25,
+    "share_of_other": (0.1, 0.5),
     "unchanged_samples": 0.3,
     "brightness": (0.7, 1.3),
     "contrast": (0.7, 1.3),
@@ -41,21 +49,29 @@ class Rectangle(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """The part ``source`` of picture ``picture``, brought to ``target`` in the input, and mirrored or not."""
+    """The part ``source`` of picture ``picture``, brought to ``target`` in the input, and mirrored or not.
+
+    It is turned by ``degrees`` about its centre; where the part ends, its last samples are repeated.
+    """
 
     picture: int
     source: Rectangle
     target: Rectangle
     mirrored: bool
+    degrees: float = 0.0
 
 
 class Change(NamedTuple):
-    """How samples are changed; the default is not at all. ``gains`` are those of red, green and blue."""
+    """How samples are changed; the default is not at all. ``gains`` are those of red, green and blue.
+
+    ``mixed`` is the share of the input before it in the step.
+    """
 
     brightness: float = 1.0
     contrast: float = 1.0
     saturation: float = 1.0
     gains: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    mixed: float = 0.0
 
 
 class View(NamedTuple):
@@ -69,7 +85,7 @@ class View(NamedTuple):
 
 def whole_view(preprocessing: Preprocessing, picture: int, size: Size) -> View:
     """A whole picture of ``size`` as the network sees it."""
-    return _of_part(preprocessing, picture, Rectangle(0, 0, *size), False, Change())
+    return _of_part(preprocessing, picture, Rectangle(0, 0, *size), Change())
 
 
 def drawn_view(
@@ -92,14 +108,23 @@ def drawn_view(
         most = DRAWN["most_stretch"]
         side, stretch = draw.uniform(DRAWN["least_side"], 1), draw.uniform(1 / most, most)
         part = _placed(draw, sizes[picture], side * stretch * height, side / stretch * width)
-    return _of_part(preprocessing, picture, part, mirror and bool(draw.integers(2)), change)
+    degrees = draw.uniform(-DRAWN["most_degrees"], DRAWN["most_degrees"]) if draw.uniform() < DRAWN["turned"] else 0.0
+    return _of_part(preprocessing, picture, part, change, mirrored=mirror and bool(draw.integers(2)), degrees=degrees)
 
 
-def _of_part(preprocessing: Preprocessing, picture: int, part: Rectangle, mirrored: bool, change: Change) -> View:
+def _of_part(
+    preprocessing: Preprocessing,
+    picture: int,
+    part: Rectangle,
+    change: Change,
+    *,
+    mirrored: bool = False,
+    degrees: float = 0.0,
+) -> View:
     size = (part.rows, part.columns)
     offset_x, offset_y = preprocessing.place(*size).offset
     target = Rectangle(int(offset_y), int(offset_x), *preprocessing.resized(*size))
-    piece = Piece(picture, part, target, mirrored)
+    piece = Piece(picture, part, target, mirrored, degrees)
     return View([piece] * 4, preprocessing.input_size(*size), change, preprocessing.covered(*size))
 
 
@@ -137,7 +162,10 @@ def _placed(draw: np.random.Generator, size: Size, rows: float, columns: float) 
 
 def _drawn_change(draw: np.random.Generator) -> Change:
     """Of all draws as many numbers are taken, whatever comes of them."""
-    unchanged = draw.uniform() < DRAWN["unchanged_samples"]
+    unchanged, mixes = draw.uniform() < DRAWN["unchanged_samples"], draw.uniform() < DRAWN["mixed"]
     brightness, contrast, saturation = (draw.uniform(*DRAWN[name]) for name in ("brightness", "contrast", "saturation"))
     red, green, blue = (draw.uniform(*DRAWN["gain_of_a_colour"]) for _ in range(3))
-    return Change() if unchanged else Change(brightness, contrast, saturation, (red, green, blue))
+    share = draw.uniform(*DRAWN["share_of_other"])
+    if unchanged:
+        return Change()
+    return Change(brightness, contrast, saturation, (red, green, blue), share if mixes else 0.0)

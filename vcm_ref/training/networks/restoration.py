@@ -20,16 +20,13 @@ from torch.nn import functional
 
 from ...conversion.reduction.klt_model import KltModel
 from ...errors import ModelError
+from .growing import grown
 from .reduction_network import ReductionNetwork
 
 #: Fraction bits of a component as the stage KLT takes it, and the right shift of its sums (docs/bitstream.md, 8.9).
 _FRACTION, _RIGHT_SHIFT = 8, 14
 #: The QP whose step is 1, and the QPs for which the step doubles.
 _MIDDLE_QP, _QPS_OF_OCTAVE = 32, 6
-
-
-#: The names of the blocks' weights, and the end of those of a block's last convolution.
-_BLOCKS, _LAST_OF_BLOCK = "synthesis.blocks.", ".steps.3"
 
 
 def as_octaves(qp: Tensor) -> Tensor:
@@ -170,10 +167,5 @@ class RestoredKlt(ReductionNetwork):
         self.synthesis = KltRestoration(inverse, deviations, width, blocks)
 
     def begin_with(self, weights: Mapping[str, Tensor]) -> None:
-        """Take the weights of such a network, perhaps of fewer blocks; those that it has more do nothing yet."""
-        own = self.state_dict()
-        more = {name: own[name] for name in own.keys() - weights.keys() if name.startswith(_BLOCKS)}
-        for name in more:
-            if name.rpartition(".")[0].endswith(_LAST_OF_BLOCK):
-                more[name] = torch.zeros_like(own[name])
-        self.load_state_dict({**more, **weights})
+        """Take the weights of such a network, perhaps of fewer components or fewer blocks."""
+        self.load_state_dict(grown(weights, self.state_dict()))

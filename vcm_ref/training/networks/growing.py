@@ -1,0 +1,55 @@
+"""Weights of a network after a KLT as those of one with more components or more blocks, so that its training can start.
+
+At first the larger network does what the smaller one does, and restores the further components as the KLT does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+#: The axis of the components, for each tensor that has one.
+_COMPONENTS = {
+    "analysis.projection.weight": 0,
+    "analysis.projection.bias": 0,
+    "analysis.residual.6.weight": 0,
+    "analysis.residual.6.bias": 0,
+    "analysis.scales": 1,
+    "synthesis.gains": 1,
+    "synthesis.linear.weight": 1,
+    "synthesis.first.weight": 1,
+}
+#: Those of them that are trained; and the one that has the QP behind the components.
+_TRAINED = ("analysis.residual.6.weight", "analysis.residual.6.bias", "synthesis.first.weight")
+_WITH_QP = "synthesis.first.weight"
+#: The names of the blocks' weights, and the end of those of a block's last convolution.
+_BLOCKS, _LAST_OF_BLOCK = "synthesis.blocks.", ".steps.3"
+
+
+def grown(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """``weights`` as those of the network whose weights ``own`` are; what cannot grow stays as it is."""
+    found = {name: _more_components(name, given, own.get(name)) for name, given in weights.items()}
+    for name in own.keys() - weights.keys():
+        if name.startswith(_BLOCKS):
+            last = name.rpartition(".")[0].endswith(_LAST_OF_BLOCK)
+            found[name] = torch.zeros_like(own[name]) if last else own[name]
+    return found
+
+
+def _more_components(name: str, given: Tensor, own: Tensor | None) -> Tensor:
+    axis = _COMPONENTS.get(name)
+    if own is None or axis is None or own.shape == given.shape or own.dim() != given.dim():
+        return given
+    shape = list(own.shape)
+    shape[axis] = given.shape[axis]
+    if tuple(shape) != tuple(given.shape) or given.shape[axis] > own.shape[axis]:
+        return given
+    more = torch.zeros_like(own) if name in _TRAINED else own.clone()
+    count = given.shape[axis]
+    if name == _WITH_QP:
+        count -= 1
+        more[:, -1] = given[:, -1]
+    more.narrow(axis, 0, count).copy_(given.narrow(axis, 0, count))
+    return more
