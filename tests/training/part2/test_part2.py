@@ -174,7 +174,7 @@ def test_a_network_of_detectron2_is_distilled_and_trained(model: str, split: str
     logits, _ = network.model.roi_heads.box_predictor(
         network.model.roi_heads.box_head(
             network.model.roi_heads.box_pooler(
-                [pyramid[f"p{i}"] for i in range(2, 6)], [proposals[0].proposal_boxes[:50]]
+                [pyramid[f"p{i}"] for i in range(2, 6)], [proposals[0].proposal_boxes[:24]]
             )
         )
     )
