@@ -32,7 +32,7 @@ LAYERS = {
 MOST = {"klt": 1_000_000, "network": 6_000_000}
 
 
-@pytest.mark.parametrize("shipped", SHIPPED, ids=lambda one: f"{one.architecture or one.method}-{one.network}")
+@pytest.mark.parametrize("shipped", SHIPPED, ids=lambda one: f"{one.direction or one.architecture or one.method}-{one.network}")
 def test_each_is_whole_and_small(shipped: ShippedModel) -> None:
     data = find(bytes.fromhex(shipped.sha256))
     assert hashlib.sha256(data).hexdigest() == shipped.sha256
@@ -42,7 +42,10 @@ def test_each_is_whole_and_small(shipped: ShippedModel) -> None:
         model = KltModel.of(data)
         assert len(model.shifts(LAYERS[shipped.network])) == len(LAYERS[shipped.network])
         tables_from(read_tensors(data), 0, model.components, 32)
-    if shipped.method == "network":
+    if shipped.architecture == "msfc":
+        (tensor,) = Network.of(data, LAYERS[shipped.network], 0, 0).tensors
+        assert tensor.channels == 64
+    elif shipped.method == "network":
         stage = Network.of(data, LAYERS[shipped.network], 0, 38)
         tables_from(read_tensors(data), 0, stage.tensors[0].channels, 38)
         assert read_model(data).clears_outside
@@ -79,6 +82,14 @@ def test_a_network_is_found_by_its_architecture(name: str) -> None:
     nano = next(one for one in SHIPPED if one.network == "YOLOX-nano")
     found = shipped_model("network", "onnx", nano.network_sha256, name)
     assert [one.architecture for one in SHIPPED if one.sha256 == found] == [name]
+
+
+@pytest.mark.parametrize(("name", "direction"), [("msfc_topdown", "top_down"), ("msfc", "bottom_up")])
+@pytest.mark.parametrize("network", ["refnet", "networks/refnet_mask"])
+def test_msfc_is_found_by_its_direction(name: str, direction: str, network: str) -> None:
+    configuration = load_configuration([name] if network == "refnet" else [name, network])
+    digest = with_model(configuration).get("reduction.model_sha256")
+    assert [one.direction for one in SHIPPED if one.sha256 == digest] == [direction]
 
 
 def test_a_network_trained_for_other_layers_is_refused(tmp_path: Path) -> None:
