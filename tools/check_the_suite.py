@@ -32,7 +32,7 @@ from vcm_ref.conformance.stored_file import read_stored
 ROOT = Path(__file__).parent.parent
 SUITE = ROOT / "conformance"
 #: The files of the second decoder, each after those that it imports.
-FILES = [SUITE / f"mini_{name}.py" for name in ("bits", "graph", "klt", "levels", "decoder")]
+FILES = [SUITE / f"mini_{name}.py" for name in ("bits", "graph", "klt", "levels", "video", "decoder")]
 DOCUMENT = ROOT / "docs" / "conformance_coverage.md"
 EXIT_CODES = {"BitstreamError": 10, "UnsupportedError": 11, "LimitError": 12, "CodecError": 13}
 #: Above this number of samples a bitstream that is accepted is not decoded.

@@ -16,6 +16,7 @@ from functools import lru_cache
 from random import Random
 from typing import NamedTuple
 
+from fuzz_levels import changed_levels, level_substreams
 from fuzz_models import changed_model
 
 from vcm_ref.bitstream.coder import TracedElement, leb_bytes
@@ -105,8 +106,9 @@ def with_header_digests(pieces: Sequence[Piece]) -> list[Piece]:
             group_header = piece.payload
         elif piece.type == UnitType.MODEL and len(piece.payload) > 1:
             number, kind, data = piece.payload[0] >> 4, piece.payload[1], piece.payload[2:]
-            own = data if piece.payload[0] & 15 else hashlib.sha256(data).digest()
-            models[number] = Model(number, kind, digest=own)
+            in_force = [model.digest for model in models.values() if model.digest.startswith(data)]
+            refers = bool(piece.payload[0] & 15 and in_force)
+            models[number] = Model(number, kind, digest=in_force[0] if refers else hashlib.sha256(data).digest())
         elif piece.type == UnitType.DIGEST and len(stream_header) > 4:
             size = _bits(stream_header, *DIGEST_LENGTH)
             digest = header_digest(stream_header, models.values(), group_header)
@@ -207,9 +209,16 @@ def _change_units(rng: Random, pieces: list[Piece], others: Sequence[bytes], byt
 
 
 def _change_coded(rng: Random, pieces: list[Piece], others: Sequence[bytes], bytewise: Bytewise) -> None:
-    """A NAL unit, or what a lossless substream decompresses to: behind the checksums of bzip2."""
+    """A NAL unit, levels, or what a lossless substream decompresses to: behind the checksums of bzip2."""
     substreams = [i for i, piece in enumerate(pieces) if piece.type == UnitType.SUBSTREAM]
     place = rng.choice(substreams) if substreams else 0
+    levels = level_substreams(join(pieces), LIMITS) if substreams and rng.random() < 0.5 else {}
+    if levels:
+        number = rng.choice(list(levels))
+        place, stream = substreams[number], changed_levels(rng, levels[number])
+        if stream is not None:
+            pieces[place] = pieces[place]._replace(payload=stream)
+            return
     data = pieces[place].payload
     start = data.find(b"BZh")
     if not substreams or start not in (0, 4):

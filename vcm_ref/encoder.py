@@ -85,7 +85,10 @@ class Encoder:
         group.pictures = [to_picture_header(header, picture.side) for picture in converted]
         writer = self._writer_for(group)
         geometries = substream_geometries(header, group)
-        coded = self._code(_joined(converted), geometries)
+        as_differences = {
+            number: [picture.as_differences[number] for picture in converted] for number in self.settings.level_codecs
+        }
+        coded = self._code(_joined(converted), geometries, as_differences)
         digests = self._digests(group, converted, [substream.decoded for substream, _ in coded])
         leading = [_leading(header, digest) for digest in digests]
         coded_group = CodedGroup(group, [substream.stored for substream, _ in coded], leading)
@@ -146,7 +149,12 @@ class Encoder:
                 self._writer.write_model(model)
         return self._writer
 
-    def _code(self, frames: list[IntegerTensor], geometries: list[SubstreamGeometry]) -> list[tuple[_Coded, float]]:
+    def _code(
+        self,
+        frames: list[IntegerTensor],
+        geometries: list[SubstreamGeometry],
+        as_differences: Mapping[int, Sequence[bool]],
+    ) -> list[tuple[_Coded, float]]:
         samples = sum(clip.size for clip in frames)
         header = self.settings.header
 
@@ -157,6 +165,7 @@ class Encoder:
                 coded = _code_levels(
                     self.settings.level_codecs[members[0]],
                     clip.astype(np.int32, copy=False),
+                    as_differences[members[0]],
                     bool(header.digest_length),
                 )
             else:
@@ -211,8 +220,8 @@ def _joined(converted: list[ConvertedPicture]) -> list[IntegerTensor]:
     return joined
 
 
-def _code_levels(codec: LevelCodec, levels: NDArray[np.int32], digests: bool) -> _Coded:
-    stream = codec.encode(levels)
+def _code_levels(codec: LevelCodec, levels: NDArray[np.int32], as_differences: Sequence[bool], digests: bool) -> _Coded:
+    stream = codec.encode(levels, as_differences)
     return _Coded(len(stream), to_substream(InnerCodecId.COEFFICIENTS, stream), levels if digests else None)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +111,35 @@ def test_random_access_over_time_costs_less_than_pictures_alone() -> None:
     assert vcm_dec(["together.bin", "--pictures", "3:5", "-o", "part", "-q"]) == 0
 
 
+def test_memory_is_that_of_a_group_however_many_there_are() -> None:
+    """Peaks of what Python and NumPy allocate, for two groups and for eight, of eight pictures each."""
+    peaks = []
+    for count in (16, 64):
+        large_video("long.y4m", count)
+        for work in (lambda: vcm_enc("-i", "long.y4m", "--set", "group=8", "-b", "x.bin", "-q"), decode_all):
+            gc.collect()
+            tracemalloc.start()
+            assert work() == 0
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+    assert peaks[2] < 1.2 * peaks[0]
+    assert peaks[3] < 1.2 * peaks[1]
+
+
+def large_video(path: str, count: int) -> None:
+    """A grey Y4M file of 256x256, whose pictures are much larger than all else that is in memory."""
+    random = np.random.default_rng(1)
+    with Path(path).open("wb") as file:
+        file.write(b"YUV4MPEG2 W256 H256 F25:1 Cmono\n")
+        for _ in range(count):
+            file.write(b"FRAME\n" + random.integers(0, 256, 256 * 256, np.uint8).tobytes())
+
+
+def decode_all() -> int:
+    """Decode into a new folder."""
+    return vcm_dec(["x.bin", "-o", f"decoded{len(list(Path().iterdir()))}", "-q"])
+
+
 def test_raw_video_is_given_its_size_format_and_rate(capsys: pytest.CaptureFixture[str]) -> None:
     Path("x.yuv").write_bytes(bytes(range(256)) * (3 * 64 * 64 // 256))
     raw = ["-i", "x.yuv", "--picture-size", "64x64", "--set", "pixel_format=yuv444p", "--set", "frame_rate=12.5"]
@@ -134,6 +165,25 @@ def test_numbered_pictures_are_a_sequence_where_their_rate_is_given(capsys: pyte
     assert [entry["input"] for entry in record("x.bin")["pictures"]] == ["0000.png", "0001.png", "0002.png"]
     assert vcm_enc("-i", "shots", "-b", "y.bin") == 0
     assert "kbit/s" not in capsys.readouterr().out
+
+
+def test_feature_files_are_a_sequence_as_their_pictures_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """Three files in groups of two: byte for byte the bitstream of the pictures that they are the features of."""
+    from PIL import Image
+
+    for folder in (Path("shots"), Path("features")):
+        folder.mkdir()
+    for number in range(3):
+        image = render_scene(number, 64, 64).image
+        Image.fromarray(image).save(f"shots/{number:04d}.png")
+        layers = SmallNetwork().extract(image).layers
+        np.savez(f"features/{number:04d}.npz", picture_height=64, picture_width=64, **layers)
+    sequence = ["--set", "group=2", "--set", "frame_rate=10"]
+    assert vcm_enc("-i", "shots", *sequence, "-b", "pictures.bin") == 0
+    assert vcm_enc("-i", "features", *sequence, "-b", "features.bin") == 0
+    assert "kbit/s" in capsys.readouterr().out
+    assert Path("features.bin").read_bytes() == Path("pictures.bin").read_bytes()
+    assert record("features.bin")["frame_rate"] == "10"
 
 
 @pytest.mark.parametrize(

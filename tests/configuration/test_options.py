@@ -10,7 +10,7 @@ from vcm_ref.codec.hevc import HevcEncoder
 from vcm_ref.codec.vvenc import VvencEncoder
 from vcm_ref.configuration import Configuration, Everything, load_configuration
 from vcm_ref.configuration.options import leaves_of, option, schema_of, section, shaping, typed, with_defaults
-from vcm_ref.configuration.sections import Codec, Quantisation
+from vcm_ref.configuration.tensor_sections import Codec, Quantisation
 
 
 @dataclass(frozen=True)

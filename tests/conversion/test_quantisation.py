@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import struct
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from vcm_ref.bitstream.values import RangeScope, Samples, ValueRange
 from vcm_ref.conversion.quantisation import (
     RANGE_PROFILES,
     Rounding,
+    check_finite,
     fixed_point_range,
     highest_value,
     measure_ranges,
@@ -265,6 +267,14 @@ def test_non_finite_names_layer_and_channel(scope: RangeScope, value: float, wha
     dirty[39, 0, 0] = np.nan
     with pytest.raises(DatasetError, match=f"layer p3, channel 17 holds {what}"):
         measure_ranges({"p2": clean, "p3": dirty}, scope, (0, 1))
+    with pytest.raises(DatasetError, match=f"layer p3, channel 17 holds {what}"):
+        check_finite({"p2": clean, "p3": dirty})
+
+
+@given(tensors)
+@pytest.mark.filterwarnings("error")
+def test_what_is_finite_is_not_refused(tensor: NDArray[np.float32]) -> None:
+    check_finite({"p2": tensor, "p3": np.full((1, 2, 2), np.finfo(np.float32).max)})
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -281,8 +291,9 @@ def test_quantise_refuses_non_finite(value: float) -> None:
     [np.zeros((2, 2), np.float32), np.zeros((0, 2, 2), np.float32), np.zeros((1, 2, 2), np.float64)],
 )
 def test_measure_refuses_what_is_no_feature_tensor(tensor: NDArray[np.float32]) -> None:
-    with pytest.raises(DatasetError, match="layer p4 is float"):
-        measure_ranges({"p4": tensor}, RangeScope.TENSOR)
+    for refuse in (partial(measure_ranges, scope=RangeScope.TENSOR), check_finite):
+        with pytest.raises(DatasetError, match="layer p4 is float"):
+            refuse({"p4": tensor})
 
 
 def test_measure_refuses_an_empty_feature_set() -> None:

@@ -85,7 +85,7 @@ def change_one_weight(path: Path) -> None:
 
 
 def checked(anchor_file: Path, *depths: str, here: Here | None = None, **plan: Any) -> Findings:
-    """Cross-check in this process; ``plan`` may have pictures, qps, and folder."""
+    """Cross-check in this process; ``plan`` may have pictures, qps, folder, and the name of the data set's file."""
     anchor = json.loads(anchor_file.read_text())
     place = anchor_file.parent
     machine = machine_of([], place / "small.onnx")
@@ -93,7 +93,7 @@ def checked(anchor_file: Path, *depths: str, here: Here | None = None, **plan: A
     asked = Plan(
         anchor,
         rebuilt_method(anchor, qps, machine, "auto"),
-        load_dataset(place / "data.json"),
+        load_dataset(place / plan.pop("data", "data.json")),
         rebuilt_network(anchor, machine)[1],
         rebuilt_labels(anchor, None),
         depths or DEPTHS,

@@ -22,7 +22,7 @@ from vcm_ref.errors import ConfigError
 from vcm_ref.experiment.method import Method
 from vcm_ref.experiment.method_choice import method_of
 from vcm_ref.experiment.records import Record
-from vcm_ref.experiment.sweep import Sweep
+from vcm_ref.experiment.sweep import Outcome, Sweep
 from vcm_ref.experiment.tasks import Batch, Finished, Task, TaskError, once, resolved
 from vcm_ref.inputs.source import read_picture
 from vcm_ref.network import load_network
@@ -149,3 +149,16 @@ class Here:
 def nowhere(batches: Iterator[Batch]) -> Iterator[Finished]:
     """Runs nothing: for what must be in the store already."""
     raise ConfigError("nothing was to be run")
+
+
+def facts(outcome: Outcome) -> dict[str, Any]:
+    """All but seconds."""
+
+    def plain(measured: Any) -> Any:
+        records = {key: {k: v for k, v in record.items() if k != "seconds"} for key, record in measured.records.items()}
+        return measured.metrics, records, measured.failures
+
+    return {
+        "uncompressed": plain(outcome.uncompressed),
+        **{f"{name} {qp}": plain(found) for (name, qp), found in outcome.points.items()},
+    }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,52 @@ def test_more_resamples_begin_with_the_same_ones() -> None:
 
 def test_every_resample_has_as_many_pictures() -> None:
     assert (Bootstrap(50, 1).weights(17).sum(0) == 17).all()
+
+
+def test_blocks_are_drawn_as_pictures_are() -> None:
+    """Eight pictures in blocks of three: three blocks, of which the last has two."""
+    blocks = Bootstrap(50, 7).weights(3)
+    drawn = Bootstrap(50, 7, block=3).weights(8)
+    assert np.array_equal(drawn, blocks[[0, 0, 0, 1, 1, 1, 2, 2]])
+    assert drawn.flags.c_contiguous
+
+
+@pytest.mark.parametrize(
+    ("rate", "groups", "block"),
+    [
+        ("25", [1], 25),
+        ("25", [1, 32], 32),
+        ("25", [8], 32),
+        ("30000/1001", [1], 30),
+        ("1/2", [1], 1),
+        ("5", [4, 6], 12),
+    ],
+)
+def test_a_block_lasts_a_second_and_has_whole_groups(rate: str, groups: list[int], block: int) -> None:
+    usual = Bootstrap(500, 3)
+    assert usual.over_time(Fraction(rate), groups) == Bootstrap(500, 3, block=block)
+    assert usual.over_time(None, groups) == usual
+
+
+def test_few_blocks_make_no_intervals() -> None:
+    blocks = Bootstrap(block=32)
+    assert not blocks.makes_intervals(9 * 32)
+    assert blocks.makes_intervals(9 * 32 + 1)
+    assert Bootstrap().makes_intervals(2)
+    assert not Bootstrap(0).makes_intervals(1000)
+    assert blocks.describe()["block"] == 32
+    assert "block" not in Bootstrap().describe()
+
+
+def test_what_is_alike_in_time_has_a_wider_interval_from_blocks() -> None:
+    """Four hundred values, ten the same one after the other: the standard error of the mean is that of forty values."""
+    values = np.random.default_rng(5).normal(0, 1, 40).repeat(10)
+    widths = []
+    for bootstrap in (Bootstrap(), Bootstrap(block=10)):
+        low, high, _ = bootstrap.interval(values @ bootstrap.weights(400) / 400)
+        widths.append(high - low)
+    assert widths[1] / widths[0] == pytest.approx(np.sqrt(10), rel=0.1)
+    assert widths[1] == pytest.approx(2 * 1.96 * values.std() / np.sqrt(40), rel=0.1)
 
 
 def test_an_interval_leaves_out_as_many_values_at_either_end() -> None:

@@ -5,91 +5,38 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-import vcm_ref.network
-from vcm_ref.configuration import Configuration
-from vcm_ref.encoder import Encoder
-from vcm_ref.errors import ConfigError, DatasetError
+from vcm_ref.errors import DatasetError
 from vcm_ref.experiment import naming
-from vcm_ref.experiment.evaluation import Drawing, Evaluation, evaluate, own_store
-from vcm_ref.experiment.given_files import GivenBitstream, GivenBitstreams, GivenFeatures
-from vcm_ref.experiment.method import FeatureMethod, Method, Uncompressed, Whole
-from vcm_ref.experiment.records import Record
-from vcm_ref.experiment.result_record import from_record, to_record
-from vcm_ref.experiment.results import label_table, relabelled, write_results
-from vcm_ref.experiment.stages.networks import network_of
-from vcm_ref.experiment.sweep import no_progress
-from vcm_ref.experiment.tasks import Task, TaskError
+from vcm_ref.experiment.evaluation import Drawing, own_store
+from vcm_ref.experiment.given_files import GivenFeatures
+from vcm_ref.experiment.method import Uncompressed, Whole
+from vcm_ref.experiment.tasks import Task
 from vcm_ref.files.atomic import OutputError
-from vcm_ref.files.feature_file import save_feature_file
 from vcm_ref.inputs.source import read_picture
-from vcm_ref.reporting.provenance import file_digest
-from vcm_ref.task.classification import Classification
 from vcm_ref.task.dataset import load_dataset
-from vcm_ref.task.detections import Detections
 
+from .evaluations import (
+    CODED,
+    PIXELS,
+    bitstreams,
+    evaluated,
+    features,
+    files,
+    request,
+    write_bitstreams,
+    write_features,
+)
 from .small_sweep import Here
-from .stub import CONFIGURATION, NETWORKS, PICTURES, SIZE, StubNetwork, write_pictures
+from .stub import CONFIGURATION, PICTURES, SIZE, StubNetwork
 
 pytest.importorskip("pycocotools", reason="pycocotools is not installed")
-
-PIXELS = len(PICTURES) * SIZE[0] * SIZE[1]
-CODED = FeatureMethod("pictures, coded", CONFIGURATION, (32,))
-
-
-@pytest.fixture(autouse=True)
-def _stub_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, entry in NETWORKS.items():
-        monkeypatch.setitem(vcm_ref.network.NETWORKS, name, entry)
-    network_of.cache_clear()
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """Write the pictures, and give the path of their annotations."""
-    (tmp_path / "data").mkdir()
-    return write_pictures(tmp_path / "data")
-
-
-def request(data: Path, method: Method | None = None, network: str = "stub", **options: Any) -> Evaluation:
-    """The evaluation of the pictures themselves, or of a method; ``options`` are its own and the network's."""
-    own = {name: options.pop(name) for name in ("labels", "allow_missing") if name in options}
-    return Evaluation(load_dataset(data), network, options, method or Uncompressed("pictures"), **own)
-
-
-def evaluated(evaluation: Evaluation, output: Path, here: Here | None = None, **options: Any) -> Record:
-    """Evaluate in this process."""
-    with own_store(output) as store:
-        begin = options.pop("begin", no_progress)
-        document, seconds = evaluate(evaluation, output, store, here or Here(), begin, **options)
-        assert all(value >= 0 for value in seconds.values())
-        return document
-
-
-def features(data: Path, folder: Path) -> GivenFeatures:
-    return GivenFeatures("features", folder=folder, items=load_dataset(data).items)
-
-
-def bitstreams(data: Path, path: Path) -> GivenBitstreams | GivenBitstream:
-    items = load_dataset(data).items
-    if path.is_dir():
-        return GivenBitstreams("bitstreams", folder=path, items=items)
-    return GivenBitstream("bitstream", path=path, items=items)
-
-
-def files(output: Path) -> tuple[bytes, bytes]:
-    """Give the two files that an evaluation leaves, which are all that it leaves."""
-    found = sorted(path.name for path in output.parent.iterdir() if path.name.startswith(output.stem))
-    assert found == [f"{output.stem}.detections.json", output.name]
-    return output.read_bytes(), output.with_name(found[0]).read_bytes()
 
 
 def test_pictures_to_metrics(data: Path, tmp_path: Path) -> None:
@@ -130,32 +77,6 @@ def test_the_results_file_is_cocos(data: Path, tmp_path: Path) -> None:
 def test_masks_are_measured(data: Path, tmp_path: Path) -> None:
     metrics = evaluated(request(data, masks=True), tmp_path / "r.json")["metrics"]
     assert metrics["mask_AP"] == pytest.approx(1.0)
-
-
-def write_features(data: Path, folder: Path, name: Callable[[Any], str]) -> None:
-    """Write a feature file for each picture, named by ``name`` of its item."""
-    folder.mkdir()
-    for item in load_dataset(data).items:
-        with (folder / f"{name(item)}.npz").open("wb") as file:
-            save_feature_file(file, ".npz", StubNetwork().extract(read_picture(item.path)))
-
-
-def write_bitstreams(data: Path, folder: Path) -> None:
-    """Write a bitstream for each picture, one of all, and the record that vcm_enc writes beside that."""
-    folder.mkdir()
-    features = {item: StubNetwork().extract(read_picture(item.path)) for item in load_dataset(data).items}
-    for item, one in features.items():
-        with (folder / f"{item.path.stem}.bin").open("w+b") as file:
-            encoder = Encoder(Configuration(CONFIGURATION), file)
-            encoder.encode(one)
-            encoder.close()
-    with (folder.parent / "all.bin").open("w+b") as file:
-        encoder = Encoder(Configuration(CONFIGURATION), file)
-        for one in reversed(features.values()):  # in another order than the data set's
-            encoder.encode(one)
-        encoder.close()
-    record = {"pictures": [{"input": item.path.name} for item in reversed(features)]}
-    (folder.parent / "all.bin.json").write_text(json.dumps(record))
 
 
 def test_every_source_gives_the_same_metrics(data: Path, tmp_path: Path) -> None:
@@ -275,66 +196,6 @@ def test_two_runs_with_one_output(tmp_path: Path) -> None:
         pass
 
 
-def test_another_size_than_the_annotations(data: Path, tmp_path: Path) -> None:
-    """Refused at the first picture. Of the pictures themselves the data set finds it out when it is loaded."""
-    write_features(data, tmp_path / "features", lambda item: item.path.stem)
-    write_bitstreams(data, tmp_path / "bitstreams")
-    evaluation = request(data)
-    items = [item._replace(size=SIZE[::-1]) for item in evaluation.dataset.items]
-    evaluation.dataset.items = items
-    for method in (
-        Uncompressed("pictures"),
-        Whole("pictures, unsplit network"),
-        CODED,
-        features(data, tmp_path / "features"),
-        bitstreams(data, tmp_path / "bitstreams"),
-        bitstreams(data, tmp_path / "all.bin"),
-    ):
-        here = Here()
-        with pytest.raises((DatasetError, TaskError), match=r"is 64x48\b.* its annotations are of .*48x64"):
-            evaluated(replace(evaluation, method=method), tmp_path / "r.json", here)
-        assert sum(here.count[name] for name in here.count if name.startswith("analyse")) == 1
-
-
-def test_a_missing_picture(data: Path, tmp_path: Path) -> None:
-    (data.parent / "picture2.png").unlink()
-    with pytest.raises(DatasetError, match=r"picture 20: .*picture2.png: is missing; --allow-missing"):
-        evaluated(request(data), tmp_path / "r.json")
-    assert not list(tmp_path.glob("r.json*"))
-    document = evaluated(request(data, allow_missing=True), tmp_path / "r.json")
-    assert document["pictures"] == {"data_set": 5, "evaluated": 4, "problems": 1}
-    assert "picture2.png" in document["problems"][0]
-    assert document["metrics"]["AP"] == pytest.approx(1.0)
-
-
-def test_an_unreadable_picture(data: Path, tmp_path: Path) -> None:
-    (data.parent / "picture3.png").write_bytes(b"no picture")
-    with pytest.raises(DatasetError, match=r"picture3.png: .*--allow-missing"):
-        evaluated(request(data), tmp_path / "r.json")
-    document = evaluated(request(data, allow_missing=True), tmp_path / "r.json")
-    assert document["pictures"] == {"data_set": 5, "evaluated": 4, "problems": 1}
-    assert "picture3.png" in document["problems"][0]
-
-
-def test_an_annotation_without_its_picture(data: Path, tmp_path: Path) -> None:
-    truth = json.loads(data.read_text())
-    truth["images"].pop()
-    data.write_text(json.dumps(truth))
-    with pytest.raises(DatasetError, match="annotation 5: its picture 50"):
-        evaluated(request(data), tmp_path / "r.json")
-    document = evaluated(request(data, allow_missing=True), tmp_path / "r.json")
-    assert document["pictures"] == {"data_set": 4, "evaluated": 4, "problems": 1}
-
-
-def test_many_problems_are_counted(data: Path, tmp_path: Path) -> None:
-    for path in data.parent.glob("*.png"):
-        path.unlink()
-    with pytest.raises(DatasetError, match=r"picture1.*picture2.*picture3.*and 2 more"):
-        evaluated(request(data), tmp_path / "r.json")
-    with pytest.raises(DatasetError, match="no pictures"):
-        evaluated(request(data, allow_missing=True), tmp_path / "r.json")
-
-
 def test_features_in_all_formats_that_vcm_enc_reads(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -356,21 +217,6 @@ def test_features_in_all_formats_that_vcm_enc_reads(
         evaluated(unsized, tmp_path / "s.json")
 
 
-def test_missing_features_and_bitstreams(data: Path, tmp_path: Path) -> None:
-    write_bitstreams(data, tmp_path / "bitstreams")
-    (tmp_path / "bitstreams" / "picture4.bin").unlink()
-    for path in data.parent.glob("*.png"):
-        path.unlink()  # nobody needs them
-    with pytest.raises(DatasetError, match=r"picture 10: .* has no features named picture1 or 10"):
-        evaluated(request(data, features(data, tmp_path / "bitstreams")), tmp_path / "r.json")
-    method = bitstreams(data, tmp_path / "bitstreams")
-    with pytest.raises(DatasetError, match=r"^picture 40: .* has no bitstream named picture4 or 40"):
-        evaluated(request(data, method), tmp_path / "r.json")
-    document = evaluated(request(data, method, allow_missing=True), tmp_path / "r.json")
-    assert document["pictures"]["evaluated"] == 4
-    assert document["rate"]["pixels"] == PIXELS * 4 // 5
-
-
 def test_features_in_files_of_torch(data: Path, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     (tmp_path / "features").mkdir()
@@ -381,53 +227,6 @@ def test_features_in_files_of_torch(data: Path, tmp_path: Path) -> None:
         torch.save({**layers, **size}, tmp_path / "features" / f"{item.path.stem}.pt")
     method = features(data, tmp_path / "features")
     assert evaluated(request(data, method), tmp_path / "r.json")["metrics"]["AP"] == pytest.approx(1.0)
-
-
-def test_a_damaged_bitstream_is_named(data: Path, tmp_path: Path) -> None:
-    write_bitstreams(data, tmp_path / "bitstreams")
-    damaged = tmp_path / "bitstreams" / "picture2.bin"
-    damaged.write_bytes(damaged.read_bytes()[:-3])
-    method = bitstreams(data, tmp_path / "bitstreams")
-    with pytest.raises(TaskError, match=r"^picture 20 \(picture2.png\): .*\(bit \d+, clause") as caught:
-        evaluated(request(data, method, allow_missing=True), tmp_path / "r.json")
-    assert caught.value.exit_code == 10
-
-
-def test_one_bitstream_needs_its_record_and_no_other_pictures(data: Path, tmp_path: Path) -> None:
-    write_bitstreams(data, tmp_path / "bitstreams")
-    truth = json.loads(data.read_text())
-    truth["images"].pop()
-    truth["annotations"].pop()
-    data.write_text(json.dumps(truth))
-    method = bitstreams(data, tmp_path / "all.bin")
-    with pytest.raises(DatasetError, match=r"picture5.png: is not in the data set"):
-        evaluated(request(data, method), tmp_path / "r.json")
-    (tmp_path / "all.bin.json").unlink()
-    with pytest.raises(DatasetError, match=r"all\.bin\.json: cannot be read"):
-        evaluated(request(data, bitstreams(data, tmp_path / "all.bin")), tmp_path / "r.json")
-
-
-def test_a_record_of_another_bitstream(data: Path, tmp_path: Path) -> None:
-    """It is no record of which picture is which."""
-    write_bitstreams(data, tmp_path / "bitstreams")
-    record = json.loads((tmp_path / "all.bin.json").read_text())
-    for sha256, fits in ((file_digest(tmp_path / "all.bin"), True), ("0" * 64, False)):
-        (tmp_path / "all.bin.json").write_text(json.dumps({**record, "bitstream": {"sha256": sha256}}))
-        method = bitstreams(data, tmp_path / "all.bin")
-        if fits:
-            assert method.missing(load_dataset(data).items) == {}
-        else:
-            with pytest.raises(DatasetError, match="belongs to another bitstream"):
-                method.missing(load_dataset(data).items)
-    record["pictures"].pop()
-    (tmp_path / "all.bin.json").write_text(json.dumps(record))
-    with pytest.raises(DatasetError, match="has 5 pictures, its record 4"):
-        bitstreams(data, tmp_path / "all.bin").missing(load_dataset(data).items)
-
-
-def test_a_network_that_gives_no_number_is_named(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(TaskError, match=r"picture \d+ .*scores are not all finite"):
-        evaluated(request(data, network="broken", allow_missing=True), tmp_path / "r.json")
 
 
 def test_drawn_pictures(data: Path, tmp_path: Path) -> None:
@@ -441,13 +240,6 @@ def test_drawn_pictures(data: Path, tmp_path: Path) -> None:
     assert tuple(samples[40, 50]) not in ((0, 0, 0), (255, 255, 255))  # tinted by the mask
     with pytest.raises(OutputError, match="exists already"):
         evaluated(request(data), tmp_path / "r.json", drawing=Drawing(tmp_path / "drawn", 0.5))
-
-
-def test_an_output_that_cannot_be_written_is_an_error_at_once(data: Path, tmp_path: Path) -> None:
-    here = Here()
-    with pytest.raises(OutputError, match="cannot be"):
-        evaluated(request(data), data / "r.json", here)
-    assert not here.count
 
 
 def test_a_classifier(data: Path, tmp_path: Path) -> None:
@@ -492,104 +284,8 @@ def test_openimages(data: Path, tmp_path: Path) -> None:
     assert first["image_id"] == "picture1"
 
 
-# Labels
-
-
-def test_label_tables() -> None:
-    network, classes = {5: "Cell phone", 7: "dog", 8: "axe"}, {1: "person", 44: "cell_phone", 50: "Dog"}
-    assert label_table("names", network, classes) == {5: 44, 7: 50}
-    numbered = {1: "n1", 2: "n2"}
-    assert label_table("ids", numbered, classes) == {1: 1, 44: 44, 50: 50}
-    assert label_table("from0", numbered, classes) == {0: 1, 1: 44, 2: 50}
-    assert label_table("from1", numbered, classes) == {1: 1, 2: 44, 3: 50}
-    with pytest.raises(DatasetError, match="--labels"):
-        label_table("names", {1: "tv"}, classes)
-
-
-@pytest.mark.parametrize("labels", ["ids", "from0", "from1"])
-def test_numbers_that_no_label_has_are_refused(labels: str) -> None:
-    with pytest.raises(DatasetError, match=rf"--labels {labels}: none of the network's labels, 5 to 8, is a class"):
-        label_table(labels, {5: "cat", 8: "dog"}, {1: "cat", 2: "dog"})
-
-
-@pytest.mark.parametrize(
-    ("labels", "first", "told"),
-    [
-        ("ids", 0, 'label 1 is "dog" and would become class 1, "cat"; class 2'),
-        ("from0", 1, 'label 1 is "cat" and would become class 2, "dog"; class 1'),
-        ("from1", 0, 'label 1 is "dog" and would become class 1, "cat"; class 2'),
-    ],
-)
-def test_numbers_that_contradict_names_are_refused(labels: str, first: int, told: str) -> None:
-    network = dict(enumerate(["cat", "dog", "cow"], start=first))
-    with pytest.raises(DatasetError, match=rf"--labels {labels}: the network's {told} of the data set has its name"):
-        label_table(labels, network, {1: "cat", 2: "dog"})
-
-
-def test_label_table_from_a_file(tmp_path: Path) -> None:
-    (tmp_path / "names.csv").write_text("axe,person\n")
-    network, classes = {7: "dog", 8: "axe"}, {1: "Person", 50: "dog"}
-    assert label_table(str(tmp_path / "names.csv"), network, classes) == {7: 50, 8: 1}
-    (tmp_path / "names.csv").write_text("axe\n")
-    with pytest.raises(ConfigError, match="'axe'"):
-        label_table(str(tmp_path / "names.csv"), network, classes)
-    with pytest.raises(ConfigError, match="must be one of names, ids"):
-        label_table("name", network, classes)
-
-
 def test_labels_that_count_from_another_number(data: Path, tmp_path: Path) -> None:
     document = evaluated(request(data, network="counting", offset=-1, labels="from0"), tmp_path / "r.json")
     assert document["metrics"]["AP"] == pytest.approx(1.0)
     document = evaluated(request(data, offset=-1), tmp_path / "r.json")  # label 0 has no name
     assert document["results"]["count"] == 2
-
-
-def test_relabelled_leaves_out_what_has_no_label() -> None:
-    masks = np.array([True, False, True]).reshape(3, 1, 1)
-    boxes = np.arange(12, dtype=np.float32).reshape(3, 4)
-    found = Detections(boxes, np.array([0.9, 0.8, 0.7], np.float32), np.array([3, 1, 2]), masks)
-    kept = relabelled(found, {3: 30, 2: 20})
-    assert kept.labels.tolist() == [30, 20]
-    assert kept.boxes.tolist() == boxes[[0, 2]].tolist()
-    assert kept.masks is not None
-    assert kept.masks.tolist() == masks[[0, 2]].tolist()
-    assert len(relabelled(replace(found, masks=None), {})) == 0
-
-
-# Records
-
-
-def test_records_come_back_to_the_bit() -> None:
-    draw = np.random.default_rng(1)
-    logits = draw.standard_normal(50).astype(np.float32)
-    record = json.loads(json.dumps(to_record(Classification(logits))))
-    again = from_record(record)
-    assert isinstance(again, Classification)
-    assert again.logits.tobytes() == logits.tobytes()
-    for masks in (None, draw.random((4, 9, 7)) > 0.5):
-        boxes, scores = draw.random((4, 4)).astype(np.float32), draw.random(4).astype(np.float32)
-        found = Detections(boxes, scores, np.array([1, 2, 3, 90]), masks)
-        back = from_record(json.loads(json.dumps(to_record(found))))
-        assert isinstance(back, Detections)
-        assert back.boxes.tobytes() == boxes.tobytes()
-        assert back.scores.tobytes() == scores.tobytes()
-        assert back.labels.tolist() == [1, 2, 3, 90]
-        assert (back.masks is None) if masks is None else np.array_equal(back.masks, masks)  # type: ignore[arg-type]
-    nothing = Detections(
-        np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), np.zeros((0, 9, 7), np.bool_)
-    )
-    back = from_record(json.loads(json.dumps(to_record(nothing))))
-    assert isinstance(back, Detections)
-    assert back.boxes.shape == (0, 4)
-    assert back.masks is not None
-    assert back.masks.shape == (0, 9, 7)
-
-
-def test_classes_are_written_best_first(tmp_path: Path) -> None:
-    results = {"b/x.png": Classification(np.array([0, 3, 3, 1, 2, 9, 0], np.float32))}
-    with (tmp_path / "c.json").open("w+b") as file:
-        assert write_results(file, results) == 1  # type: ignore[arg-type]
-    assert json.loads((tmp_path / "c.json").read_text()) == [{"image_id": "b/x.png", "category_id": [5, 1, 2, 4, 3]}]
-    with (tmp_path / "c.json").open("w+b") as file:
-        assert write_results(file, {}) == 0
-    assert json.loads((tmp_path / "c.json").read_text()) == []

@@ -13,11 +13,13 @@ from PIL import Image
 from vcm_ref.configuration import Configuration
 from vcm_ref.decoder import Decoder
 from vcm_ref.errors import ConfigError
-from vcm_ref.experiment.anchor import anchor_document, rate, write_bitstreams
+from vcm_ref.experiment.anchor import anchor_document, rate, write_bitstreams, write_measured
+from vcm_ref.experiment.bootstrap import Bootstrap
 from vcm_ref.experiment.crosscheck.rebuilt import Machine, rebuilt_method
 from vcm_ref.experiment.evaluation import Evaluation, evaluate
 from vcm_ref.experiment.method import Method
 from vcm_ref.experiment.method_choice import method_of
+from vcm_ref.experiment.report.method import read_methods
 from vcm_ref.experiment.store import Store
 from vcm_ref.experiment.sweep import Sweep, run_sweep
 from vcm_ref.task.sequences import SequenceDataset
@@ -41,8 +43,8 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
-def street(folder: Path, *methods: Method) -> Sweep:
-    dataset = SequenceDataset("street", images=folder / "street", frame_rate=10, score=0.3)
+def street(folder: Path, *methods: Method, frame_rate: float = 10) -> Sweep:
+    dataset = SequenceDataset("street", images=folder / "street", frame_rate=frame_rate, score=0.3)
     options = {"weights": str(folder / "small.onnx"), **OPTIONS}
     return Sweep("street", dataset, dataset.items, "onnx", options, methods)
 
@@ -68,7 +70,7 @@ def test_groups_of_lossless_features_agree_with_the_uncompressed_network(folder:
     assert not again.count
 
 
-def test_the_anchor_has_kilobits_a_second_and_no_intervals(folder: Path, store: Store) -> None:
+def test_the_anchor_has_kilobits_a_second(folder: Path, store: Store) -> None:
     """Five pictures at 10 a second are half a second."""
     made = method(folder, "grouped", group=4)
     outcome = run_sweep(street(folder, made), store, Here())
@@ -78,13 +80,37 @@ def test_the_anchor_has_kilobits_a_second_and_no_intervals(folder: Path, store: 
     assert document["data"]["frame_rate"] == "10"
     assert document["main_metric"] == "agreement"
     assert document["configuration"]["group"] == 4
-    with pytest.raises(ConfigError, match="coded in groups"):
-        rebuilt_method(document, [32], Machine(None, {}), "auto")
+    rebuilt = rebuilt_method(document, [32], Machine(None, {}), "auto")
+    assert (rebuilt.group, rebuilt.describe()) == (4, made.describe())
     write_bitstreams(folder / "streams", outcome, made, store)
     files = sorted((folder / "streams" / "qp32").iterdir())
     assert [file.name for file in files] == ["000.bin", "004.bin"]
     assert sum(file.stat().st_size for file in files) == point["bytes"]
     assert Decoder(io.BytesIO(files[0].read_bytes())).reader.picture_count == 4
+
+
+def test_intervals_over_time_are_from_blocks_of_whole_groups(folder: Path, store: Store) -> None:
+    """Five pictures make no interval, twenty do: ten blocks of two, in which both methods are compared in pairs."""
+    methods = [method(folder, "single"), method(folder, "grouped", group=2)]
+    few = run_sweep(street(folder, *methods, frame_rate=1), store, Here())
+    document = write_measured(folder / "few.json", few, methods[1], Bootstrap())
+    assert "bootstrap" not in document
+    assert (folder / document["tallies"]["file"]).is_file()
+    for number in range(PICTURES, 20):
+        Image.fromarray(np.roll(picture(64, 64), 5 * number, 1)).save(folder / "street" / f"{number:03d}.png")
+    outcome = run_sweep(street(folder, *methods, frame_rate=1), store, Here())
+    files = [folder / f"{made.name}.json" for made in methods]
+    documents = [write_measured(file, outcome, made, Bootstrap()) for file, made in zip(files, methods, strict=True)]
+    for document in documents:
+        assert document["bootstrap"]["block"] == 2
+        low, high = document["points"][0]["intervals"]["bpp"]
+        assert low < document["points"][0]["bpp"] < high
+    single, grouped = read_methods(files, bootstrap=Bootstrap())
+    assert single.samples is not None and grouped.samples is not None
+    assert single.samples.bootstrap == grouped.samples.bootstrap == Bootstrap(block=2)
+    bits = np.array([8 * record["bytes"] for record in outcome.points["grouped", 32].records.values()])
+    of_blocks = bits.reshape(10, 2).sum(1) @ Bootstrap().weights(10)
+    np.testing.assert_allclose(grouped.samples.points[0]["bpp"], of_blocks / (20 * 64 * 64))
 
 
 def test_pictures_coded_themselves_as_video(folder: Path, store: Store) -> None:

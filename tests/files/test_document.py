@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vcm_ref.errors import ConfigError, DatasetError
-from vcm_ref.files.document import LIMITS, Format, load, parse
+from vcm_ref.files.document import LIMITS, Format, load, parse, read_bytes
 from vcm_ref.files.schema import rules_of
 
 
@@ -169,6 +170,15 @@ def test_an_unnamed_pipe_is_read() -> None:
     os.close(writer)
     assert load(Path(f"/dev/fd/{reader}"), "yaml").value == {"a": 1}
     os.close(reader)
+
+
+def test_a_small_file_takes_little_memory(tmp_path: Path) -> None:
+    """However large a file of its format may be."""
+    (tmp_path / "x.json").write_text('{"a": 1}')
+    tracemalloc.start()
+    assert read_bytes(tmp_path / "x.json", "json") == b'{"a": 1}'
+    assert tracemalloc.get_traced_memory()[1] < 1 << 22
+    tracemalloc.stop()
 
 
 def test_a_large_file_is_not_read_whole(tmp_path: Path) -> None:

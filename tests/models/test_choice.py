@@ -25,6 +25,8 @@ SHIPPED = list(shipped_models())
 LAYERS = {
     "refnet": [Layer(name, 256) for name in ("p2", "p3", "p4", "p5")],
     "YOLOX-nano": [Layer("input.471", 64), Layer("input.531", 128), Layer("input.591", 256)],
+    "EfficientNet-Lite0 after block 4": [Layer("block4", 40)],
+    "EfficientNet-Lite0 after block 10": [Layer("block10", 112)],
 }
 
 
@@ -82,6 +84,15 @@ def test_a_network_is_found_by_its_architecture(name: str) -> None:
     nano = next(one for one in SHIPPED if one.network == "YOLOX-nano")
     found = shipped_model("network", "onnx", nano.network_sha256, name)
     assert [one.architecture for one in SHIPPED if one.sha256 == found] == [name]
+
+
+@pytest.mark.parametrize("block", [4, 10])
+def test_of_two_cuts_of_a_network_each_has_its_own(block: int) -> None:
+    one = next(one for one in SHIPPED if one.network == f"EfficientNet-Lite0 after block {block}")
+    cut = {f"block{block}": f"/_blocks.{block}/Add_output_0"}
+    assert shipped_model("klt", "onnx", one.network_sha256, cut=cut) == one.sha256
+    with pytest.raises(ModelError, match=r"no klt model is shipped for the network onnx .* EfficientNet-Lite0 after"):
+        shipped_model("klt", "onnx", one.network_sha256, cut={"block1": "/_blocks.1/Add_output_0"})
 
 
 @pytest.mark.parametrize(("name", "direction"), [("msfc_topdown", "top_down"), ("msfc", "bottom_up")])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from vcm_ref.errors import ModelError
-from vcm_ref.models.tensors import NUMPY_TYPES, read_metadata, read_tensors, write_tensors
+from vcm_ref.models.tensors import NUMPY_TYPES, read_content, read_metadata, read_tensors, write_tensors
 
 TENSORS = st.dictionaries(
     st.text(min_size=1, max_size=8).filter(lambda name: name != "__metadata__"),
@@ -61,6 +61,17 @@ def test_tensors_of_other_types_and_white_space_are_passed_over() -> None:
     assert {name: array.tolist() for name, array in found.items()} == {"b": [3]}
     assert read_tensors(raw(b"{}     ")) == {}
     assert read_tensors(raw({"a": tensor("U8", [2**32 - 1, 2**32 - 1, 0], [0, 0])})) == {}
+
+
+def test_the_bytes_are_read_once() -> None:
+    data = write_tensors({"a": np.zeros(2, np.int8)}, {"network": "x"})
+    assert read_content(data) is read_content(bytes(bytearray(data)))
+    assert read_content(data).metadata == read_metadata(data) == {"network": "x"}
+    assert read_tensors(data) is read_content(data).tensors
+
+
+def test_a_record_is_read_where_tensors_are_damaged() -> None:
+    assert read_metadata(raw({"__metadata__": {"network": "x"}, "a": tensor(offsets=[0, 3])})) == {"network": "x"}
 
 
 DAMAGED = {

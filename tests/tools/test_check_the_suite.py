@@ -41,7 +41,7 @@ def test_checks_are_found_with_their_clauses(decoder: Any) -> None:
     one = next(check for check in found if "a stage that changes nothing" in check.text)
     assert one.clauses >= {"6.7", "7.7"}
     assert {check.place.file for check in found} == {
-        f"mini_{name}.py" for name in ("bits", "decoder", "graph", "klt", "levels")
+        f"mini_{name}.py" for name in ("bits", "decoder", "graph", "klt", "levels", "video")
     }
 
 

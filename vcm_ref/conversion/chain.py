@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -32,7 +32,7 @@ from .depth import lower_depth, raise_depth
 from .least_error import fitted_ends
 from .levels import in_steps, level_samples, quantise_levels
 from .packing import pack, unpack
-from .quantisation import Rounding, dequantise, highest_value, measure_ranges, quantise
+from .quantisation import Rounding, check_finite, dequantise, highest_value, measure_ranges, quantise
 
 if TYPE_CHECKING:
     from .order import OrderMethod
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 #: The ends of a measured range: the extremes, or those with the least squared error.
 Ends = Literal["extremes", "least_error"]
 Levels = NDArray[np.int32]
-#: Chooses int32 levels for float64 values in steps, both ``(C, H, W)``; is also told the tensor's number, and its
-#: levels in the picture before in the group, or None.
-LevelChoice = Callable[[NDArray[np.float64], int, Levels | None], Levels]
+#: Chooses int32 levels for float64 values in steps, both ``(C, H, W)``, and whether they are to be coded as differences
+#: from the picture before. Is also told the tensor's number, and its levels in that picture of the group, or None.
+LevelChoice = Callable[[NDArray[np.float64], int, Levels | None], tuple[Levels, bool]]
 
 
 class Choices(NamedTuple):
@@ -66,10 +66,13 @@ class ConvertedPicture:
     """One picture after conversion: side information, and the frames of each substream.
 
     Frames are uint16 ``(F, H, W)`` of the inner bit depth, at their coded size; levels are int32 ``(C, H, W)``.
+    ``as_differences`` says of each tensor of levels, by its number, whether it is to be coded as differences from the
+    picture before.
     """
 
     side: Side
     frames: list[IntegerTensor]
+    as_differences: dict[int, bool] = field(default_factory=dict)
 
 
 class Chain:
@@ -111,9 +114,11 @@ class Chain:
         ranges = self._ranges(tensors, choices.ends) if ranges is None else ranges
         quantised: list[IntegerTensor] = []
         orders: list[NDArray[np.intp]] = []
+        as_differences: dict[int, bool] = {}
         for number, (tensor, value_range, form) in enumerate(zip(tensors, ranges, self._formats, strict=True)):
             if form.levels is not None:
-                quantised.append(self._levels(tensor, number, choices, before.get(number)))
+                levels, as_differences[number] = self._levels(tensor, number, choices, before.get(number))
+                quantised.append(levels)
                 orders.append(np.arange(len(tensor)))
                 continue
             q, sums = quantise(tensor, value_range, form.bit_depth, choices.rounding)
@@ -122,7 +127,7 @@ class Chain:
                 orders.append(channel_order(q, choices.order_method, bit_depth=form.bit_depth, sums=sums))
             else:
                 orders.append(common_orders[number])
-        return ConvertedPicture(Side(ranges, orders), self.to_frames(quantised, orders))
+        return ConvertedPicture(Side(ranges, orders), self.to_frames(quantised, orders), as_differences)
 
     def forward_group(
         self, pictures: Sequence[Mapping[str, NDArray[np.float32]]], choices: Choices, covered: Covered = WHOLE
@@ -153,7 +158,7 @@ class Chain:
     def _reduced(self, layers: Mapping[str, NDArray[np.float32]], covered: Covered) -> list[NDArray[np.float32]]:
         """The coded tensors, before quantisation."""
         if self.header.stages:
-            measure_ranges(layers, RangeScope.PICTURE)  # for what it refuses
+            check_finite(layers)
         tensors = list(layers.values())
         start = time.perf_counter()
         for transform in self._transforms:
@@ -219,11 +224,15 @@ class Chain:
             current = stage.shapes(current)
         return reduce(StageCost.plus, costs) if costs else None
 
-    def _levels(self, tensor: NDArray[np.float32], number: int, choices: Choices, before: Levels | None) -> Levels:
+    def _levels(
+        self, tensor: NDArray[np.float32], number: int, choices: Choices, before: Levels | None
+    ) -> tuple[Levels, bool]:
         levels = self._formats[number].levels
         assert levels is not None
         values = in_steps(tensor, levels.qp)
-        return quantise_levels(values, 0.5) if choices.levels is None else choices.levels(values, number, before)
+        if choices.levels is None:
+            return quantise_levels(values, 0.5), False
+        return choices.levels(values, number, before)
 
     def _ranges(self, tensors: Sequence[NDArray[np.float32]], ends: Ends) -> list[ValueRange]:
         """The range of each tensor; those of scope ``PICTURE`` have one together."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..bitstream.headers import LevelFormat, StreamHeader, TensorFormat, format_of_levels
 from ..codec.coefficients import LevelCodec
+from ..codec.coefficients.levels import is_like
 from ..codec.coefficients.rdoq import choose_levels
 from ..configuration import Configuration
 from ..conversion.chain import LevelChoice
@@ -58,14 +59,17 @@ def level_choice(configuration: Configuration, header: StreamHeader, codecs: Map
     weight = configuration.get("codec.rdoq", _WEIGHT)
     offset = configuration.get("codec.rounding_offset", _ROUNDING_OFFSET)
 
-    def choose(values: NDArray[np.float64], number: int, before: NDArray[np.int32] | None) -> NDArray[np.int32]:
-        levels = header.tensors[number].format.levels
-        if weight == 0 or levels is None:
-            return quantise_levels(values, offset)
-        one, more = (offset / OFFSET_UNIT for offset in levels.offsets)
-        return choose_levels(
-            values, codecs[number].tables, weight, (one, more), before if levels.picture_before else None
-        )
+    def choose(
+        values: NDArray[np.float64], number: int, before: NDArray[np.int32] | None
+    ) -> tuple[NDArray[np.int32], bool]:
+        form = header.tensors[number].format.levels
+        assert form is not None, "levels are chosen for a tensor of levels"
+        before = before if form.picture_before else None
+        if weight == 0:
+            levels = quantise_levels(values, offset)
+            return levels, is_like(levels, before)
+        one, more = (own / OFFSET_UNIT for own in form.offsets)
+        return choose_levels(values, codecs[number].tables, weight, (one, more), before)
 
     return choose
 

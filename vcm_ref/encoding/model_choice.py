@@ -44,12 +44,12 @@ def shipped_digest(configuration: Configuration, method: str, network: Mapping[s
     options = dict(network or configuration.get("network"))
     name = options.pop("name")
     found = layer_files(name, options)
-    sha256 = files_digest(found) if found else ""
+    sha256, cut = files_digest(found) if found else "", options.get("cut")
     if method != "network":
-        return shipped_model(method, name, sha256)
+        return shipped_model(method, name, sha256, cut=cut)
     training = configuration.coding.training or Training()
     direction = training.direction if training.architecture == "msfc" else ""
-    return shipped_model(method, name, sha256, training.architecture, direction)
+    return shipped_model(method, name, sha256, training.architecture, direction, cut)
 
 
 def check_trained_for(configuration: Configuration) -> None:

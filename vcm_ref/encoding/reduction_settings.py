@@ -17,7 +17,7 @@ from ..conversion.reduction.klt_model import KltModel
 from ..errors import ModelError
 from ..feature_set import FeatureSet
 from ..models.choice import named_model
-from ..models.tensors import read_metadata, read_tensors
+from ..models.tensors import Tensors, read_metadata, read_tensors
 from .pca_settings import pca_stage
 
 
@@ -76,7 +76,7 @@ def _klt(configuration: Configuration, layers: Sequence[Layer]) -> Reduction:
         raise configuration.error("reduction.model", f"the model does not fit: {error}{_trained_for(model)}") from error
     components = configuration.get("reduction.components")
     if components is None:
-        components = _worthwhile(configuration, known, model.data)
+        components = _worthwhile(configuration, known, read_tensors(model.data))
     if not isinstance(components, int) or components == 0:
         raise configuration.error("reduction.components", "is by layer, or 0; the KLT is of all layers together")
     if components > known.components:
@@ -89,9 +89,9 @@ def _klt(configuration: Configuration, layers: Sequence[Layer]) -> Reduction:
 _LEAST_MEAN = 20
 
 
-def _worthwhile(configuration: Configuration, model: KltModel, data: bytes) -> int:
+def _worthwhile(configuration: Configuration, model: KltModel, tensors: Tensors) -> int:
     """How many of a model's components are worth their bits: all but the last ones that the step size makes noise."""
-    scales = read_tensors(data).get(SCALES)
+    scales = tensors.get(SCALES)
     if configuration.get("codec.name") != "coefficients" or scales is None or len(scales) != model.components:
         return model.components
     step = 128 + configuration.get("codec.qp") - 32  # as a scale: the mean magnitude of 8.10.5

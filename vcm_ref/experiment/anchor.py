@@ -92,13 +92,12 @@ def anchor_document(outcome: Outcome, method: Method) -> Record:
 def write_measured(path: Path, outcome: Outcome, method: Method, bootstrap: Bootstrap) -> Record:
     """Write the anchor of one method with its intervals, and first, beside it, the file of its tallies.
 
-    The pictures of a sequence are like each other, and its bytes are not those of single pictures: it has no tallies
-    and no intervals. Returns the anchor.
+    Over a sequence, intervals are from blocks of pictures, in whole groups of all methods of the sweep. Returns the
+    anchor.
     """
     document = anchor_document(outcome, method)
-    if outcome.sweep.dataset.frame_rate is not None:
-        write_anchor(path, document)
-        return document
+    groups = [one.group for one in outcome.sweep.methods]
+    bootstrap = bootstrap.over_time(outcome.sweep.dataset.frame_rate, groups)
     tallies = {UNCOMPRESSED: outcome.uncompressed.tally()}
     tallies |= {
         point_name(point["qp"]): outcome.points[method.name, point["qp"]].tally() for point in document["points"]
@@ -107,7 +106,7 @@ def write_measured(path: Path, outcome: Outcome, method: Method, bootstrap: Boot
         beside = tallies_path(path)
         with atomic_file(beside) as file:
             document["tallies"] = {"file": beside.name, "sha256": write_tallies(file, tallies)}
-        if bootstrap.resamples:
+        if bootstrap.makes_intervals(len(document["pictures"])):
             add_intervals(document, resampled(document, tallies, bootstrap))
     write_anchor(path, document)
     return document

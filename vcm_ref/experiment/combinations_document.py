@@ -39,7 +39,7 @@ def combinations_document(file: SweepFile, outcome: Outcome, screened: int = 0) 
                     "coded": [_coded(measurement.records.get(subject.id)) for subject in subjects],
                 }
             )
-            if tally := measurement.tally():
+            if (tally := measurement.tally()) and sweep.dataset.frame_rate is None:  # else pictures are like each other
                 tallies[tally_name(combinations.of[name], qp)] = tally
     document = {
         "schema": 1,

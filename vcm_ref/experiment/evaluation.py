@@ -75,8 +75,8 @@ def evaluate(
 ) -> tuple[Record, dict[str, float]]:
     """Evaluate, and write the results to ``output``, with a file of all detections or classes beside it.
 
-    With resamples in ``bootstrap``, the results have the interval of each metric and rate; those of a sequence have
-    none, because its pictures are like each other.
+    With resamples in ``bootstrap``, the results have the interval of each metric and rate; over a sequence, from blocks
+    of its pictures (:meth:`~vcm_ref.experiment.bootstrap.Bootstrap.over_time`).
     Returns the results, and the seconds of all pictures by stage, which are not in the file: it is the same in every
     run. Raises :class:`DatasetError`, and :class:`TaskError` for a picture that fails in another way.
     """
@@ -112,7 +112,8 @@ def evaluate(
         document["cost"] = network_costs
     if stage_costs := mean_cost(measured.records.values()):
         document["stage_cost"] = stage_costs
-    if bootstrap.resamples and dataset.frame_rate is None:
+    bootstrap = bootstrap.over_time(dataset.frame_rate, [method.group])
+    if bootstrap.makes_intervals(len(measured.records)):
         found = single_point(measured.records, measured.metrics, measured.tally(), bootstrap)
         document |= {"intervals": intervals(found, found.points[0]), "bootstrap": bootstrap.describe()}
     if drawing is not None:

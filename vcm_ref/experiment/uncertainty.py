@@ -2,13 +2,15 @@
 
 The anchor says how many bits each picture takes and how many pixels it has, its file of tallies what each picture adds
 to the metrics (:mod:`~vcm_ref.task.tally_file`). Pictures are drawn in one order, by their ids, whatever the order of a
-file: so methods over the same pictures are compared in pairs.
+file: so methods over the same pictures are compared in pairs. Those of a sequence are drawn in the order of time, which
+is the file's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
@@ -66,11 +68,11 @@ def read_resampled(
 ) -> Resampled | None:
     """A method in resamples, from its anchor ``document`` and the file of tallies beside ``path``.
 
-    None where the anchor names no such file or it is not there. Raises :class:`DatasetError` for a file that is not the
-    one that was written with the anchor.
+    None where the anchor names no such file or it is not there, or where there are too few pictures. Raises
+    :class:`DatasetError` for a file that is not the one that was written with the anchor.
     """
     named = document.get("tallies")
-    if not bootstrap.resamples or not named:
+    if not named or not bootstrap.makes_intervals(len(document["pictures"])):
         return None
     beside = path.with_name(Path(named["file"]).name)
     if not beside.is_file():
@@ -90,7 +92,7 @@ def resampled(
 ) -> Resampled:
     """A method in resamples, from its anchor and its packed tallies by point; ``metrics``: those that are needed."""
     sizes = {picture["id"]: picture.get("height", 0) * picture.get("width", 0) for picture in document["pictures"]}
-    pictures = drawn_order(sizes)
+    pictures = drawn_order(sizes, bootstrap)
     places = {key: place for place, key in enumerate(pictures)}
     weights = bootstrap.weights(len(pictures))
     points = [
@@ -103,9 +105,17 @@ def resampled(
     return Resampled(bootstrap, pictures, tuple(points), uncompressed)
 
 
-def drawn_order(pictures: Iterable[ImageId]) -> tuple[ImageId, ...]:
-    """The order in which pictures are drawn: numbers first, then names."""
+def drawn_order(pictures: Iterable[ImageId], bootstrap: Bootstrap) -> tuple[ImageId, ...]:
+    """The order in which pictures are drawn: numbers first, then names; blocks follow the order of ``pictures``."""
+    if bootstrap.block > 1:
+        return tuple(pictures)
     return tuple(sorted(pictures, key=lambda key: (isinstance(key, str), key)))
+
+
+def time_of(document: Mapping[str, Any]) -> tuple[Fraction | None, int]:
+    """The frame rate of an anchor's pictures, None where they are not a sequence, and how many were coded together."""
+    rate = document["data"].get("frame_rate")
+    return None if rate is None else Fraction(rate), document["configuration"].get("group", 1)
 
 
 def single_point(
@@ -115,7 +125,7 @@ def single_point(
 
     A point without any bytes has no rates.
     """
-    pictures = drawn_order(records)
+    pictures = drawn_order(records, bootstrap)
     places = {key: place for place, key in enumerate(pictures)}
     weights = bootstrap.weights(len(pictures))
     point = _metrics(metrics, {UNCOMPRESSED: tally}, UNCOMPRESSED, places, weights, None)

@@ -14,7 +14,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 from ..errors import ConfigError, VcmError, reason
 from .schema import Rules, first_problem
@@ -24,6 +24,7 @@ Format = Literal["json", "yaml"]
 
 #: YAML is written by hand, and its parser takes seconds for a megabyte. Annotations in JSON have half a gigabyte.
 LIMITS: Mapping[Format, Limits] = {"yaml": Limits(size=2**20, nodes=100_000), "json": Limits(size=2**30)}
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -92,12 +93,21 @@ def read_bytes(path: Path, form: Format, error: type[VcmError] = ConfigError) ->
             if not _can_be_read(path, os.fstat(file.fileno()).st_mode):
                 raise error(f"{path}: cannot be read: it is not a regular file")
             os.set_blocking(file.fileno(), True)
-            data = file.read(largest + 1)
+            data = _read(file, largest + 1)
     except (OSError, ValueError) as problem:  # ValueError: a path that no file can have
         raise error(f"{path}: cannot be read: {reason(problem)}") from problem
     if len(data) > largest:
         raise error(f"{path}: cannot be read: it has more than {largest} bytes")
     return data
+
+
+def _read(file: BinaryIO, most: int) -> bytes:
+    """At most so many bytes, read in blocks: memory is that of what is there, not of what may be."""
+    blocks: list[bytes] = []
+    while most and (block := file.read(min(most, _BLOCK))):
+        blocks.append(block)
+        most -= len(block)
+    return b"".join(blocks)
 
 
 def _without_waiting(path: str, flags: int) -> int:

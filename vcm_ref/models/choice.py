@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import ModelError, UnsupportedError
 from . import SHIPPED, find
@@ -19,7 +19,8 @@ class ShippedModel(NamedTuple):
     """One entry of the index of shipped models: its SHA-256, its stage's method, and the network that it is for.
 
     A model for the method `network` has an ``architecture``, as in `training.architecture`, and with `msfc` a
-    ``direction``, as in `training.direction`.
+    ``direction``, as in `training.direction`. A model has a ``cut``, as in `network.cut`, if models for other cuts of
+    the same network are shipped too.
     """
 
     sha256: str
@@ -28,6 +29,7 @@ class ShippedModel(NamedTuple):
     network_sha256: str
     architecture: str = ""
     direction: str = ""
+    cut: Mapping[str, str] | None = None
 
 
 def shipped_models() -> Iterator[ShippedModel]:
@@ -56,16 +58,18 @@ def named_model(path: str | None, sha256: str | None) -> bytes:
     return data
 
 
-def shipped_model(method: str, network: str, network_sha256: str, architecture: str = "", direction: str = "") -> str:
+def shipped_model(
+    method: str, network: str, network_sha256: str, architecture: str = "", direction: str = "", cut: Any = None
+) -> str:
     """The SHA-256 of the model shipped for a method and a network, known by the SHA-256 of its weights.
 
-    ``architecture`` and ``direction`` are those of a model for the method `network`. Raises :class:`ModelError` where
-    there is none.
+    ``architecture`` and ``direction`` are those of a model for the method `network`, ``cut`` is the network's option of
+    this name. Raises :class:`ModelError` where there is none.
     """
     wanted = method, architecture, direction
     known = [model for model in shipped_models() if (model.method, model.architecture, model.direction) == wanted]
     for model in known:
-        if model.network_sha256 == network_sha256:
+        if model.network_sha256 == network_sha256 and model.cut in (None, cut):
             return model.sha256
     networks = ", ".join(model.network for model in known) or "no network"
     raise ModelError(

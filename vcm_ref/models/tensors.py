@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from math import prod
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,19 +41,33 @@ MAX_RANK = 8
 _MOST_ENTRIES = 1 << 60
 _NAMES = {np.dtype(text): name for name, text in NUMPY_TYPES.items()}
 
-Tensors = dict[str, NDArray[Any]]
+Tensors = Mapping[str, NDArray[Any]]
 
 
-def read_tensors(data: bytes) -> Tensors:
-    """The tensors of a model by their names, in the file's order; read-only views of ``data``.
+class ModelContent(NamedTuple):
+    """What is in a model's bytes.
+
+    ``tensors`` are by their names, in the file's order; read-only views of the bytes. ``metadata`` is the model's
+    record, which is no part of what it does.
+    """
+
+    tensors: Tensors
+    metadata: Mapping[str, str]
+
+
+@lru_cache(maxsize=2)
+def read_content(data: bytes) -> ModelContent:
+    """What is in a model's bytes, which are read once: the stage, the levels' tables and the encoder all ask for them.
 
     Tensors of types that no stage uses are checked and left out. Raises :class:`ModelError` for bytes that break a rule
     of docs/bitstream.md, 7.18.
     """
-    found: Tensors = {}
+    header, body = _document(data)
+    metadata = _metadata(header)
+    entries = {name: _entry(name, entry) for name, entry in header.items() if name != METADATA}
+    found: dict[str, NDArray[Any]] = {}
     end = 0
-    header, body = _parts(data)
-    for name, (kind, shape, start, stop) in sorted(header.items(), key=lambda entry: entry[1][2:]):
+    for name, (kind, shape, start, stop) in sorted(entries.items(), key=lambda entry: entry[1][2:]):
         if start != end or stop > len(body):
             raise ModelError(f"its tensor {name!r} does not follow the tensor before it")
         end = stop
@@ -59,16 +75,18 @@ def read_tensors(data: bytes) -> Tensors:
             found[name] = np.frombuffer(body[start:stop], NUMPY_TYPES[kind]).reshape(shape)
     if end != len(body):
         raise ModelError(f"it has {len(body) - end} bytes after its last tensor")
-    return {name: found[name] for name in header if name in found}
+    tensors = {name: found[name] for name in entries if name in found}
+    return ModelContent(MappingProxyType(tensors), MappingProxyType(metadata))
+
+
+def read_tensors(data: bytes) -> Tensors:
+    """The tensors of a model. Raises as :func:`read_content` does."""
+    return read_content(data).tensors
 
 
 def read_metadata(data: bytes) -> dict[str, str]:
-    """The record of a model, which is no part of what it does. Raises :class:`ModelError`."""
-    header, _ = _document(data)
-    metadata = header.get(METADATA, {})
-    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
-        raise ModelError(f"its {METADATA} is not a mapping of names to texts")
-    return metadata
+    """The record of a model, also where its tensors are damaged. Raises :class:`ModelError`."""
+    return _metadata(_document(data)[0])
 
 
 def write_tensors(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str] | None = None) -> bytes:
@@ -101,14 +119,15 @@ def _document(data: bytes) -> tuple[dict[str, Any], memoryview]:
     return header, memoryview(data)[8 + length :]
 
 
-def _parts(data: bytes) -> tuple[dict[str, tuple[str, list[int], int, int]], memoryview]:
-    """Type, shape, start and end of each tensor, and the bytes that these count in."""
-    header, body = _document(data)
-    read_metadata(data)
-    return {name: _entry(name, entry) for name, entry in header.items() if name != METADATA}, body
+def _metadata(header: Mapping[str, Any]) -> dict[str, str]:
+    metadata = header.get(METADATA, {})
+    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
+        raise ModelError(f"its {METADATA} is not a mapping of names to texts")
+    return metadata
 
 
 def _entry(name: str, entry: Any) -> tuple[str, list[int], int, int]:
+    """Type, shape, start and end of a tensor."""
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
         raise ModelError(f"its tensor {name!r} is not described by dtype, shape and data_offsets")
     kind, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]

@@ -33,6 +33,9 @@ def pictures(draw: st.DrawFn) -> Levels:
     return np.clip(np.rint(levels), -MAX_LEVEL, MAX_LEVEL).astype(np.int32)
 
 
+#: The second picture is like the first, but for a difference that has no code.
+FLIPPED = np.full((2, 4, 3, 3), 3, np.int32)
+FLIPPED[:, 0, 0, 0] = 60_000, -60_000
 EXTREMES = np.array([0, MAX_LEVEL, -MAX_LEVEL, 1, -1, 2, 3, -4, 18, -65534], np.int32).reshape(1, 2, 1, 5)
 
 
@@ -41,6 +44,7 @@ EXTREMES = np.array([0, MAX_LEVEL, -MAX_LEVEL, 1, -1, 2, 3, -4, 18, -65534], np.
 @example(np.full((1, 1, 1, 1), -MAX_LEVEL, np.int32), True)
 @example(np.zeros((2, 300, 2, 1), np.int32), True)
 @example(EXTREMES, False)
+@example(FLIPPED, True)
 def test_inverse(levels: Levels, picture_before: bool) -> None:
     codec = LevelCodec(levels.shape[1], picture_before=picture_before)
     frames = levels.reshape(-1, *levels.shape[2:])
@@ -48,6 +52,16 @@ def test_inverse(levels: Levels, picture_before: bool) -> None:
     decoded = codec.decode(stream, *frames.shape)
     assert decoded.dtype == np.int32
     np.testing.assert_array_equal(decoded, frames)
+
+
+@given(pictures(), st.data())
+def test_an_encoder_may_code_any_picture_as_differences(levels: Levels, data: st.DataObject) -> None:
+    levels = levels // 2  # so that every difference is a level
+    count = len(levels)
+    chosen = data.draw(st.lists(st.booleans(), min_size=count, max_size=count))
+    codec = LevelCodec(levels.shape[1], picture_before=True)
+    frames = levels.reshape(-1, *levels.shape[2:])
+    np.testing.assert_array_equal(codec.decode(codec.encode(frames, chosen), *frames.shape), frames)
 
 
 class Ideal:

@@ -18,14 +18,15 @@ def cost(levels: NDArray[np.int32], weight: float) -> float:
 
 def test_the_choice_costs_less_than_rounding() -> None:
     """In squared error plus weighted bits, against rounding with any offset."""
-    chosen = cost(choose_levels(VALUES, default_tables(), 0.15, (0.0, 0.0)), 0.15)
+    chosen = cost(choose_levels(VALUES, default_tables(), 0.15, (0.0, 0.0))[0], 0.15)
     for offset in (0.2, 0.3, 0.4, 0.5):
         rounded = np.copysign(np.floor(np.abs(VALUES) + offset), VALUES).astype(np.int32)
         assert chosen < cost(rounded, 0.15)
 
 
 def test_without_weight_the_nearest_level_is_chosen() -> None:
-    levels = choose_levels(VALUES, default_tables(), 0.0, (0.0, 0.0))
+    levels, as_differences = choose_levels(VALUES, default_tables(), 0.0, (0.0, 0.0))
+    assert not as_differences
     np.testing.assert_array_equal(levels, np.rint(VALUES))
 
 
@@ -33,7 +34,7 @@ def test_candidates_are_the_nearest_the_one_below_and_none() -> None:
     """Whatever a bit weighs."""
     nearest = np.abs(np.rint(VALUES))
     for weight in (0.1, 1.0, 100.0):
-        chosen = np.abs(choose_levels(VALUES, default_tables(), weight, (0.0, 0.0)))
+        chosen = np.abs(choose_levels(VALUES, default_tables(), weight, (0.0, 0.0))[0])
         assert np.isin(nearest - chosen, (0, 1)).all() | (chosen == 0).any()
         assert ((chosen == nearest) | (chosen == nearest - 1) | (chosen == 0)).all()
     assert not chosen.any()
@@ -41,7 +42,7 @@ def test_candidates_are_the_nearest_the_one_below_and_none() -> None:
 
 def test_large_levels_are_kept() -> None:
     values = np.array([[[60000.2, -7.4, 0.1]]])
-    assert choose_levels(values, default_tables(), 0.1, (0.0, 0.0)).tolist() == [[[60000, -7, 0]]]
+    assert choose_levels(values, default_tables(), 0.1, (0.0, 0.0))[0].tolist() == [[[60000, -7, 0]]]
 
 
 def test_the_choice_that_sees_the_picture_before_costs_less() -> None:
@@ -50,8 +51,18 @@ def test_the_choice_that_sees_the_picture_before_costs_less() -> None:
     codec = LevelCodec(48, picture_before=True)
 
     def cost_behind(levels: NDArray[np.int32]) -> float:
-        stream = codec.encode(np.concatenate([before, levels]))
+        stream = codec.encode(np.concatenate([before, levels]), [False, True])
         return float(((VALUES - levels) ** 2).sum()) + 0.1 * 8 * len(stream)
 
-    plain, seeing = (choose_levels(VALUES, default_tables(), 0.1, (0.0, 0.0), one) for one in (None, before))
+    (plain, alone), (seeing, together) = (
+        choose_levels(VALUES, default_tables(), 0.1, (0.0, 0.0), one) for one in (None, before)
+    )
+    assert (alone, together) == (False, True)
     assert cost_behind(seeing) < cost_behind(plain)
+
+
+def test_what_is_not_like_the_picture_before_is_chosen_without_it() -> None:
+    levels = choose_levels(VALUES, default_tables(), 0.1, (0.0, 0.0))[0]
+    behind, as_differences = choose_levels(VALUES, default_tables(), 0.1, (0.0, 0.0), -levels)
+    assert not as_differences
+    np.testing.assert_array_equal(behind, levels)

@@ -146,6 +146,30 @@ def test_without_tallies_there_are_no_intervals(tmp_path: Path) -> None:
     assert "confidence" not in text
 
 
+def over_time(path: Path, frame_rate: str, group: int) -> Path:
+    """The anchor as of a sequence, coded in groups."""
+    document = json.loads(path.read_text())
+    document["data"]["frame_rate"] = frame_rate
+    document["configuration"]["group"] = group
+    path.write_text(json.dumps(document))
+    return path
+
+
+def test_methods_over_a_sequence_are_compared_in_the_same_blocks(tmp_path: Path) -> None:
+    """Groups of two and of four, three pictures a second: ten blocks of four."""
+    paths = [measured(tmp_path, "usual", 1.0), measured(tmp_path, "moved", 0.5)]
+    text, document, _ = reported(tmp_path, over_time(paths[0], "3", 2), over_time(paths[1], "3", 4))
+    assert "resamples of blocks of 4 pictures that follow each other" in text
+    assert document["bootstrap"]["block"] == 4
+    assert document["comparisons"][0]["every_byte"]["bd_rate_pchip_interval"] == pytest.approx([-50, -50], abs=0.5)
+
+
+def test_a_short_sequence_has_no_intervals_and_the_report_says_so(tmp_path: Path) -> None:
+    text, document, _ = reported(tmp_path, over_time(measured(tmp_path, "usual", 1.0), "3", 8))
+    assert "An interval over a sequence needs 10 blocks of whole groups that last a second or more." in text
+    assert document["bootstrap"] is None
+
+
 def test_other_pictures_are_not_paired(tmp_path: Path) -> None:
     paths = [measured(tmp_path, "usual", 1.0), measured(tmp_path, "fewer", 0.5, pictures=30)]
     _, document, _ = reported(tmp_path, *paths, allow_different=True)

@@ -6,7 +6,9 @@ decisions are coded one by one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,17 +33,25 @@ __all__ = [
 class LevelCodec:
     """Codes the levels of one tensor of ``components`` maps.
 
-    With ``picture_before``, a picture that is like the one before in the group is coded as differences from it.
+    With ``picture_before``, a picture of a group may be coded as differences from the one before.
     """
 
     components: int
     tables: Tables = field(default_factory=default_tables)
     picture_before: bool = False
 
-    def encode(self, levels: NDArray[np.int32]) -> bytes:
-        """Code int32 levels ``(P * C, H, W)`` of P pictures; magnitudes are at most 65535."""
+    def encode(self, levels: NDArray[np.int32], as_differences: Sequence[bool] | None = None) -> bytes:
+        """Code int32 levels ``(P * C, H, W)`` of P pictures; magnitudes are at most 65535.
+
+        ``as_differences`` says of each picture whether it is coded as differences from the one before; of the first
+        picture it is not read. Without it, those pictures are that have fewer binary digits so.
+        """
         coder = RangeEncoder()
-        self._code(LevelCoder(coder, self.tables, self.components), levels.copy())
+        pictures = self._pictures(levels.copy())
+        if as_differences is None:
+            over_time = self.picture_before
+            as_differences = [False, *(over_time and is_like(own, before) for before, own in pairwise(pictures))]
+        self._code(LevelCoder(coder, self.tables, self.components), pictures, as_differences)
         return coder.finish()
 
     def decode(self, stream: bytes, count: int, height: int, width: int) -> NDArray[np.int32]:
@@ -51,12 +61,17 @@ class LevelCodec:
         """
         coder = RangeDecoder(stream)
         levels = np.zeros((count, height, width), np.int32)
-        self._code(LevelCoder(coder, self.tables, self.components), levels)
+        pictures = self._pictures(levels)
+        self._code(LevelCoder(coder, self.tables, self.components), pictures, [False] * len(pictures))
         coder.finish()
         return levels
 
-    def _code(self, coder: LevelCoder, levels: NDArray[np.int32]) -> None:
+    def _pictures(self, levels: NDArray[np.int32]) -> NDArray[np.int32]:
+        """The same levels as ``(P, C, H, W)``."""
+        return levels.reshape(-1, self.components, *levels.shape[1:])
+
+    def _code(self, coder: LevelCoder, pictures: NDArray[np.int32], as_differences: Sequence[bool]) -> None:
         before = None
-        for picture in levels.reshape(-1, self.components, *levels.shape[1:]):
-            coder.picture(picture, before, before is not None and is_like(picture, before))
+        for picture, dependent in zip(pictures, as_differences, strict=True):
+            coder.picture(picture, before, dependent)
             before = picture if self.picture_before else None

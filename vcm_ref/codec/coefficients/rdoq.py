@@ -30,15 +30,16 @@ def choose_levels(
     weight: float,
     offsets: tuple[float, float],
     before: Levels | None = None,
-) -> Levels:
+) -> tuple[Levels, bool]:
     """Levels int32 for values in steps, both ``(C, H, W)``, that make squared error + ``weight`` · bits small.
 
     ``offsets`` are how far, in steps, a decoder moves magnitudes of 1, and of more, away from 0. For each value the
     nearest level, the one next to it on the way to 0, and 0 are compared. Where the picture is like the one ``before``,
-    of which these are the levels, the same is done with differences: the way is that to the level before.
+    of which these are the levels, the same is done with differences: the way is that to the level before. Also returns
+    whether it was done: whether the levels are to be coded as differences.
     """
     nearest = _nearest(values, offsets)
-    if before is None or not is_like(nearest, before):
+    if not is_like(nearest, before):
         before = None
     base = np.zeros_like(nearest) if before is None else before
     coded = np.zeros_like(nearest)  # the levels, or their differences from those of the picture before
@@ -51,7 +52,7 @@ def choose_levels(
             costs = _costs(flags.zero(places))
             coded[first:end, y] = chosen = _chosen(candidates.row(y), costs, weight)
             flags.learn(*flag_decisions(chosen, places))
-    return coded + base
+    return coded + base, before is not None
 
 
 def _nearest(values: NDArray[np.float64], offsets: tuple[float, float]) -> Levels:

@@ -99,7 +99,7 @@ class KltModel:
             layers.append(_layer(tensors, len(layers), scale))
         return cls(gain, tuple(layers))
 
-    def tensors(self) -> Tensors:
+    def tensors(self) -> dict[str, NDArray[Any]]:
         """The tensors by their names in a model."""
         found: dict[str, NDArray[Any]] = {
             "gain": np.array([self.gain], np.int8),

@@ -118,7 +118,7 @@ class _Check:
         self._store = store
         self._begin = begin
         files = {picture["id"]: picture["file"] for picture in plan.anchor["pictures"]}
-        self._folder = None if plan.folder is None else GivenFolder(plan.folder, files)
+        self._folder = None if plan.folder is None else GivenFolder(plan.folder, files, expected.groups)
 
     def without_run(self, inputs: Section, reason: str) -> Findings:
         """Where nothing can be made that would compare: the bitstreams' digests alone."""
@@ -169,7 +169,7 @@ class _Check:
             again = methods.get("encode")
             return file, None if again is None else _coded(again, subjects[image_id], qp, self._store)
 
-        return Inspector(sides, self._plan.backend, coder, sizes)
+        return Inspector(sides, self._plan.backend, coder, sizes, self._expected.groups)
 
 
 def _renamed(method: Method, name: str) -> Method:

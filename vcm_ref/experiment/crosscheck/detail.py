@@ -22,6 +22,7 @@ from .first_difference import (
     told_element,
     told_sample,
 )
+from .groups import Groups
 
 #: So many differences of a depth are looked into: tensors are decoded for it, and one explains the others mostly.
 DETAILED = 3
@@ -37,12 +38,18 @@ class Inspector:
     """
 
     def __init__(
-        self, sides: Sides, backend: Backend, coder: PictureCoder | None, sizes: Mapping[ImageId, tuple[int, int]]
+        self,
+        sides: Sides,
+        backend: Backend,
+        coder: PictureCoder | None,
+        sizes: Mapping[ImageId, tuple[int, int]],
+        groups: Groups,
     ) -> None:
         self._sides = sides
         self._backend = backend
         self._coder = coder
         self._sizes = sizes
+        self._groups = groups
 
     def look_into(self, section: Section) -> Section:
         """A section whose first differences of bitstreams and T1 say where they begin."""
@@ -81,6 +88,8 @@ class Inspector:
         return replace(difference, details=(*difference.details, *texts), first={**difference.first, **first})
 
     def _tensors(self, bitstream: bytes, image_id: ImageId) -> Tensors:
+        place = self._groups.place(image_id)
         if self._coder is None:
-            return integer_tensors(bitstream, self._backend)
-        return picture_samples(bitstream, self._coder, *self._sizes[image_id])
+            return integer_tensors(bitstream, self._backend, place)
+        count = len(self._groups.members(image_id))
+        return picture_samples(bitstream, self._coder, self._sizes[image_id], place, count)

@@ -18,7 +18,7 @@ from ...bitstream.stream import BitstreamReader, BitstreamWriter
 from ...bitstream.values import Packing, UnitType
 from ...codec.picture import PictureCoder
 from ...decoder import Backend, Decoder
-from ...errors import VcmError
+from ...errors import DatasetError, VcmError
 from ..records import Record
 
 Tensors = Mapping[str, NDArray[Any]]
@@ -94,14 +94,22 @@ def first_sample(file: Tensors, here: Tensors) -> Record:
     return {}
 
 
-def integer_tensors(bitstream: bytes, backend: Backend) -> Tensors:
-    """The T1 tensors (C, H, W) of a bitstream of features, whether or not its digests agree. Raises VcmError."""
-    return next(Decoder(io.BytesIO(_without_digests(bitstream)), backend=backend).pictures()).quantised
+def integer_tensors(bitstream: bytes, backend: Backend, place: int = 0) -> Tensors:
+    """The T1 tensors (C, H, W) of a picture of a bitstream of features, whether or not its digests agree.
+
+    Raises VcmError, also where the bitstream has no picture of this number.
+    """
+    decoder = Decoder(io.BytesIO(_without_digests(bitstream)), backend=backend)
+    if place >= decoder.reader.picture_count:
+        raise DatasetError(f"the bitstream has {decoder.reader.picture_count} pictures")
+    return next(decoder.pictures(range(place, place + 1))).quantised
 
 
-def picture_samples(stream: bytes, coder: PictureCoder, height: int, width: int) -> Tensors:
-    """The decoded picture of an inner stream, uint8 (3, H, W), under ``picture``. Raises VcmError."""
-    return {"picture": coder.decode(stream, height, width).transpose(2, 0, 1)}
+def picture_samples(
+    stream: bytes, coder: PictureCoder, size: tuple[int, int], place: int = 0, count: int = 1
+) -> Tensors:
+    """One of ``count`` pictures (H, W) of an inner stream, uint8 (3, H, W), under ``picture``. Raises VcmError."""
+    return {"picture": coder.decode_sequence(stream, count, *size)[place].transpose(2, 0, 1)}
 
 
 def told_element(element: Record) -> str:

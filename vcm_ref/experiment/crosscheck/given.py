@@ -15,12 +15,14 @@ from ...files.kind import check_kind
 from ...task.dataset import ImageId
 from ..anchor import bitstream_names
 from ..given_files import given_tasks
+from ..group_method import feature_results, picture_results
 from ..method import Method, PictureMethod, Subject, WithoutCoding
 from ..naming import task_name
 from ..stages.analyse import analyse_picture
 from ..stages.values import Coded
 from ..store import Store
 from ..tasks import Task, TaskError, Value
+from .groups import Groups
 
 
 class Given(NamedTuple):
@@ -35,14 +37,16 @@ class Given(NamedTuple):
 class GivenFolder:
     """A folder of bitstreams as :func:`~vcm_ref.experiment.anchor.write_bitstreams` makes it."""
 
-    def __init__(self, folder: Path, files: Mapping[ImageId, str]) -> None:
+    def __init__(self, folder: Path, files: Mapping[ImageId, str], groups: Groups) -> None:
         """``files`` are the names of all the anchor's pictures, by id."""
         self.folder = folder
         self._names = bitstream_names(files)
+        self._groups = groups
         self._found: dict[tuple[int, ImageId], Given] = {}
 
     def at(self, qp: int, image_id: ImageId) -> Given:
-        """The bitstream of a picture at a QP: its size and its digest, read once."""
+        """The bitstream of a picture, or of its group, at a QP: its size and its digest, read once."""
+        image_id = self._groups.members(image_id)[0]
         place = qp, image_id
         if place not in self._found:
             self._found[place] = self._look(self.folder / f"qp{qp}" / self._names[image_id])
@@ -102,10 +106,33 @@ class GivenMethod(WithoutCoding):
         return [Task(name, analyse_picture, (subject.network, self.coder, coded, picture), "point")]
 
 
+@dataclass(frozen=True)
+class GivenGroupMethod(GivenMethod):
+    """The same of bitstreams of groups of pictures, each decoded once."""
+
+    together: int = 2
+
+    @property
+    def group(self) -> int:
+        return self.together
+
+    def tasks(self, subject: Subject, qp: int, store: Store) -> list[Task | Value]:
+        content = self.folder.read(qp, subject.id)
+        if content is None:
+            return super().tasks(subject, qp, store)
+        group, coded = subject.group(self.group), Coded(content, 8 * len(content), 0.0)
+        arguments = self.point(subject, qp), subject, group, coded, f"{self.point(group[0], qp)}-decoded"
+        if self.coder is None:
+            return feature_results(*arguments, self.backend)
+        return picture_results(*arguments, self.coder)
+
+
 def given_method(folder: GivenFolder, like: Method, backend: Backend) -> GivenMethod:
     """The bitstreams of a folder, decoded as those of a method are."""
     coder = like.coder if isinstance(like, PictureMethod) else None
-    return GivenMethod(folder=folder, qps=like.qps, coder=coder, backend=backend)
+    if like.group == 1:
+        return GivenMethod(folder=folder, qps=like.qps, coder=coder, backend=backend)
+    return GivenGroupMethod(folder=folder, qps=like.qps, coder=coder, backend=backend, together=like.group)
 
 
 def refuse(problem: str) -> None:

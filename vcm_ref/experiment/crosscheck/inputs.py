@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from ...errors import ConfigError
@@ -13,13 +15,14 @@ from ..anchor import rate
 from ..records import Record
 from ..usable import check_none, missing_pictures, problems_of
 from .findings import Aspect, Difference, counted, short
+from .groups import Groups
 
 #: What a network says of itself that does not tell one from another: where it is from, and packages, which the record
 #: has side by side.
 _NOT_IDENTITY = ("name", "options", "network", "weights", "layers")
 
 
-_SUMS = ("bytes", "pixels", "bits", "bpp", "rhee2022_bpp")
+_SUMS = ("bytes", "pixels", "bits", "bpp", "rhee2022_bpp", "kbit_per_s")
 _SUM_ERROR = 1e-9  # relative, of a quotient that was written as decimal digits
 
 
@@ -43,9 +46,14 @@ class Expected:
         """A point's pictures."""
         return [picture for picture in point["pictures"] if picture["id"] in self.pictures]
 
+    @cached_property
+    def groups(self) -> Groups:
+        """The groups of the anchor's pictures."""
+        return Groups.of(self.anchor)
+
 
 class Pictures(NamedTuple):
-    """The anchor's pictures that are in the data set with the same content."""
+    """The anchor's pictures that are in the data set with the same content, in whole groups."""
 
     items: list[Item]
     aspect: Aspect
@@ -62,9 +70,16 @@ def compare_data(anchor: Record, dataset: Dataset) -> tuple[Aspect, list[Differe
 
 
 def compare_pictures(anchor: Record, dataset: Dataset, limit: int | None) -> Pictures:
-    """The content of the anchor's first ``limit`` pictures. Raises DatasetError where a picture's file is missing."""
+    """The content of the anchor's first ``limit`` pictures.
+
+    Raises DatasetError where a picture's file is missing, and ConfigError where ``limit`` divides a group.
+    """
     by_id = {item.id: item for item in dataset.items}
     wanted = anchor["pictures"][:limit]
+    groups = Groups.of(anchor)
+    if len(wanted) % groups.size and len(wanted) < len(anchor["pictures"]):
+        told = f"the anchor's pictures were coded in groups of {groups.size}; give a multiple of this number"
+        raise ConfigError(f"--pictures {limit}: {told}")
     if not wanted:
         raise ConfigError("the anchor has no pictures")
     missing = missing_pictures(by_id[picture["id"]] for picture in wanted if picture["id"] in by_id)
@@ -84,8 +99,11 @@ def compare_pictures(anchor: Record, dataset: Dataset, limit: int | None) -> Pic
             continue
         text = f"picture {image_id} ({item.path.name}) is another: it has SHA-256 {short(sha256)}, the anchor's "
         differences.append(Difference(("pictures",), text + short(picture["sha256"]), picture=image_id))
-    order = {item.id: place for place, item in enumerate(dataset.items)}
-    items.sort(key=lambda item: order[item.id])
+    whole = groups.whole(item.id for item in items)
+    items = [item for item in items if item.id in whole]
+    if groups.size == 1:
+        order = {item.id: place for place, item in enumerate(dataset.items)}
+        items.sort(key=lambda item: order[item.id])
     note = f"the first {len(wanted)} of {len(anchor['pictures'])}" if len(wanted) < len(anchor["pictures"]) else ""
     return Pictures(items, counted(len(wanted), len(differences), note), differences)
 
@@ -116,6 +134,7 @@ def _told(value: object) -> str:
 def compare_sums(anchor: Record, qps: Sequence[int]) -> tuple[Aspect, list[Difference]]:
     """Whether an anchor's rates are what its own pictures give: a file that was edited, or put together."""
     sizes = {picture["id"]: picture for picture in anchor["pictures"]}
+    frame_rate = anchor["data"].get("frame_rate")
     differences: list[Difference] = []
     compared = 0
     for point in anchor["points"]:
@@ -123,9 +142,9 @@ def compare_sums(anchor: Record, qps: Sequence[int]) -> tuple[Aspect, list[Diffe
         if point["qp"] not in qps or any("height" not in record for record in records):
             continue
         compared += 1
-        right = rate(records)
+        right = rate(records, frame_rate=None if frame_rate is None else Fraction(frame_rate))
         for key in _SUMS:
-            if not _same(right[key], point[key]):
+            if key in right and not _same(right[key], point[key]):
                 text = f"QP {point['qp']}: the anchor's {key} is {point[key]}, its own pictures give {right[key]}"
                 differences.append(Difference(("sums",), text, point["qp"]))
                 break

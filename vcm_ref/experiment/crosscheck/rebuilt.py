@@ -46,8 +46,6 @@ def machine_of(settings: Sequence[str], weights: Path | None = None) -> Machine:
 def rebuilt_method(anchor: Record, qps: Sequence[int], machine: Machine, backend: Backend) -> Method:
     """The anchor's method at ``qps``. Raises :class:`ConfigError` where its configuration cannot be."""
     configuration = anchor["configuration"]
-    if configuration.get("group", 1) > 1:
-        raise ConfigError("the anchor's pictures were coded in groups, which a cross-check does not take apart")
     try:
         codec = Configuration(configuration).tree["codec"]
         tree: Record = {

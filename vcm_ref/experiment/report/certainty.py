@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..bootstrap import MOST_WITHOUT, Bootstrap, Interval
+from ..bootstrap import FEWEST_BLOCKS, MOST_WITHOUT, Bootstrap, Interval
 from ..uncertainty import paired_interval
 from .blocks import Block, Paragraph
 from .method import Method
@@ -93,7 +93,9 @@ def explained(methods: Sequence[Method]) -> list[Block]:
     """How the intervals were made, and which methods have none."""
     bootstrap = bootstrap_of(methods)
     if bootstrap is None:
-        return []
+        sequences = [method for method in methods if method.anchor_file.get("tallies") and _is_sequence(method)]
+        told = f"An interval over a sequence needs {FEWEST_BLOCKS} blocks of whole groups that last a second or more."
+        return [Paragraph(told)] if sequences else []
     blocks: list[Block] = [Paragraph(" ".join(_made(bootstrap)))]
     without = [method.name for method in methods if method.anchor_file and method.samples is None]
     if without:
@@ -101,9 +103,14 @@ def explained(methods: Sequence[Method]) -> list[Block]:
     return blocks
 
 
+def _is_sequence(method: Method) -> bool:
+    return "frame_rate" in method.anchor_file["data"]
+
+
 def _made(bootstrap: Bootstrap) -> Iterator[str]:
     yield f"Brackets hold {100 * bootstrap.level:g} % confidence intervals."
-    yield f"They are percentile intervals over {bootstrap.resamples} resamples of the pictures; the seed of the draw is"
+    drawn = "the pictures" if bootstrap.block == 1 else f"blocks of {bootstrap.block} pictures that follow each other"
+    yield f"They are percentile intervals over {bootstrap.resamples} resamples of {drawn}; the seed of the draw is"
     yield f"{bootstrap.seed}. Both curves of a comparison use the same resampled pictures. If the interval of BD-rate"
     yield "contains 0, the pictures show no difference between the two methods. BD-rate and BD-accuracy have intervals"
     yield "for PCHIP only. Intervals hold for other pictures of the same kind, not for another network or another data"

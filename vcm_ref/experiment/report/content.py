@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..bjontegaard_delta import Comparison
@@ -12,6 +12,7 @@ from .blocks import Block, Document, Folded, Heading, Items, Paragraph, Picture,
 from .certainty import Certainty, few_pictures, heading
 from .certainty import explained as how_sure
 from .cost import cost, in_order
+from .kilobytes import kilobytes_a_picture
 from .method import Method
 from .notes import footnotes
 from .numbers import NOTHING, counted, fixed, interval_text, percent, signed
@@ -23,6 +24,12 @@ from .trained import of_methods, overlaps, training
 
 MANY_FAILURES = 20
 """More than these are folded."""
+
+#: Rates that only some points have, by the heading of their column.
+_FURTHER_RATES: Mapping[str, Callable[[dict[str, Any]], float | None]] = {
+    "kbit/s": lambda point: point.get("kbit_per_s"),
+    "kB a picture": kilobytes_a_picture,
+}
 
 UPPER = 0.85
 """Of the accuracy without coding: where the figure of the curves' upper part begins."""
@@ -231,13 +238,13 @@ def _points(method: Method) -> list[Block]:
     """QP, rates, pictures that failed, every metric and the seconds of each step."""
     metrics = [name for name in method.metrics if "/" not in name]
     steps = in_order(step for point in method.points for step in point.get("seconds") or ())
-    over_time = ["kbit/s"] if any("kbit_per_s" in point for point in method.points) else []
-    rows = [_point(method, point, bool(over_time), metrics, steps) for point in method.points]
+    further = [name for name, rate in _FURTHER_RATES.items() if any(rate(point) is not None for point in method.points)]
+    rows = [_point(method, point, further, metrics, steps) for point in method.points]
     if method.uncompressed:
         accuracies = [_with_interval(_metric(method.uncompressed.get(name)), method, None, name) for name in metrics]
-        rows.insert(0, ["uncompressed", *[""] * (3 + len(over_time)), *accuracies, *[""] * len(steps)])
-    groups = [("", 4 + len(over_time)), ("accuracy", len(metrics))] + ([("seconds", len(steps))] if steps else [])
-    headers = ("QP", "bpp", *over_time, "bpp (Rhee et al.)", "failed", *metrics, *steps)
+        rows.insert(0, ["uncompressed", *[""] * (3 + len(further)), *accuracies, *[""] * len(steps)])
+    groups = [("", 4 + len(further)), ("accuracy", len(metrics))] + ([("seconds", len(steps))] if steps else [])
+    headers = ("QP", "bpp", *further, "bpp (Rhee et al.)", "failed", *metrics, *steps)
     blocks: list[Block] = [Heading(method.name, 3), Table(headers, rows, "r" * len(headers), groups)]
     left_out = len(method.metrics) - len(metrics)
     if left_out:
@@ -246,13 +253,13 @@ def _points(method: Method) -> list[Block]:
 
 
 def _point(
-    method: Method, point: dict[str, Any], over_time: bool, metrics: Sequence[str], steps: Sequence[str]
+    method: Method, point: dict[str, Any], further: Sequence[str], metrics: Sequence[str], steps: Sequence[str]
 ) -> list[str]:
     seconds = point.get("seconds") or {}
     return [
         _qp(point.get("qp")),
         _with_interval(fixed(point["bpp"]), method, point.get("qp"), "bpp"),
-        *([fixed(point.get("kbit_per_s"), 2)] if over_time else []),
+        *(fixed(_FURTHER_RATES[name](point), 2) for name in further),
         fixed(point.get("rhee2022_bpp")),
         str(len(point.get("failed") or ())),
         *(_with_interval(_metric(point["metrics"].get(name)), method, point.get("qp"), name) for name in metrics),

@@ -11,6 +11,7 @@ from ...reporting.printable import spreadsheet_cell
 from ..bootstrap import Interval
 from ..uncertainty import Resampled
 from .certainty import Certainty
+from .kilobytes import kilobytes_a_picture
 from .method import Method
 from .spending import ordered_parts
 from .standing import Standing
@@ -110,6 +111,8 @@ def _quantities(point: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
     yield "bpp", point["bpp"], "bit/pixel"
     if "kbit_per_s" in point:
         yield "kbit_per_s", point["kbit_per_s"], "kbit/s"
+    if (kilobytes := kilobytes_a_picture(point)) is not None:
+        yield "kilobytes_a_picture", kilobytes, "kB"
     for name in ("rhee2022_bpp", "han2022_bpp"):
         if point.get(name) is not None:
             yield name, point[name], "bit/pixel"

@@ -14,7 +14,7 @@ from ...files.document import check as document_check
 from ...files.schema import Rules, packaged
 from ..bootstrap import NO_BOOTSTRAP, Bootstrap, Interval
 from ..curve import Curve, curve_of_anchor, read_curve
-from ..uncertainty import Resampled, read_resampled
+from ..uncertainty import Resampled, read_resampled, time_of
 
 Anchor = Mapping[str, Any]
 """What an anchor file holds (``anchor.schema.json``)."""
@@ -116,12 +116,14 @@ def read_methods(
     Raises :class:`DatasetError` for a file that is none of them, and :class:`ConfigError` where two methods have one
     name, where there is none at all, or for a ``metric`` that a file has not.
     """
-    methods = []
+    methods: list[Method] = []
+    files: set[Path] = set()
     read: set[Path] = set()  # a file named twice, or by its folder too, is one result
     for result in results:
         if isinstance(result, Path):
             new = [path for path in result_files(result) if path.resolve() not in read]
-            methods += [_read(path, metric, bootstrap) for path in new]
+            methods += [_read(path, metric) for path in new]
+            files.update(new)
             read |= {path.resolve() for path in new}
         else:
             methods.append(_of_anchor(f"anchor {result.get('name', '')}", result, metric))
@@ -133,7 +135,19 @@ def read_methods(
             first, second = paths[method.name], method.path
             raise ConfigError(f"{first} and {second} are both named {method.name!r}: leave one out, or rename one")
         paths[method.name] = method.path
-    return methods
+    groups = [group for method in methods if method.anchor_file for _, group in [time_of(method.anchor_file)]]
+    return [
+        replace(method, samples=_samples(method, bootstrap, groups)) if method.path in files else method
+        for method in methods
+    ]
+
+
+def _samples(method: Method, bootstrap: Bootstrap, groups: Sequence[int]) -> Resampled | None:
+    """A method that was read from a file in resamples: those of a sequence in whole groups of all methods."""
+    if not method.anchor_file:
+        return None
+    bootstrap = bootstrap.over_time(time_of(method.anchor_file)[0], groups)
+    return read_resampled(method.path, method.anchor_file, bootstrap, [method.curve.metric])
 
 
 def result_files(path: Path) -> list[Path]:
@@ -167,11 +181,10 @@ def read_json(path: Path) -> Any:
     return load(path, "json", error=DatasetError).value
 
 
-def _read(path: Path, metric: str | None, bootstrap: Bootstrap) -> Method:
+def _read(path: Path, metric: str | None) -> Method:
     document = read_json(path)
     if isinstance(document, dict) and document.get("kind") == "anchor":
-        method = _of_anchor(str(path), document, metric)
-        return replace(method, path=path, samples=read_resampled(path, document, bootstrap, [method.curve.metric]))
+        return replace(_of_anchor(str(path), document, metric), path=path)
     return Method(read_curve(path, metric), path)
 
 

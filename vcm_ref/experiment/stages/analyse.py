@@ -44,10 +44,13 @@ def decode(coded: Coded, backend: Backend) -> Decoded:
 
 
 @stage
-def decode_group(coded: Coded, backend: Backend) -> list[Decoded]:
-    """The features of each picture of a bitstream of one group; its seconds are those of the first."""
+def decode_group(coded: Coded, backend: Backend, count: int) -> list[Decoded]:
+    """The features of each picture of a bitstream of a group of ``count``; its seconds are those of the first."""
     start = time.perf_counter()
-    found = [_decoded(picture, start) for picture in Decoder(io.BytesIO(coded.bitstream), backend=backend).pictures()]
+    decoder = Decoder(io.BytesIO(coded.bitstream), backend=backend)
+    if decoder.reader.picture_count != count:
+        raise DatasetError(f"the bitstream has {decoder.reader.picture_count} pictures; its group has {count}")
+    found = [_decoded(picture, start) for picture in decoder.pictures()]
     seconds = time.perf_counter() - start - sum(one.restoration_s for one in found)
     return [one._replace(seconds=0.0 if place else seconds) for place, one in enumerate(found)]
 

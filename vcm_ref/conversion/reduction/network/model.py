@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from ....errors import ModelError
-from ....models.tensors import read_metadata, read_tensors, write_tensors
+from ....models.tensors import read_content, write_tensors
 from .graph import ANALYSIS, Graph
 from .reading import read_graph
 
@@ -43,14 +43,10 @@ def read_model(data: bytes) -> NetworkModel:
 
     Raises :class:`ModelError` where the bytes break a rule of 7.18, or the decoder's graph one of 8.11.
     """
-    tensors = read_tensors(data)
+    tensors, metadata = read_content(data)
     graph = read_graph(tensors)
     try:
         analysis = read_graph(tensors, ANALYSIS) if ANALYSIS + "graph" in tensors else None
     except ModelError:
         analysis = None
-    try:
-        clears_outside = read_metadata(data).get(OUTSIDE) == CLEARED
-    except ModelError:
-        clears_outside = False
-    return NetworkModel(graph, analysis, clears_outside)
+    return NetworkModel(graph, analysis, metadata.get(OUTSIDE) == CLEARED)
