@@ -34,7 +34,9 @@ LAYERS = {
 MOST = {"klt": 1_000_000, "network": 6_000_000}
 
 
-@pytest.mark.parametrize("shipped", SHIPPED, ids=lambda one: f"{one.direction or one.architecture or one.method}-{one.network}")
+@pytest.mark.parametrize(
+    "shipped", SHIPPED, ids=lambda one: f"{one.direction or one.architecture or one.method}-{one.network}"
+)
 def test_each_is_whole_and_small(shipped: ShippedModel) -> None:
     data = find(bytes.fromhex(shipped.sha256))
     assert hashlib.sha256(data).hexdigest() == shipped.sha256
