@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from vcm_ref.feature_set import FeatureSet
 
 from .samples import lossless_groups, lossless_header, video_groups, video_header, write_stream
 
+VECTORS = Path(__file__).parents[2] / "conformance" / "vectors"
 GRIDS = ("1x1", "2x2", "4x4", "2x1", "16x1")
 
 
@@ -150,6 +152,18 @@ def test_joining_video() -> None:
 )
 def test_one_part_is_written_again_as_it_is(stream: bytes) -> None:
     assert joined(stream) == stream
+
+
+def test_one_part_keeps_its_models_and_the_digests_of_its_restored_layers() -> None:
+    """Every byte of a bitstream counts in its rate."""
+    reduced = tree(reduction={"method": "resize", "factor": 2}, digest_length=8)
+    streams = [coded(reduced, make_features(16, 4, 6))[0], (VECTORS / "GRAPH_CHANNELS_1.bin").read_bytes()]
+    for stream in streams:
+        file = io.BytesIO()
+        bits = join_layers(file, [stream])
+        assert file.getvalue() == stream
+        assert sum(bits.values()) == 8 * len(stream)
+    assert bits[Part.MODEL] > 1000
 
 
 def test_what_is_of_all_layers_at_once_cannot_be_joined() -> None:

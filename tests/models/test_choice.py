@@ -6,6 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from vcm_ref.bitstream.values import Layer
@@ -19,7 +20,8 @@ from vcm_ref.errors import ConfigError, ModelError
 from vcm_ref.models import find
 from vcm_ref.models.choice import ShippedModel, named_model, shipped_model, shipped_models
 from vcm_ref.models.pictures import listed_pictures
-from vcm_ref.models.tensors import read_metadata, read_tensors
+from vcm_ref.models.tensors import read_metadata, read_tensors, write_tensors
+from vcm_ref.network.weights_files import files_digest
 
 SHIPPED = list(shipped_models())
 LAYERS = {
@@ -114,6 +116,27 @@ def test_a_network_trained_for_other_layers_is_refused(tmp_path: Path) -> None:
         check_trained_for(load_configuration(["learned"], settings))
     check_trained_for(load_configuration(["klt"], settings))
     check_trained_for(load_configuration(["learned"]))
+
+
+def test_a_network_trained_for_another_cut_is_refused(tmp_path: Path) -> None:
+    """Blocks 9 and 10 of EfficientNet-Lite0 give layers of the same size, of which one is no use to the other."""
+    weights, model = tmp_path / "weights.onnx", tmp_path / "model"
+    weights.write_bytes(b"weights")
+    record = {"network": "onnx", "network_sha256": files_digest([weights]), "network_cut": "/block.9/Add"}
+    model.write_bytes(write_tensors({"x": np.zeros(1, np.uint8)}, record))
+    network = {"name": "onnx", "weights": str(weights), "head": "logits"}
+    for cut in (["/block.9/Add"], {"layer": "/block.9/Add"}):
+        check_trained_for(
+            load_configuration(["learned"], [f"reduction.model={model}"], {"network": network | {"cut": cut}})
+        )
+    with pytest.raises(
+        ConfigError, match=r"onnx cut at /block.9/Add, and these layers are of the cut at /block.10/Add"
+    ):
+        check_trained_for(
+            load_configuration(
+                ["learned"], [f"reduction.model={model}"], {"network": network | {"cut": ["/block.10/Add"]}}
+            )
+        )
 
 
 def test_a_configuration_without_a_model_stays() -> None:

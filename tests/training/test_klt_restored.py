@@ -20,9 +20,12 @@ from vcm_ref.configuration import load_configuration  # noqa: E402
 from vcm_ref.configuration.sections import Training  # noqa: E402
 from vcm_ref.decoder import Decoder  # noqa: E402
 from vcm_ref.encoder import Encoder  # noqa: E402
+from vcm_ref.encoding.model_choice import with_model  # noqa: E402
 from vcm_ref.errors import ConfigError  # noqa: E402
 from vcm_ref.feature_set import FeatureSet  # noqa: E402
+from vcm_ref.inputs.picture_file import read_picture  # noqa: E402
 from vcm_ref.models.tensors import read_tensors  # noqa: E402
+from vcm_ref.network import load_network  # noqa: E402
 from vcm_ref.task.dataset import load_dataset  # noqa: E402
 from vcm_ref.task.scenes import write_dataset  # noqa: E402
 from vcm_ref.training.designs import design_for  # noqa: E402
@@ -101,13 +104,29 @@ def test_it_learns_with_the_quantisation_of_the_encoder(files: list[Path], basis
     np.testing.assert_array_equal(ours[CONTEXT_COUNTS], theirs[CONTEXT_COUNTS])
 
 
-def test_a_klt_of_two_steps_is_refused(tmp_path: Path) -> None:
-    """The model that is shipped for refnet is one, and is found where none is named."""
+def test_after_a_klt_of_two_steps(tmp_path: Path) -> None:
+    """The model that is shipped for refnet is one. Before a restoration learns, it restores what the KLT does."""
     scenes = write_dataset(tmp_path / "scenes", 5_000_000, 3, 128, 96)
     inputs = [item.path for item in load_dataset(scenes).items]
-    configuration = load_configuration(["klt_restored"], SMALL)
-    with pytest.raises(ConfigError, match=r"training\.klt: the model does not fit: its layers have first steps"):
-        train_network(configuration, inputs, tmp_path / "part")
+    still = [
+        "training.learning_rate=1e-12",
+        "training.noise_qps=[38]",
+        "training.steps=1",
+        "training.coded_channels=32",
+    ]
+    configuration = load_configuration(["klt_restored"], [*SMALL, *still])
+    found = train_network(configuration, inputs, tmp_path / "part")
+    assert found.exported.change < 0.02
+    model = tmp_path / "model.safetensors"
+    model.write_bytes(found.exported.data)
+    features = load_network("refnet").extract(read_picture(inputs[0]))
+    basis = with_model(load_configuration(["klt"])).get("reduction.model_sha256")
+    own = ["reduction.method=network", f"reduction.model={model}", "codec.qp=38"]
+    other = ["reduction.method=klt", f"reduction.model_sha256={basis}", "reduction.components=32", "codec.qp=38"]
+    (_, restored), (_, expected) = coded(features, *own), coded(features, *other)
+    for name, layer in restored.layers.items():
+        error = np.sqrt(np.mean((layer - expected.layers[name]) ** 2))
+        assert error < 0.1 * expected.layers[name].std()
 
 
 class StoppedError(Exception):

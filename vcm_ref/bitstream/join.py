@@ -8,7 +8,7 @@ one range for the whole picture, reduction stages.
 from __future__ import annotations
 
 import io
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import BinaryIO
@@ -29,11 +29,16 @@ def can_join(packing: Packing, range_scope: RangeScope) -> bool:
 def join_layers(file: BinaryIO, parts: Sequence[bytes]) -> Counter[Part]:
     """Write to ``file`` (binary) the bitstream with the layers of ``parts``, in their order.
 
-    One part is written again as it is. Returns the bits by part of the rate. The level is the highest of the parts,
+    One part is written as it is, with its models and all its digests. Returns the bits by part of the rate. The level is the highest of the parts,
     or what they need together. Raises :class:`BitstreamError` for parts that are not conformant, or do not belong
     together: of other pictures, with other digests, with a layer of the same name.
     """
     readers = [BitstreamReader(io.BytesIO(part)) for part in parts]
+    if len(parts) == 1:
+        (reader,) = readers
+        deque(reader.groups(), 0)
+        file.write(parts[0])
+        return reader.part_bits
     header = _stream_header([reader.header for reader in readers])
     try:
         groups = [_joined(parts) for parts in zip(*(reader.groups() for reader in readers), strict=True)]

@@ -52,14 +52,21 @@ def shipped_digest(configuration: Configuration, method: str, network: Mapping[s
     return shipped_model(method, name, sha256, training.architecture, direction, cut)
 
 
+def cut_tensors(options: Mapping[str, Any]) -> list[str]:
+    """The tensors at which a network's options cut its graph, in order; none where it has no such option."""
+    cut = options.get("cut") or ()
+    return list(cut.values() if isinstance(cut, Mapping) else cut)
+
+
 def check_trained_for(configuration: Configuration) -> None:
     """Refuse a trained network for the layers of another task network than the configuration's.
 
-    The model's record names the network that it was trained for. What it restores makes sense to that one alone. Raises
-    :class:`~vcm_ref.errors.ConfigError`; :class:`~vcm_ref.errors.NetworkError` where the network's files are not there.
+    The model's record names the network that it was trained for, and where that was cut. What it restores makes sense
+    to that one alone. Raises :class:`~vcm_ref.errors.ConfigError`; :class:`~vcm_ref.errors.NetworkError` where the
+    network's files are not there.
     """
     path, digest = (configuration.get(f"reduction.{key}") for key in ("model", "model_sha256"))
-    if configuration.get("reduction.method", "none") != "network" or path is None:
+    if configuration.get("reduction.method", "none") != "network" or (path, digest) == (None, None):
         return
     try:
         record = read_metadata(named_model(path, digest))
@@ -74,4 +81,11 @@ def check_trained_for(configuration: Configuration) -> None:
             "reduction.model",
             f"was trained for the network {record.get('network', '')[:100]} whose weights are {trained[:16]}…, and "
             f"these layers are those of {name} with other weights; train one with vcm_train",
+        )
+    cut, wanted = ", ".join(cut_tensors(options)), record.get("network_cut")
+    if wanted and cut and cut != wanted:
+        raise configuration.error(
+            "reduction.model",
+            f"was trained for the network {record.get('network', '')[:100]} cut at {wanted[:200]}, and these layers "
+            f"are of the cut at {cut[:200]}; train one with vcm_train",
         )

@@ -68,17 +68,20 @@ def _traced(module: nn.Module) -> fx.GraphModule:
 
 
 class _Seen(fx.Interpreter):
-    """Runs a traced network and notes the largest magnitude and the shape of each node's tensor."""
+    """Runs a traced network and notes the largest magnitude and the shape of each node's tensor, or of its tensors."""
 
     def __init__(self, traced: fx.GraphModule) -> None:
         super().__init__(traced)
         self.largest: dict[str, float] = {}
         self.shapes: dict[str, torch.Size] = {}
+        self.sequences: set[str] = set()
 
     def run_node(self, n: fx.Node) -> Any:
         """Run one node."""
         result = super().run_node(n)
         parts = result if isinstance(result, (list, tuple)) else [result]
+        if parts is result:
+            self.sequences.add(n.name)
         for number, part in enumerate(parts):
             if isinstance(part, Tensor):
                 for name in (n.name, f"{n.name}.{number}"):
@@ -111,7 +114,7 @@ class _Conversion:
         self._values: dict[str, Any] = {}
         for name in arguments:
             own = [value for key, value in zip(given, self._builder.inputs, strict=True) if key.startswith(f"{name}.")]
-            self._values[name] = own if len(own) > 1 else own[0]
+            self._values[name] = own if name in seen.sequences else own[0]
         if conditioned:
             self._values[self._condition] = self._builder.condition
 

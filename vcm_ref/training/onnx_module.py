@@ -13,6 +13,8 @@ from torch import fx
 
 from vcm_ref.errors import NetworkError
 
+from .onnx_constants import simplified
+
 
 def torch_module(model: onnx.ModelProto) -> torch.nn.Module:
     """The graph in evaluation mode, its weights fixed, for several pictures at once where it can be brought to that.
@@ -24,7 +26,7 @@ def torch_module(model: onnx.ModelProto) -> torch.nn.Module:
     except ImportError as error:
         raise NetworkError("training through an ONNX network needs onnx2torch: pip install onnx2torch") from error
     try:
-        module = convert(_for_any_number(model)).eval().requires_grad_(False)
+        module = convert(_for_any_number(simplified(model))).eval().requires_grad_(False)
     except Exception as error:  # onnx2torch's own kinds have no common class
         told = " ".join(str(error).split())
         raise NetworkError(f"onnx2torch cannot convert {model.graph.name}: {told}") from error

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from ..configuration import Configuration
+from ..encoding.model_choice import cut_tensors
 from ..experiment.records import Record
 from ..models.pictures import list_digest
 from ..network import layer_files
@@ -26,7 +27,7 @@ def record_of(configuration: Configuration, inputs: list[Path], data: Record) ->
     name = options.pop("name")
     files = layer_files(name, options)
     return {
-        "network": {"name": name, "sha256": files_digest(files) if files else ""},
+        "network": {"name": name, "sha256": files_digest(files) if files else "", "cut": cut_tensors(options)},
         "data": data,
         "pictures": {"count": len(inputs), "sha256": [file_digest(path) for path in inputs]},
     }
@@ -40,6 +41,7 @@ def metadata(job: Job) -> dict[str, str]:
         "method": str(job.configuration.get("reduction.method")),
         "network": job.record["network"]["name"],
         "network_sha256": job.record["network"]["sha256"],
+        **({"network_cut": ", ".join(cut)} if (cut := job.record["network"].get("cut")) else {}),
         "data": job.record["data"].get("name", ""),
         "data_sha256": job.record["data"].get("sha256", ""),
         "pictures": str(pictures["count"]),
