@@ -48,10 +48,7 @@ def test_each_is_whole_and_small(shipped: ShippedModel) -> None:
         model = KltModel.of(data)
         assert len(model.shifts(LAYERS[shipped.network])) == len(LAYERS[shipped.network])
         tables_from(read_tensors(data), 0, model.components, 32)
-    if shipped.architecture == "msfc":
-        (tensor,) = Network.of(data, LAYERS[shipped.network], 0, 0).tensors
-        assert tensor.channels == 64
-    elif shipped.method == "network":
+    if shipped.method == "network":
         stage = Network.of(data, LAYERS[shipped.network], 0, 38)
         tables_from(read_tensors(data), 0, stage.tensors[0].channels, 38)
         assert read_model(data).clears_outside
@@ -99,12 +96,9 @@ def test_of_two_cuts_of_a_network_each_has_its_own(block: int) -> None:
         shipped_model("klt", "onnx", one.network_sha256, cut={"block1": "/_blocks.1/Add_output_0"})
 
 
-@pytest.mark.parametrize(("name", "direction"), [("msfc_topdown", "top_down"), ("msfc", "bottom_up")])
-@pytest.mark.parametrize("network", ["refnet", "networks/refnet_mask"])
-def test_msfc_is_found_by_its_direction(name: str, direction: str, network: str) -> None:
-    configuration = load_configuration([name] if network == "refnet" else [name, network])
-    digest = with_model(configuration).get("reduction.model_sha256")
-    assert [one.direction for one in SHIPPED if one.sha256 == digest] == [direction]
+def test_a_direction_of_msfc_without_a_model_is_told() -> None:
+    with pytest.raises(ConfigError, match=r"reduction.model: no msfc model is shipped for the network refnet"):
+        with_model(load_configuration(["msfc"]))
 
 
 def test_a_network_trained_for_other_layers_is_refused(tmp_path: Path) -> None:
