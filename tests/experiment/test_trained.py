@@ -86,6 +86,15 @@ def test_a_models_record_says_what_it_was_trained_on(tmp_path: Path, subjects: l
         assert found == {"what": "model", "name": sha256, "data": "scenes", "overlap": overlap}
 
 
+def test_a_model_of_pictures_without_a_data_set_says_their_number(tmp_path: Path, subjects: list[Subject]) -> None:
+    """vcm_train takes pictures as well as data sets, and then the record has no name."""
+    data = write_tensors({}, {"data": "", "pictures": "258"})
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(data)
+    method = coded(method="klt", model=str(path), model_sha256=hashlib.sha256(data).hexdigest())
+    assert training_record("stub", {}, method, subjects)[1]["data"] == "258 pictures"
+
+
 @pytest.mark.parametrize("place", ["beside the model", "among the models"])
 def test_the_list_of_a_models_pictures_is_found(
     tmp_path: Path, subjects: list[Subject], monkeypatch: pytest.MonkeyPatch, place: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -329,6 +330,8 @@ def _vector(arguments: argparse.Namespace) -> Vector:
 def _generate(arguments: argparse.Namespace) -> None:
     from ..conformance.generate import make_suite
 
+    if importlib.util.find_spec("bitstring") is None:
+        raise ConfigError("making the suite needs bitstring, which is not installed: pip install bitstring")
     with progress_bar(1, "generating") as advance:
         lines = make_suite(arguments.suite, only=arguments.only, progress=advance)
     for line in lines:

@@ -52,10 +52,8 @@ def _of_model(digest: str, path: str | None, subjects: Sequence[Subject]) -> Rec
         known = listed_pictures(named, None if path is None else Path(path))
         if known is None and named == list_digest(subject.sha256 for subject in subjects):
             known = frozenset(subject.sha256 for subject in subjects)
-    data = metadata.get("data", "")
-    if data and "pictures" in metadata:
-        data += f", {metadata['pictures']} pictures"
-    return _entry("model", digest, data, known, subjects)
+    said = [metadata.get("data", ""), f"{metadata['pictures']} pictures" if "pictures" in metadata else ""]
+    return _entry("model", digest, ", ".join(filter(None, said)), known, subjects)
 
 
 def _entry(what: str, name: str, data: str, known: frozenset[str] | None, subjects: Sequence[Subject]) -> Record:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import io
-import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ...bitstream.coder import TracedElement, Writer, leb_bytes
+from ...bitstream.coder import TracedElement, Writer
 from ...bitstream.elements import ELEMENTS, SIGNATURE, Part
 from ...bitstream.headers import Unit
 from ...bitstream.stream import BitstreamReader, BitstreamWriter
@@ -63,9 +62,11 @@ def with_elements(data: bytes, changes: Sequence[tuple[str, int, str]]) -> bytes
     Their units are aligned again, and say their new sizes. Digests are left as they are, so ``data`` should have none
     unless they are what is to be found.
     """
+    from bitstring import Bits
+
     traced = elements(data)
     units = list(locate_units(io.BytesIO(data)))
-    texts = ["".join(f"{byte:08b}" for byte in unit.payload) for unit in raw_units(data)]
+    texts = [Bits.from_bytes(unit.payload).bin for unit in raw_units(data)]
     places = [
         ([number for number, element in enumerate(traced) if element.name == name][occurrence], bits)
         for name, occurrence, bits in changes
@@ -85,7 +86,7 @@ def with_elements(data: bytes, changes: Sequence[tuple[str, int, str]]) -> bytes
         texts[number] = text + "0" * (-len(text) % 8)
     return joined(
         [
-            RawUnit(unit.unit_type, int(text or "0", 2).to_bytes(len(text) // 8, "big"))
+            RawUnit(unit.unit_type, Bits.from_string("0b" + text).to_bytes() if text else b"")
             for unit, text in zip(units, texts, strict=True)
         ]
     )
@@ -116,19 +117,22 @@ def _length(data: bytes, name: str, occurrence: int) -> int:
 
 
 def bits_of(name: str, value: int | float | bytes, length: int) -> str:
-    """The bits of a value under an element's descriptor; ``length`` is that of u(n) and u(v)."""
-    kind = ELEMENTS[name].descriptor.partition("(")[0]
+    """The bits of a value under an element's descriptor, as bitstring has them; ``length`` is that of u(n) and u(v).
+
+    Raises `ModuleNotFoundError` without the package bitstring.
+    """
+    from bitstring import Bits
+
     if isinstance(value, bytes):
-        return "".join(f"{byte:08b}" for byte in value)
-    if kind == "f":
-        return "".join(f"{byte:08b}" for byte in struct.pack(">f", value))
-    number = int(value)
-    if kind == "u":
-        return f"{number:0{length}b}"
+        return Bits.from_bytes(value).bin
+    kind = ELEMENTS[name].kind
     if kind == "leb":
-        return "".join(f"{byte:08b}" for byte in leb_bytes(number))
-    code = number if kind == "ue" else 2 * number - 1 if number > 0 else -2 * number
-    return "0" * ((code + 1).bit_length() - 1) + f"{code + 1:b}"
+        groups = -(-max(1, int(value).bit_length()) // 7)
+        parts = [Bits.from_dtype("u7", int(value) >> 7 * place & 0x7F).bin for place in range(groups)]
+        return "".join(("1" if place < groups - 1 else "0") + bits for place, bits in enumerate(parts))
+    if kind == "u" and not length:
+        return ""
+    return Bits.from_dtype({"f": "f32", "u": f"u{length}"}.get(kind, kind), value).bin
 
 
 def flipped(data: bytes, place: int, mask: int = 1) -> bytes:
