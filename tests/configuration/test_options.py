@@ -63,7 +63,7 @@ def test_what_shapes_no_result_is_a_short_list() -> None:
     free = {".".join(one.path) for one in leaves_of(Everything) if not one.shapes}
     assert free == {
         *("input", "bitstream", "picture_size", "pixel_format", "frame_rate", "start", "frames"),
-        *("reduction.model", "codec.time_limit", "codec.threads"),
+        *("reduction.model", "codec.time_limit", "codec.threads", "training.kept"),
         *("network.trained_on", "network.training_pictures"),
     }
     shaped = load_configuration(["fframe"], ["codec.threads=3"]).shaping

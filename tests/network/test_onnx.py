@@ -526,7 +526,7 @@ def test_yolox_nano_split_at_its_neck_equals_the_whole() -> None:
     image = read_picture(SAMPLE)
     features = travelled(network.extract(image))
     shapes = {name: layer.shape for name, layer in features.layers.items()}
-    assert shapes == {"input.471": (64, 52, 52), "input.531": (128, 26, 26), "input.591": (256, 13, 13)}
+    assert shapes == {"p3": (64, 52, 52), "p4": (128, 26, 26), "p5": (256, 13, 13)}
     assert_same(network.analyse(features), network(image))
     with pytest.raises(NetworkError, match=r"around the cut leads input\.367"):
         load_network(**{**options, "cut": ["input.471", "input.531"]})

@@ -29,9 +29,9 @@ def can_join(packing: Packing, range_scope: RangeScope) -> bool:
 def join_layers(file: BinaryIO, parts: Sequence[bytes]) -> Counter[Part]:
     """Write to ``file`` (binary) the bitstream with the layers of ``parts``, in their order.
 
-    One part is written as it is, with its models and all its digests. Returns the bits by part of the rate. The level is
-    the highest of the parts, or what they need together. Raises :class:`BitstreamError` for parts that are not conformant, or do not belong
-    together: of other pictures, with other digests, with a layer of the same name.
+    One part is written as it is, with its models and all its digests. Returns the bits by part of the rate. The level
+    is the highest of the parts, or what they need together. Raises :class:`BitstreamError` for parts that are not
+    conformant, or do not belong together: of other pictures, with other digests, with a layer of the same name.
     """
     readers = [BitstreamReader(io.BytesIO(part)) for part in parts]
     if len(parts) == 1:
