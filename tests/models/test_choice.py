@@ -36,7 +36,9 @@ LAYERS = {
 MOST = {"klt": 1_000_000, "network": 6_000_000}
 
 
-@pytest.mark.parametrize("shipped", SHIPPED, ids=lambda one: f"{one.architecture or one.method}-{one.network}")
+@pytest.mark.parametrize(
+    "shipped", SHIPPED, ids=lambda one: f"{one.direction or one.architecture or one.method}-{one.network}"
+)
 def test_each_is_whole_and_small(shipped: ShippedModel) -> None:
     data = find(bytes.fromhex(shipped.sha256))
     assert hashlib.sha256(data).hexdigest() == shipped.sha256
@@ -92,6 +94,11 @@ def test_of_two_cuts_of_a_network_each_has_its_own(block: int) -> None:
     assert shipped_model("klt", "onnx", one.network_sha256, cut=cut) == one.sha256
     with pytest.raises(ModelError, match=r"no klt model is shipped for the network onnx .* EfficientNet-Lite0 after"):
         shipped_model("klt", "onnx", one.network_sha256, cut={"block1": "/_blocks.1/Add_output_0"})
+
+
+def test_a_direction_of_msfc_without_a_model_is_told() -> None:
+    with pytest.raises(ConfigError, match=r"reduction.model: no msfc model is shipped for the network refnet"):
+        with_model(load_configuration(["msfc"]))
 
 
 def test_a_network_trained_for_other_layers_is_refused(tmp_path: Path) -> None:

@@ -281,7 +281,9 @@ class _Run:
     def _part2_loss(self, batch: Batch, restored: Sequence[Tensor]) -> Tensor:
         assert self._part2 is not None
         if self._settings.loss == "distillation":
-            return self._part2.distillation(restored, batch.layers, batch.examples)
+            mixed = self._mixed and self._part2.mixed_precision
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=mixed):
+                return self._part2.distillation(restored, batch.layers, batch.examples)
         return self._part2.task(restored, batch.examples)
 
     @property

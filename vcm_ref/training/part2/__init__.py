@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 class Part2(Protocol):
     """Two losses; layers are (N, C, H, W), finest first.
 
-    ``same_shapes`` says whether its tensors have the same shapes in all steps.
+    ``same_shapes`` says whether its tensors have the same shapes in all steps, ``mixed_precision`` whether distillation
+    may compute with bfloat16.
     """
 
     same_shapes: bool
+    mixed_precision: bool
 
     def distillation(
         self, restored: Sequence[Tensor], original: Sequence[Tensor], examples: Sequence[Example]

@@ -21,6 +21,7 @@ class OnnxPart2:
     """The graph behind the cut, for several examples at once where the exported graph can be brought to it."""
 
     same_shapes = True
+    mixed_precision = False
 
     def __init__(self, network: Any) -> None:
         """``network`` is an :class:`~vcm_ref.network.onnx_network.OnnxNetwork`."""

@@ -19,10 +19,10 @@ from vcm_ref.errors import ConfigError
 from ..examples import Example
 from ..losses.distillation import binary_divergence
 
-_PROPOSALS = 50
+_PROPOSALS = 24
 """The teacher's best proposals, at which the box heads are compared."""
 
-_OBJECTS = 8
+_OBJECTS = 4
 """The teacher's best detections, at which the mask heads are compared."""
 
 _KEPT_BYTES = 1 << 30
@@ -41,10 +41,10 @@ class Dense(NamedTuple):
 
     def anchors(self) -> tuple[Tensor, Tensor]:
         """The same with the anchors of all levels in one row: objectness (N, A), deltas (N, A, 4)."""
-        objectness = torch.cat([level.flatten(1) for level in self.objectness], 1)
+        objectness = torch.cat([level.flatten(1) for level in self.objectness], 1).float()
         split = [level.reshape(len(level), -1, 4, *level.shape[2:]) for level in self.deltas]
         deltas = [level.movedim(2, -1).reshape(len(level), -1, 4) for level in split]
-        return objectness, torch.cat(deltas, 1)
+        return objectness, torch.cat(deltas, 1).float()
 
 
 class Boxes(NamedTuple):
@@ -93,6 +93,7 @@ class TwoStagePart2(ABC):
     """
 
     same_shapes = False  # pictures differ in the number of objects
+    mixed_precision = True  # but the teacher's outputs are float32
 
     def __init__(self) -> None:
         self._teachers: dict[tuple[str, bool, int], _Teacher] = {}
@@ -132,7 +133,8 @@ class TwoStagePart2(ABC):
         new: dict[int, _Teacher] = {}
         if missing:
             layers = [layer[missing] for layer in original] if len(missing) < len(examples) else original
-            new = dict(zip(missing, self._taught(layers, [examples[place] for place in missing]), strict=True))
+            with torch.autocast(original[0].device.type, enabled=False):
+                new = dict(zip(missing, self._taught(layers, [examples[place] for place in missing]), strict=True))
         for place, teacher in new.items():
             if keys[place] not in self._teachers and self._kept_bytes + teacher.size <= _KEPT_BYTES:
                 self._teachers[keys[place]] = teacher
@@ -224,9 +226,11 @@ def _box_distance(ours: Boxes, teachers: Sequence[_Teacher]) -> Tensor:
     """(N,), one for each example; 0 where the teacher has no proposal."""
     logits = torch.cat([teacher.boxes.classes for teacher in teachers])
     deltas = torch.cat([teacher.boxes.deltas for teacher in teachers])
-    classes = F.kl_div(ours.classes.log_softmax(1), logits.log_softmax(1), log_target=True, reduction="none").sum(1)
+    classes = F.kl_div(
+        ours.classes.float().log_softmax(1), logits.log_softmax(1), log_target=True, reduction="none"
+    ).sum(1)
     seen = logits.softmax(1)[:, 1:]
-    errors = ((ours.deltas - deltas).abs() * seen.repeat_interleave(4, 1)).sum(1)
+    errors = ((ours.deltas.float() - deltas).abs() * seen.repeat_interleave(4, 1)).sum(1)
     return _shares(classes + errors, seen.sum(1), [len(teacher.proposals) for teacher in teachers])
 
 
@@ -234,7 +238,7 @@ def _mask_distance(ours: Tensor, teachers: Sequence[_Teacher]) -> Tensor:
     """(N,), one for each example; 0 where the teacher has no object."""
     logits = torch.cat([teacher.masks for teacher in teachers if len(teacher.masks)])
     scores = torch.cat([teacher.objects.scores for teacher in teachers])
-    errors = binary_divergence(torch.sigmoid(ours), torch.sigmoid(logits)).mean((1, 2))
+    errors = binary_divergence(torch.sigmoid(ours.float()), torch.sigmoid(logits)).mean((1, 2))
     return _shares(errors * scores, scores, [len(teacher.masks) for teacher in teachers])
 
 
