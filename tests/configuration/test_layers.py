@@ -40,7 +40,7 @@ def test_every_configuration_of_the_project_loads(path: Path) -> None:
     """Each by itself, through its bases."""
     configuration = load_configuration([path])
     assert configuration.get("codec.qp") == 37
-    assert configuration.get("digest_length") == 8
+    assert configuration.get("digest_length") in (4, 8)
 
 
 def test_there_are_the_configurations_that_must_run() -> None:

@@ -124,7 +124,7 @@ def bits_of(name: str, value: int | float | bytes, length: int) -> str:
     from bitstring import Bits
 
     if isinstance(value, bytes):
-        return Bits.from_bytes(value).bin
+        return str(Bits.from_bytes(value).bin)
     kind = ELEMENTS[name].kind
     if kind == "leb":
         groups = -(-max(1, int(value).bit_length()) // 7)
@@ -132,7 +132,7 @@ def bits_of(name: str, value: int | float | bytes, length: int) -> str:
         return "".join(("1" if place < groups - 1 else "0") + bits for place, bits in enumerate(parts))
     if kind == "u" and not length:
         return ""
-    return Bits.from_dtype({"f": "f32", "u": f"u{length}"}.get(kind, kind), value).bin
+    return str(Bits.from_dtype({"f": "f32", "u": f"u{length}"}.get(kind, kind), value).bin)
 
 
 def flipped(data: bytes, place: int, mask: int = 1) -> bytes:
