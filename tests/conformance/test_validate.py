@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from bitstream.test_syntax import GOLDEN, patched
+from bitstream.golden import GOLDEN
+from bitstream.test_golden_stream import patched
 
 from vcm_ref.bitstream.limits import DecoderLimits
 from vcm_ref.conformance.generate.build import Plan, Tensor, build
