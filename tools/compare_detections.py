@@ -10,7 +10,7 @@ at least as many bytes as the features, so it is never at a disadvantage.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -146,10 +146,7 @@ def _rows(arguments: argparse.Namespace) -> list[list[Panel]]:
     flags = {"codec": {"qp": arguments.qp}}
     configuration = with_model(load_configuration(arguments.config or ["klt"], arguments.set, flags))
     check_trained_for(configuration)
-    options: Mapping[str, Any] = {
-        key: value for key, value in configuration.get("network").items() if value is not None
-    }
-    network = load_network(**options)
+    network = load_network(**configuration.get("network"))
     anchor = PictureCoder(preset=arguments.preset, scale=arguments.scale)
     rows = []
     for path in arguments.pictures:

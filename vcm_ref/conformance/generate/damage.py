@@ -111,7 +111,7 @@ def _recoded(codec: InnerCodecId, code: ParameterSetCode) -> bytes:
         "ps_middle_bits": code.middle_bits,
     }
     texts = {name: bits_of(name, value, 0) for name, value in values.items()}
-    middle = f"{code.middle:0{code.middle_bits}b}" if code.middle_bits else ""
+    middle = bits_of("ps_middle", code.middle, code.middle_bits)
     if names[names.index("ps_middle_bits") + 1] == "ps_middle":
         texts["ps_middle"] = middle
     else:

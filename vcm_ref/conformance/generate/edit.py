@@ -117,7 +117,12 @@ def _length(data: bytes, name: str, occurrence: int) -> int:
 
 
 def bits_of(name: str, value: int | float | bytes, length: int) -> str:
-    """The bits of a value under an element's descriptor, as bitstring has them; ``length`` is that of u(n) and u(v).
+    """The bits of a value under the descriptor of the element ``name``; see :func:`code_of`."""
+    return code_of(ELEMENTS[name].kind, value, length)
+
+
+def code_of(kind: str, value: int | float | bytes, length: int = 0) -> str:
+    """The bits of a value under a descriptor, as bitstring has them; ``length`` is that of u(n) and u(v).
 
     Raises `ModuleNotFoundError` without the package bitstring.
     """
@@ -125,7 +130,6 @@ def bits_of(name: str, value: int | float | bytes, length: int) -> str:
 
     if isinstance(value, bytes):
         return str(Bits.from_bytes(value).bin)
-    kind = ELEMENTS[name].kind
     if kind == "leb":
         groups = -(-max(1, int(value).bit_length()) // 7)
         parts = [Bits.from_dtype("u7", int(value) >> 7 * place & 0x7F).bin for place in range(groups)]

@@ -20,6 +20,7 @@ from ...codec import make_encoder
 from ...codec.ffmpeg import find_ffmpeg
 from .build import CODECS, Plan, build
 from .case import Variant, family
+from .edit import code_of
 from .negative import BROKEN
 from .video import VIDEO, Change, changed, clip
 
@@ -189,7 +190,7 @@ def _rewritten(unit: bytes, old: str, new: str) -> bytes:
 
 def _codes(*values: int) -> str:
     """The values as ue(v), one after the other."""
-    return "".join(f"{value + 1:0{2 * (value + 1).bit_length() - 1}b}" for value in values)
+    return "".join(code_of("ue", value) for value in values)
 
 
 _TWO = (2, 32, 32)
