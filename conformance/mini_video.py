@@ -54,7 +54,7 @@ def substream(r: Reader, codec: int, bases: list[BitString], size: tuple[int, in
 
 
 def inner_stream(nal_units: list[bytes], types: list[int], codec: int, size: tuple[int, int, int]) -> InnerStream:
-    """Clauses 8.3 and 8.4: what is kept of it, its rules checked; its chroma_format_idc."""
+    """Clauses 8.3 and 8.4: check the rules of an inner stream; give the NAL units kept, and the chroma_format_idc."""
     kept, sets, pictures = [], set(), 0
     for nal_unit, kind in zip(nal_units, types, strict=True):
         if kind in SLICES[codec] | OTHERS[codec]:
@@ -172,7 +172,7 @@ def ffmpeg(coded: InnerStream, size: tuple[int, int, int], tensor: SimpleNamespa
         -f {INNER_CODECS[tensor.inner_codec_idc][0]} -i pipe:0 -map 0:v:0 -fps_mode passthrough
         -vf showinfo=checksum=0,{luma} -fs {2 * math.prod(size) + 1} -f rawvideo pipe:1""".split()
     program = shutil.which(os.environ.get("VCM_FFMPEG", "ffmpeg"))
-    require(program, "there is no ffmpeg for HEVC and VVC", UNSUPPORTED_ERROR)
+    require(program, "ffmpeg, which decodes HEVC and VVC, was not found", UNSUPPORTED_ERROR)
     with tempfile.TemporaryFile() as out:
         ran = subprocess.run([program, *options], input=stream, stdout=out, stderr=subprocess.PIPE, timeout=MAX_SECONDS)
         out.seek(0)

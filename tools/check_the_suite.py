@@ -42,8 +42,8 @@ RANGED = {"u": 2, "ue": 1, "leb": 1, "extensible": 2}
 READER = "Reader"
 #: Checks that no negative vector can show, by a part of their text, and why.
 EXEMPT = {
-    "there is no ffmpeg": "of the machine",
-    "ffmpeg does not make": "of the inner decoder, whose errors two checks tell",
+    "ffmpeg, which decodes": "the machine decides this, not the bitstream",
+    "ffmpeg does not make": "two checks tell of an error of the inner decoder",
     "unit_size_bytes": "a unit that takes five bytes for its size has 4 GiB",
     '"nal_unit_size", 2, 4294967295), most': "such a NAL unit has 4 GiB",
     "STREAM_HEADER), least": "a unit of type 0 is not supported, either",
@@ -72,7 +72,7 @@ EXEMPT = {
     "size[1] <= height": "the inner decoder's result tells, too",
     "size[2] <= width": "the inner decoder's result tells, too",
     "low_size exceeds": "nothing is left for the second part",
-    "more bands than there are": "the last of them has no level",
+    "more bands than there are": "the last coded band then has no level, which another check refuses",
     "len(inputs)": "a stage gives 1 to 64 tensors",
     "len(outputs)": "a stage takes 1 to 64 tensors",
     "len(rows) <= 4096": "levels allow no more, either",
