@@ -22,6 +22,9 @@ from .networks.reduction_network import ReductionNetwork
 CALIBRATION = 16
 """Pictures from which the widths of the integers follow."""
 
+_ACTIVATIONS = {8: 12, 16: 16}
+"""Bits of the tensors between, by those of the weights. Twelve change little beside weights of eight bits, and parts of
+most sums are then exact in binary32."""
 
 _FRACTION = 24
 """Fraction bits in which a tensor passes from one graph to the other where nothing is to be lost."""
@@ -56,7 +59,7 @@ def export(
     """
     model = model.eval()
     layers = [_tensors(examples, index) for index in chosen[:CALIBRATION]]
-    widths = Widths(weights=weight_bits)
+    widths = Widths(activations=_ACTIVATIONS[weight_bits], weights=weight_bits)
     with torch.no_grad():
         given = [model.given(model.analysed(own, qp), qp) for own in layers for qp in qps]
     taken = [model.taken(own, qp) for own in layers for qp in (qps if model.analysis_conditioned else qps[:1])]

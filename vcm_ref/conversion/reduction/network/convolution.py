@@ -1,11 +1,14 @@
 """Convolution of integers by products of matrices (docs/bitstream.md, 8.11).
 
 Every partial sum is an integer below 2**53, so binary64 holds it exactly and the order of additions does not matter:
-the library may use any number of threads. Where all sums stay below 2**24, binary32 does the same in half the time.
+the library may use any number of threads. Where all sums stay below 2**24, binary32 does the same in half the time. So
+it does where the weights of a channel fall into a few parts of which this is true; the sums of the parts are added in
+binary64.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,8 @@ from .graph import Form, Operation
 from .rules import sum_bounds
 
 _EXACT_SINGLE = 1 << 24
+#: Weights of a part; with fewer, products of binary64 are as fast.
+_FEWEST_WEIGHTS = 128
 #: Bytes of what is multiplied at a time, and of its sums; the fewest samples that this is for, unless they take more
 #: than the most bytes.
 _COLUMN_BYTES = 1 << 23
@@ -29,16 +34,19 @@ class Convolution:
         """With ``ready`` the weights are kept as floating-point numbers, of which each takes up to eight bytes."""
         weight = operation.numbers["weight"]
         outputs, members, side, _ = weight.shape
-        single = max(sum_bounds(operation, first)) < _EXACT_SINGLE
-        self._type = np.dtype(np.float32 if single else np.float64)
         self._groups, self._members, self._side = first.channels // members, members, side
         self._stride, self._result = 1 << operation.p, result
         matrix = weight.transpose(0, 2, 3, 1).reshape(self._groups, outputs // self._groups, -1)
+        parts = _parts(matrix, first.magnitude)
+        self._parts = parts or [slice(None)]
+        self._type = np.dtype(np.float32 if parts else np.float64)  # of the products
+        single = max(sum_bounds(operation, first)) < _EXACT_SINGLE
+        self._whole = np.dtype(np.float32 if single else np.float64)  # of the whole sums, with their biases
         self._matrix: NDArray[Any] = np.ascontiguousarray(matrix, self._type if ready else None)
         shift = operation.numbers["shift"].astype(np.int32)
         half = np.where(shift > 0, np.int64(1) << np.maximum(shift - 1, 0), 0)
-        self._offset = (operation.numbers["bias"] + half).astype(self._type).reshape(-1, 1, 1)
-        self._scale = np.ldexp(1.0, -shift).astype(self._type).reshape(-1, 1, 1)
+        self._offset = (operation.numbers["bias"] + half).astype(self._whole).reshape(-1, 1, 1)
+        self._scale = np.ldexp(1.0, -shift).astype(self._whole).reshape(-1, 1, 1)
 
     def __call__(self, first: NDArray[np.int32]) -> NDArray[np.int32]:
         """Convolve int32 ``(C, H, W)`` to int32 ``(O, H', W')``."""
@@ -56,7 +64,7 @@ class Convolution:
             for left in range(0, width, columns):
                 lines, samples = min(rows, height - top), min(columns, width - left)
                 met = self._columns(padded, (top, left), (lines, samples))
-                sums = np.matmul(matrix, met).reshape(len(result), lines, samples)
+                sums = self._sums(matrix, met).reshape(len(result), lines, samples)
                 result[:, top : top + lines, left : left + samples] = self._rounded(sums)
         return result
 
@@ -76,12 +84,35 @@ class Convolution:
             taps[:, tap] = part.reshape(self._groups, self._members, *size)
         return taps.reshape(self._groups, side * side * self._members, -1)
 
+    def _sums(self, matrix: NDArray[Any], met: NDArray[Any]) -> NDArray[Any]:
+        """The products of ``matrix`` with what it meets, added up."""
+        first, *others = (np.matmul(matrix[..., part], met[:, part]) for part in self._parts)
+        sums: NDArray[Any] = first.astype(self._whole, copy=False)
+        for other in others:
+            sums += other
+        return sums
+
     def _rounded(self, sums: NDArray[Any]) -> NDArray[Any]:
         """Add biases, shift with rounding, clip. A scaling by a power of two is exact."""
         sums += self._offset
         sums *= self._scale
         np.floor(sums, out=sums)
         magnitude = self._result.magnitude
-        if magnitude < _EXACT_SINGLE or self._type == np.float64:
+        if magnitude < _EXACT_SINGLE or self._whole == np.float64:
             np.clip(sums, -magnitude, magnitude - 1, out=sums)
         return sums
+
+
+def _parts(matrix: NDArray[Any], magnitude: int) -> list[slice]:
+    """The fewest parts of the weights of ``matrix`` ``(groups, outputs, weights)`` whose sums binary32 holds exactly.
+
+    ``magnitude`` is the largest that the weights meet. The list is empty where there would be too many parts.
+    """
+    weights = np.abs(matrix.astype(np.int32))
+    count = weights.shape[2]
+    for parts in range(1, max(1, count // _FEWEST_WEIGHTS) + 1):
+        edges = [count * number // parts for number in range(parts + 1)]
+        largest = int(np.add.reduceat(weights, edges[:-1], axis=2, dtype=np.int64).max())
+        if largest * magnitude < _EXACT_SINGLE:
+            return [slice(first, last) for first, last in pairwise(edges)]
+    return []
