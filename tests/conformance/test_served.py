@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from vcm_ref.conformance.errors import SuiteError
+from vcm_ref.conformance.errors import HarnessError, SuiteError
 from vcm_ref.conformance.judgement import Outcome
 from vcm_ref.conformance.results import Result
 from vcm_ref.conformance.runner import Plan, run_vectors
 from vcm_ref.errors import ConfigError
+from vcm_ref.process.served import Served
+from vcm_ref.process.watched import Ending, NotEndedError
 
 from .suites import SmallSuite
 from .test_runner import assert_ended
@@ -201,6 +205,31 @@ def test_an_error_ends_the_decoders(served: ServedSuite) -> None:
     with pytest.raises(SuiteError, match=r"BAD_A_1\.bin: has 0 bytes"):
         run(plan, served)
     assert_ended(served)
+
+
+def test_one_decoder_that_cannot_be_ended_does_not_keep_the_others(
+    served: ServedSuite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two wait at the end, as each has a vector until the other one has, too."""
+    together = threading.Barrier(2, timeout=60)
+    ask, end, ended = Served.ask, Served.end, []
+
+    def asked(self: Served, *arguments: Any) -> Ending:
+        ending = ask(self, *arguments)
+        together.wait()
+        return ending
+
+    def not_ended(self: Served) -> list[str]:
+        ended.append(self)
+        end(self)
+        raise NotEndedError("a process of it cannot be ended")
+
+    monkeypatch.setattr(Served, "ask", asked)
+    monkeypatch.setattr(Served, "end", not_ended)
+    served.vectors = served.vectors[:2]
+    with pytest.raises(HarnessError, match="cannot be ended"):
+        run(served.plan("right", jobs=2), served)
+    assert len(ended) == 2
 
 
 def test_the_time_limit_is_of_one_vector(served: ServedSuite) -> None:

@@ -118,5 +118,7 @@ def test_what_cannot_be_compared(sequence: SequenceDataset, tmp_path: Path) -> N
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match="holds no picture"):
         SequenceDataset("empty", images=tmp_path / "empty")
-    with pytest.raises(DatasetError, match="is not a video file"):
+    with pytest.raises(DatasetError, match="there is no such file"):
         SequenceDataset("none", video=tmp_path / "x.mp4")
+    with pytest.raises(DatasetError, match="is not a video file"):
+        SequenceDataset("folder", video=tmp_path / "empty")

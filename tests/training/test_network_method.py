@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,17 @@ def test_a_training_starts_from_the_weights_beside_a_model(scenes: Path, tmp_pat
     for key in old:
         if "running" not in key and "tracked" not in key:
             torch.testing.assert_close(old[key], new[key])
+
+
+def test_weights_to_start_from_are_read_before_any_work(scenes: Path, tmp_path: Path) -> None:
+    """Nothing is left that would refuse the repaired training."""
+    weights = tmp_path / "weights.safetensors"
     weights.write_bytes(b"damaged")
-    with pytest.raises(ConfigError, match=r"training\.start: .* cannot be read"):
-        trained(scenes, tmp_path / "third.safetensors", "msfc", *settings, *still)
+    os.mkfifo(tmp_path / "pipe")
+    for start, message in (
+        (weights, "is not a readable safetensors file"),
+        (tmp_path / "pipe", "is not a regular file"),
+    ):
+        with pytest.raises(ConfigError, match=rf"training\.start: .*{message}"):
+            trained(scenes, tmp_path / "model.safetensors", "msfc", f"training.start={start}")
+    assert not (tmp_path / "model.safetensors.part").exists()

@@ -56,3 +56,26 @@ def test_other_padding_stays(other: onnx.ModelProto) -> None:
     found = simplified(other)
     assert [node.op_type for node in found.graph.node] == ["Pad", "Conv"]
     np.testing.assert_allclose(output(found), output(other), rtol=1e-5)
+
+
+def constant_node(node: onnx.NodeProto, opset: int) -> onnx.ModelProto:
+    """The node of a constant (1, 1, 3), and the size of the result."""
+    given = numpy_helper.from_array(np.full((1, 1, 3), 0.5, np.float32), "given")
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 3, 7, 6])
+    nodes = [node, helper.make_node("Shape", ["made"], ["size"]), helper.make_node("Identity", ["size"], ["y"])]
+    y = helper.make_tensor_value_info("y", TensorProto.INT64, None)
+    graph = helper.make_graph(nodes, "toy", [x], [y], [given])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+def test_constants_are_of_the_operator_set_of_the_model() -> None:
+    """Until set 13 the axes of Squeeze are an attribute: without them all axes of size 1 would go."""
+    made = constant_node(helper.make_node("Squeeze", ["given"], ["made"], axes=[0]), 11)
+    (size,) = (item for item in simplified(made).graph.initializer if item.name == "y")
+    assert numpy_helper.to_array(size).tolist() == [1, 3]
+
+
+@pytest.mark.parametrize("operation", ["Bernoulli", "Dropout", "RandomNormalLike"])
+def test_random_results_are_not_constants(operation: str) -> None:
+    found = simplified(constant_node(helper.make_node(operation, ["given"], ["made"]), 15))
+    assert found.graph.node[0].op_type == operation

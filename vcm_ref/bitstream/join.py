@@ -57,7 +57,7 @@ def join_layers(file: BinaryIO, parts: Sequence[bytes]) -> Counter[Part]:
 
 def _stream_header(headers: Sequence[StreamHeader]) -> StreamHeader:
     first = headers[0]
-    if len(headers) > 1 and not all(_joinable(header) for header in headers):
+    if not all(_joinable(header) for header in headers):
         raise BitstreamError(
             "the layers are coded together (stacked, reduced, or with one range), so they cannot be joined"
         )

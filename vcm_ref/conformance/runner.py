@@ -7,7 +7,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,19 +65,19 @@ def run_vectors(
     started, and whatever ``inspect`` raises.
     """
     cancelled = threading.Event()
-    with scratch_folder("conformance") as work, ThreadPoolExecutor(plan.jobs) as pool:
-        place = work.absolute()
-        decoders = _Decoders(plan, place)
-        futures = [pool.submit(_run_one, plan, vector, place, decoders, cancelled, inspect) for vector in vectors]
+    with (
+        scratch_folder("conformance") as work,
+        closing(_Decoders(plan, work.absolute())) as decoders,
+        ThreadPoolExecutor(plan.jobs) as pool,
+    ):
         try:
+            futures = [pool.submit(_run_one, plan, vector, decoders, cancelled, inspect) for vector in vectors]
             for future in as_completed(futures):
                 future.result()
                 progress(1)
         finally:  # an interrupt or an error: the rest is called off, and waited for
             cancelled.set()
-            for future in futures:
-                future.cancel()
-            decoders.close()
+            pool.shutdown(cancel_futures=True)
     return [future.result() for future in futures]
 
 
@@ -94,9 +94,9 @@ class _Decoders:
     """How a plan's decoder is run: a process for each vector, or processes that wait for vectors."""
 
     def __init__(self, plan: Plan, work: Path) -> None:
-        self._plan, self._work = plan, work
+        self.work = work
+        self._plan = plan
         self._waiting: list[Served] = []
-        self._closed = False
         self._lock = threading.Lock()
 
     def run(self, vector: Vector, paths: Sequence[Path], cancelled: threading.Event) -> Ending:
@@ -115,41 +115,44 @@ class _Decoders:
         return ending
 
     def _taken(self) -> Served:
-        with self._lock:
-            while self._waiting:
-                decoder = self._waiting.pop()
-                if decoder.lives:
-                    return decoder
-                decoder.end()
+        while decoder := self._popped():
+            if decoder.lives:
+                return decoder
+            decoder.end()
+            remove_tree(decoder.folder)
         assert self._plan.adaptor.serve is not None
-        return Served(self._plan.adaptor.serve, Path(tempfile.mkdtemp(dir=self._work)))
+        return Served(self._plan.adaptor.serve, Path(tempfile.mkdtemp(dir=self.work)))
+
+    def _popped(self) -> Served | None:
+        with self._lock:
+            return self._waiting.pop() if self._waiting else None
 
     def _give_back(self, decoder: Served) -> None:
+        if not decoder.usable:
+            remove_tree(decoder.folder)
+            return
         with self._lock:
-            if decoder.usable and not self._closed:
-                self._waiting.append(decoder)
-                return
-        if decoder.usable:
-            decoder.end()
-        remove_tree(decoder.folder)
+            self._waiting.append(decoder)
 
     def close(self) -> None:
-        """End those that wait, and let no other wait."""
-        with self._lock:
-            self._closed = True
-            for decoder in self._waiting:
-                decoder.end()
+        """End all that wait, when nothing runs any more. Raises :class:`HarnessError` where one cannot be ended."""
+        try:
+            with ExitStack() as ending:  # one that cannot be ended does not keep the others
+                for decoder in self._waiting:
+                    ending.callback(decoder.end)
+        except NotEndedError as error:
+            raise HarnessError(str(error)) from error
 
 
 def _run_one(
-    plan: Plan, vector: Vector, work: Path, decoders: _Decoders, cancelled: threading.Event, inspect: Inspect | None
+    plan: Plan, vector: Vector, decoders: _Decoders, cancelled: threading.Event, inspect: Inspect | None
 ) -> Result:
     reason = why_not_run(vector, plan.adaptor, plan.mode)
     if reason is not None:
         return Result(vector, Judgement(Outcome.NOT_RUN, reason))
     if cancelled.is_set():
         raise Cancelled
-    with _vector_folder(work) as folder:
+    with _vector_folder(decoders.work) as folder:
         # Neither a path nor a name tells the decoder which vector it is given, and a copy is what it may spoil.
         bitstream, output = folder / "stream.bin", folder / "output"
         paths = [bitstream, output]

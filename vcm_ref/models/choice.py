@@ -71,8 +71,8 @@ def shipped_model(
     for model in known:
         if model.network_sha256 == network_sha256 and model.cut in (None, cut):
             return model.sha256
-    networks = ", ".join(model.network for model in known) or "no network"
+    others = f"; there are some for {', '.join(model.network for model in known)}" if known else ""
     raise ModelError(
-        f"no {architecture or method} model is shipped for the network {network} with these weights; there are some "
-        f"for {networks}; train one with vcm_train, and name it with reduction.model"
+        f"no {architecture or method} model is shipped for the network {network} with these weights{others}; train one "
+        "with vcm_train, and name it with reduction.model"
     )

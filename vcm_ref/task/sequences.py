@@ -153,6 +153,8 @@ class Agreement:
 
 
 def _opened(path: Path, size: str | None, pixel_format: str | None, rate: Fraction | None) -> Video:
+    if not path.exists():
+        raise DatasetError(f"{path}: there is no such file")
     if not path.is_file() or path.suffix.lower() not in VIDEO_SUFFIXES:
         raise DatasetError(f"{path}: is not a video file")
     if path.suffix.lower() != RAW_SUFFIX:

@@ -24,6 +24,9 @@ from .networks.restoration import RestoredKlt, linear_inverse
 
 Layers = Mapping[str, NDArray[np.floating[Any]]]
 
+_MSFC_DEVIATION = 1.0
+"""The deviation of coded maps from which the rate's scales start; batch normalisation begins with it."""
+
 
 class Design(NamedTuple):
     """A network that can be built, and what else its model holds: the tables that its levels are coded with.
@@ -47,7 +50,10 @@ def design_for(settings: Training, layers: Layers, klt: bytes | None = None) -> 
     """
     if settings.architecture == "msfc":
         architecture = architecture_for(settings, layers)
-        return Design(lambda: Msfc(architecture))
+        if not settings.noise_qps:
+            return Design(lambda: Msfc(architecture))
+        deviations = [_MSFC_DEVIATION] * architecture.coded
+        return Design(lambda: Msfc(architecture), rate=lambda: ContextRate(deviations), own_levels=True)
     if klt is None:
         raise ConfigError("training.klt: the model of the KLT is missing; name one")
     try:

@@ -93,6 +93,7 @@ def train_network(
         raise ConfigError("training.examples: parts cannot be drawn of feature files; give pictures")
     if from_files and settings.loss == "task":
         raise ConfigError("training.loss: feature files have no labels; set it to distillation or features")
+    start, klt = _start(settings.start), _klt(configuration, settings)
     fed: Fed | None = None
     network = None if from_files and settings.loss == "features" else _network(configuration)
     if from_files:
@@ -109,7 +110,6 @@ def train_network(
                 folder, inputs, network, dataset, mirror=mirror, crops=crops, upright=upright, begin=begin
             )
     described = network.describe() if network is not None else {}
-    klt = _klt(configuration, settings)
     levels = _levels(configuration)
     with begin(settings.steps, "steps") as advance:
         result = train(
@@ -118,7 +118,7 @@ def train_network(
             part2_of(network) if network is not None and settings.loss != "features" else None,
             part,
             network=described,
-            start=_start(settings.start),
+            start=start,
             klt=klt,
             levels=levels,
             fed=fed,
@@ -170,9 +170,13 @@ def _start(path: str | None) -> dict[str, Tensor] | None:
         return None
     check_kind(Path(path), ConfigError)
     try:
-        return load(Path(path).read_bytes())
+        data = named_model(path, None)
+    except ModelError as error:
+        raise ConfigError(f"training.start: {error}") from error
+    try:
+        return load(data)
     except Exception as error:  # safetensors has its own kinds
-        raise ConfigError(f"training.start: {path} cannot be read: {reason(error)}") from error
+        raise ConfigError(f"training.start: {path}: is not a readable safetensors file: {reason(error)}") from error
 
 
 def _klt(configuration: Configuration, settings: Training) -> bytes | None:

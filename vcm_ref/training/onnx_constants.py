@@ -12,6 +12,10 @@ import onnx
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+#: Each run of these may have other results, though all that they are given is constant.
+_RANDOM = frozenset(
+    ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial", "Dropout")
+)
 #: Results with more numbers than this stay as they are computed.
 _MOST = 1 << 16
 
@@ -30,12 +34,13 @@ def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _compute_constants(made: onnx.ModelProto) -> None:
-    """Compute what follows from constants, with ONNX's own evaluator."""
+    """Compute what follows from constants, with ONNX's own evaluator, in the operator sets of the model."""
+    opsets = {item.domain: item.version for item in made.opset_import}
     known = {item.name: numpy_helper.to_array(item) for item in made.graph.initializer}
     known = {name: values for name, values in known.items() if values.size <= _MOST}
     kept = []
     for node in made.graph.node:
-        results = _computed(node, known)
+        results = _computed(node, known, opsets)
         if results is None:
             kept.append(node)
             continue
@@ -93,15 +98,19 @@ def _add_pads(convolution: onnx.NodeProto, pads: list[int]) -> bool:
     return True
 
 
-def _computed(node: onnx.NodeProto, known: dict[str, Any]) -> dict[str, Any] | None:
+def _computed(node: onnx.NodeProto, known: dict[str, Any], opsets: dict[str, int]) -> dict[str, Any] | None:
     """The results of a node of constants; `None` for another one."""
     body = any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute)
-    if body or any(name and name not in known for name in node.input) or "Random" in node.op_type:
+    if body or any(name and name not in known for name in node.input) or node.op_type in _RANDOM:
         return None
-    try:
-        found = ReferenceEvaluator(node).run(None, {name: known[name] for name in node.input if name})
+    given = {name: known[name] for name in node.input if name}
+    inputs, outputs = (
+        [onnx.ValueInfoProto(name=name) for name in dict.fromkeys(names) if name] for names in (node.input, node.output)
+    )
+    try:  # a node alone would be of the newest operator set, in which attributes have become inputs
+        found = ReferenceEvaluator(helper.make_graph([node], "node", inputs, outputs), opsets).run(None, given)
     except Exception:  # an operation that the evaluator does not have stays
         return None
-    results = dict(zip(node.output, found, strict=True))
+    results = dict(zip(filter(None, node.output), found, strict=True))
     small = all(getattr(values, "size", _MOST + 1) <= _MOST for values in results.values())
     return results if small else None

@@ -96,7 +96,9 @@ def test_combinations_that_the_pictures_do_not_tell_apart_are_counted(tmp_path: 
     found, sure = write_combinations(tmp_path / "report", document, tallies=tallies, bootstrap=BOOTSTRAP)
     assert any(sure[one.grids].as_good for one in found.ranked if one is not found.best)
     assert "The pictures show no difference between it and " in best_sentence(found, sure)
-    assert sum(one.share_best for one in sure.values()) == pytest.approx(1)
+    # in one resample of 100 the reference's curve is one point, so there no rate is known
+    assert {one.against_reference.without for one in sure.values()} == {0.01}
+    assert sum(one.share_best for one in sure.values()) == pytest.approx(0.99)
 
 
 def test_a_report_made_again_from_its_folder_is_the_same(tmp_path: Path) -> None:
@@ -124,3 +126,13 @@ def test_tallies_need_the_bytes_of_each_picture(tmp_path: Path) -> None:
     del document["points"][0]["coded"]
     with pytest.raises(DatasetError, match="has no bytes of each picture"):
         write_combinations(tmp_path / "report", document, tallies=tallies, bootstrap=BOOTSTRAP)
+
+
+def test_a_resample_without_rates_has_no_best_combination(tmp_path: Path) -> None:
+    """Where no picture is ever right, all curves are one point, and no resample has a BD-rate."""
+    document, tallies = document_and_tallies(0.0)
+    wrong = packed(Tally(tuple(range(PICTURES)), (Classified(np.ones_like(RANKS[0], np.int64), (1,)),)))
+    _, sure = write_combinations(
+        tmp_path / "report", document, tallies=dict.fromkeys(tallies, wrong), bootstrap=BOOTSTRAP
+    )
+    assert {one.share_best for one in sure.values()} == {0.0}

@@ -22,7 +22,8 @@ class Sureness:
     """One combination in resamples of the pictures.
 
     ``against_reference`` and ``against_best`` are the intervals of its BD-rate (PCHIP, every byte) in percent;
-    ``share_best``, from 0 to 1, is the share of resamples in which it has the lowest BD-rate of all.
+    ``share_best``, from 0 to 1, is the share of resamples in which it has the lowest BD-rate of all. A resample
+    without a BD-rate counts for none of them.
     """
 
     against_reference: Interval
@@ -65,7 +66,8 @@ def certainties(found: Combinations, tallies: Mapping[str, bytes], bootstrap: Bo
     reference, best = curves[found.reference.grids], curves[found.best.grids]
     rates = {grids: sampled_deltas(reference, curve, "rate") for grids, curve in curves.items()}
     every = np.stack(list(rates.values()))
-    lowest = np.where(np.isfinite(every), every, np.inf).argmin(0)
+    every = np.where(np.isfinite(every), every, np.inf)
+    lowest = every.argmin(0)[np.isfinite(every).any(0)]  # where no rate is known, none is the lowest
     shares = np.bincount(lowest, minlength=len(rates)) / bootstrap.resamples
     return {
         grids: Sureness(
