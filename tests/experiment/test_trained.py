@@ -136,3 +136,12 @@ def test_a_report_warns_of_pictures_that_the_network_has_seen(tmp_path: Path) ->
     text = (tmp_path / "other" / "report.md").read_text(encoding="utf-8")
     assert "The network refnet was trained on photographs. It was not trained on a test picture." in text
     assert text.count("Warning.") == 1
+
+
+@pytest.mark.parametrize("text", ["", "null", "7", "[[]]", "[1]", "[" * 100_000, "not JSON", '{"a": 1}'])
+def test_a_record_that_cannot_be_read_says_nothing(text: str, tmp_path: Path, subjects: list[Subject]) -> None:
+    model = tmp_path / "model.safetensors"
+    model.write_bytes(write_tensors({}, {"picture_sha256": text}))
+    method = coded(model=str(model), model_sha256=hashlib.sha256(model.read_bytes()).hexdigest())
+    _, entry = training_record("stub", {}, method, subjects)
+    assert entry["what"] == "model" and entry["overlap"] is None

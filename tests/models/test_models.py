@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,13 @@ def test_a_damaged_model_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / DIGEST.hex()).write_bytes(DATA + b"!")
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     with pytest.raises(UnsupportedError, match="damaged"):
+        find(DIGEST)
+
+
+def test_a_pipe_with_a_model_s_name_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / DIGEST.hex())
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    with pytest.raises(UnsupportedError, match="is not a regular file"):
         find(DIGEST)
 
 

@@ -70,7 +70,7 @@ def test_a_sequence_is_written_with_both_truths(tmp_path: Path) -> None:
     assert isinstance(dataset, CocoDataset)
     assert dataset.frame_rate == 10
     assert [item.path.name for item in dataset.items] == [f"scene_00000005_{number:06d}.png" for number in range(1, 5)]
-    truth = read_truth(tmp_path / "gt.txt", 4)
+    truth = read_truth(tmp_path / "gt.txt", 4, range(1, 100))
     document = json.loads((tmp_path / "instances.json").read_text("utf-8"))
     for number, (picture, own) in enumerate(zip(moving_scene(5, 200, 160), truth, strict=False), start=1):
         kept = [one for one in picture.objects if annotated(one)]

@@ -51,6 +51,13 @@ def test_a_folder_in_the_order_of_its_names(sequence: SequenceDataset, folder: P
     assert [item.id for item in SequenceDataset("part", images=folder, start=1, frames=1).items] == [1]
 
 
+def test_numbers_in_the_names_of_a_folder_are_compared_as_numbers(tmp_path: Path) -> None:
+    for number in (1, 2, 10):
+        Image.new("RGB", (64, 48)).save(tmp_path / f"{number}.png")
+    dataset = SequenceDataset("street", images=tmp_path, frame_rate=25)
+    assert [item.path.name for item in dataset.items] == ["1.png", "2.png", "10.png"]
+
+
 @pytest.mark.integration
 def test_a_video_is_a_sequence_of_its_pictures(tmp_path: Path) -> None:
     grey = [bytes([50 * number]) * (64 * 48) + bytes([128]) * (2 * 32 * 24) for number in range(4)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import save
 
 from vcm_ref.errors import DatasetError
 from vcm_ref.task.tally import Classified, Detected, Tally
@@ -68,6 +70,18 @@ def test_a_file_of_tallies_comes_back(tmp_path: Path) -> None:
     assert read_tallies(tmp_path / "a.zip", digest) == tallied
     with pytest.raises(DatasetError, match="its digest differs"):
         read_tallies(tmp_path / "a.zip", "00" * 32)
+
+
+def test_a_pipe_is_no_file_of_tallies(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.zip")
+    with pytest.raises(DatasetError, match="is a pipe, not a file"):
+        read_tallies(tmp_path / "a.zip", "00" * 32)
+
+
+def test_a_description_that_is_nested_deeply_is_no_tally() -> None:
+    nested = b"[" * 200_000 + b"]" * 200_000
+    with pytest.raises(DatasetError, match="is not a tally"):
+        unpacked(save({"description": np.frombuffer(nested, np.uint8)}))
 
 
 def test_the_same_tallies_are_the_same_file(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ def moved(box: Box, across: float, down: float = 0.0) -> Box:
 
 ONE: Box = (10, 10, 30, 30)
 OTHER: Box = (60, 10, 80, 30)
+CLASSES = (1, 2)
 
 
 def truth_file(path: Path, rows: list[tuple[float, ...]]) -> Path:
@@ -73,7 +74,10 @@ def test_a_low_score_goes_on_with_a_track_but_begins_none() -> None:
 def test_perfect_tracks(tmp_path: Path) -> None:
     rows = [row(t + 1, identity, moved(box, 3 * t)) for t in range(6) for identity, box in ((7, ONE), (9, OTHER))]
     pictures = [detections((moved(ONE, 3 * t), 0.9, 1), (moved(OTHER, 3 * t), 0.9, 1)) for t in range(6)]
-    assert track_metrics(read_truth(truth_file(tmp_path / "gt.txt", rows), 6), pictures) == {"MOTA": 1.0, "IDF1": 1.0}
+    assert track_metrics(read_truth(truth_file(tmp_path / "gt.txt", rows), 6, CLASSES), pictures) == {
+        "MOTA": 1.0,
+        "IDF1": 1.0,
+    }
 
 
 def test_misses_false_tracks_and_a_switch_by_hand(tmp_path: Path) -> None:
@@ -88,20 +92,25 @@ def test_misses_false_tracks_and_a_switch_by_hand(tmp_path: Path) -> None:
     pictures[9] = detections()
     pictures[0] = detections((ONE, 0.9, 1), (OTHER, 0.9, 1))
     pictures[1] = detections((ONE, 0.9, 1), (OTHER, 0.9, 1))
-    found = track_metrics(read_truth(truth_file(tmp_path / "gt.txt", rows), 10), pictures)
+    found = track_metrics(read_truth(truth_file(tmp_path / "gt.txt", rows), 10, CLASSES), pictures)
     assert found == {"MOTA": pytest.approx(0.6), "IDF1": pytest.approx(10 / 21)}
 
 
 def test_a_track_of_another_class_finds_nothing(tmp_path: Path) -> None:
     rows = [row(t + 1, 1, ONE, label=2) for t in range(4)]
-    found = track_metrics(read_truth(truth_file(tmp_path / "gt.txt", rows), 4), [detections((ONE, 0.9, 1))] * 4)
+    found = track_metrics(
+        read_truth(truth_file(tmp_path / "gt.txt", rows), 4, CLASSES), [detections((ONE, 0.9, 1))] * 4
+    )
     assert found == {"MOTA": -1.0, "IDF1": 0.0}
 
 
 def test_a_track_on_an_object_that_does_not_count_is_left_out(tmp_path: Path) -> None:
     rows = [row(t + 1, 1, ONE) for t in range(4)] + [row(t + 1, 2, OTHER, counts=0) for t in range(4)]
     pictures = [detections((ONE, 0.9, 1), (OTHER, 0.9, 1))] * 4
-    assert track_metrics(read_truth(truth_file(tmp_path / "gt.txt", rows), 4), pictures) == {"MOTA": 1.0, "IDF1": 1.0}
+    assert track_metrics(read_truth(truth_file(tmp_path / "gt.txt", rows), 4, CLASSES), pictures) == {
+        "MOTA": 1.0,
+        "IDF1": 1.0,
+    }
 
 
 @pytest.mark.parametrize(
@@ -111,14 +120,23 @@ def test_a_track_on_an_object_that_does_not_count_is_left_out(tmp_path: Path) ->
         ([(1, 1, 5, 5, 0, 9, 1, 1, 1)], "line 1 has no 9 numbers"),
         ([row(1, 1, ONE), row(5, 1, ONE)], "line 2: picture 5 is none of the 4"),
         ([row(1, 1, ONE), row(1, 1, OTHER)], "picture 1 has an identity twice"),
+        ([(1, 1.5, 5, 5, 9, 9, 1, 1, 1)], "line 1: the picture, the identity and the class must be whole numbers"),
+        ([(1, 1, 5, 5, 9, 9, 1, 1.5, 1)], "line 1: the picture, the identity and the class must be whole numbers"),
+        ([row(1, 1, ONE), (1, 1e300, 5, 5, 9, 9, 1, 1, 1)], "line 2: the picture, the identity and the class"),
+        ([row(1, 1, ONE), row(2, 1, ONE, label=77)], "line 2: its class 77 is not a category of the data set"),
     ],
 )
 def test_what_is_no_ground_truth(rows: list[tuple[float, ...]], words: str, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=words):
-        read_truth(truth_file(tmp_path / "gt.txt", rows), 4)
+        read_truth(truth_file(tmp_path / "gt.txt", rows), 4, CLASSES)
 
 
 def test_tracks_without_an_object_that_counts(tmp_path: Path) -> None:
-    truth = read_truth(truth_file(tmp_path / "gt.txt", [row(1, 1, ONE, counts=0)]), 1)
+    truth = read_truth(truth_file(tmp_path / "gt.txt", [row(1, 1, ONE, counts=0)]), 1, CLASSES)
     with pytest.raises(DatasetError, match="no object that counts"):
         track_metrics(truth, [detections()])
+
+
+def test_an_object_that_does_not_count_may_be_of_any_class(tmp_path: Path) -> None:
+    (one,) = read_truth(truth_file(tmp_path / "gt.txt", [row(1, 1, ONE, counts=0, label=8)]), 1, CLASSES)
+    assert one.objects.labels.tolist() == [8] and one.counts.tolist() == [False]

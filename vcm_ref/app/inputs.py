@@ -11,6 +11,7 @@ from typing import BinaryIO, NamedTuple
 
 from ..errors import ConfigError, DatasetError, reason
 from ..files.kind import INPUT_SUFFIXES, check_kind
+from ..files.order import name_order
 
 STANDARD_STREAM = "-"
 _SHOWN_SKIPPED = 5
@@ -69,7 +70,7 @@ def _found(text: str, allowed: Sequence[str]) -> tuple[list[Path], list[Path]]:
 
         candidates = [Path(found) for found in glob.glob(text, recursive=True)]
         nothing = "no such file, and no file matches it as a pattern"
-    files = sorted(path for path in candidates if not path.is_dir())
+    files = sorted((path for path in candidates if not path.is_dir()), key=name_order)
     found = [path for path in files if path.suffix.lower() in INPUT_SUFFIXES and path.is_file()]
     if not found:
         raise DatasetError(f"{text}: {nothing}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
+from ..files.document import parse
 from ..models.choice import named_model
 from ..models.pictures import list_digest, listed_pictures
 from ..models.tensors import read_metadata
@@ -35,7 +35,7 @@ def training_record(
 
 
 def _of_model(digest: str, path: str | None, subjects: Sequence[Subject]) -> Record:
-    """A model's entry, from the record in it.
+    """A model's entry, from the record in it; a record that cannot be read says nothing.
 
     Its ``picture_sha256`` lists the training pictures. Where it has ``pictures_sha256`` alone, the digest of the list,
     the list is looked for (:mod:`~vcm_ref.models.pictures`); without it, an overlap is only known where the test
@@ -47,13 +47,23 @@ def _of_model(digest: str, path: str | None, subjects: Sequence[Subject]) -> Rec
         metadata = {}
     known: frozenset[str] | None = None
     if "picture_sha256" in metadata:
-        known = frozenset(json.loads(metadata["picture_sha256"]))
+        known = _listed(metadata["picture_sha256"])
     elif named := metadata.get("pictures_sha256"):
         known = listed_pictures(named, None if path is None else Path(path))
         if known is None and named == list_digest(subject.sha256 for subject in subjects):
             known = frozenset(subject.sha256 for subject in subjects)
     said = [metadata.get("data", ""), f"{metadata['pictures']} pictures" if "pictures" in metadata else ""]
     return _entry("model", digest, ", ".join(filter(None, said)), known, subjects)
+
+
+def _listed(text: str) -> frozenset[str] | None:
+    """The training pictures in a model's record; None where the record does not hold a JSON list of texts."""
+    try:
+        listed = parse(text, "picture_sha256", "json", error=ModelError).value
+    except ModelError:
+        return None
+    sound = isinstance(listed, list) and all(isinstance(one, str) for one in listed)
+    return frozenset(listed) if sound else None
 
 
 def _entry(what: str, name: str, data: str, known: frozenset[str] | None, subjects: Sequence[Subject]) -> Record:

@@ -35,7 +35,7 @@ def listed_pictures(sha256: str, model: Path | None) -> frozenset[str] | None:
     if model is not None:
         beside = model.with_name(model.name + SUFFIX)
         if beside.is_file() and hashlib.sha256(text := beside.read_bytes()).hexdigest() == sha256:
-            return frozenset(text.decode("ascii").split())
+            return frozenset(text.decode("ascii", "replace").split())
     try:
         return frozenset(find(bytes.fromhex(sha256)).decode("ascii").split())
     except (UnsupportedError, ValueError):

@@ -74,7 +74,7 @@ class CocoDataset:
         parts = [json.dumps(document, sort_keys=True, separators=(",", ":")), listed]
         self._tracks: list[Truth] | None = None
         if tracks is not None:
-            self._tracks = read_truth(tracks, len(self.items))
+            self._tracks = read_truth(tracks, len(self.items), self.classes)
             parts.append(read_text(tracks, "the tracks"))
         self._digest = content_digest(parts)
 

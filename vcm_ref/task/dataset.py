@@ -226,7 +226,7 @@ def read_text(path: Path, what: str) -> str:
     check_kind(path)
     try:
         return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # a name with NUL is a ValueError
         raise DatasetError(f"{what} {path} cannot be read: {reason(error)}") from error
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vcm_ref.errors import DatasetError
+from vcm_ref.errors import DatasetError, reason
+from vcm_ref.files.order import name_order
 from vcm_ref.inputs.picture_file import picture_size
 from vcm_ref.inputs.video_file import RAW_SUFFIX, VIDEO_SUFFIXES, Video, open_video, raw_video
 from vcm_ref.process.scratch import scratch_folder
@@ -186,6 +187,9 @@ def _of_video(video: Video, start: int, frames: int | None) -> list[Item]:
 def _of_folder(folder: Path, start: int, frames: int | None) -> list[Item]:
     if not folder.is_dir():
         raise DatasetError(f"{folder}: is not a folder")
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+    try:
+        paths = sorted((path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES), key=name_order)
+    except OSError as error:
+        raise DatasetError(f"{folder}: cannot be read: {reason(error)}") from error
     chosen = list(enumerate(paths))[start:][:frames]
     return [Item(number, path, picture_size(path, apply_orientation=True)) for number, path in chosen]

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcm_ref.errors import DatasetError
+from vcm_ref.files.kind import check_kind
 from vcm_ref.task.tally import Classified, Detected, Part, Tally
 
 _DESCRIPTION = "description"
@@ -50,7 +51,7 @@ def unpacked(data: bytes) -> Tally:
         parts = tuple(_part(described, arrays, f"{n}.") for n, described in enumerate(description["parts"]))
         tally = Tally(tuple(description["pictures"]), parts)
         _check(tally)
-    except (SafetensorError, KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+    except (SafetensorError, KeyError, ValueError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise DatasetError(f"is not a tally: {type(error).__name__}: {error}") from error
     return tally
 
@@ -77,6 +78,7 @@ def tallies_digest(tallies: Mapping[str, bytes]) -> str:
 
 def read_tallies(path: Path, sha256: str) -> dict[str, bytes]:
     """The packed tallies of a file. Raises :class:`DatasetError` where it is damaged or has another digest."""
+    check_kind(path)
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()

@@ -8,7 +8,7 @@ nothing of the truth.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +26,11 @@ HIGH, LOW = 0.5, 0.1
 _OVERLAP, _PATIENCE = 0.3, 10
 #: The overlap from which a track has found an object (MOTChallenge).
 _FOUND = 0.5
+#: The fields of a line of MOT16's gt.txt, the places of those that are not of the box, and of those that are whole.
 _FIELDS = 9
+_IDENTITY, _COUNTS, _CLASS = 1, 6, 7
+_WHOLE = (0, _IDENTITY, _CLASS)
+_LARGEST = 2**53  # floats are integers one by one up to here
 Boxes = NDArray[np.float64]
 """(N, 4): left, top, right, bottom in pixels."""
 
@@ -120,8 +124,11 @@ def _go_on(track: _Track, box: Boxes) -> None:
     track.box, track.unseen = box, 0
 
 
-def read_truth(path: Path, pictures: int) -> list[Truth]:
-    """The objects of each of ``pictures``, from a ground-truth file in MOT16's format. Raises :class:`DatasetError`."""
+def read_truth(path: Path, pictures: int, classes: Collection[int]) -> list[Truth]:
+    """The objects of each of ``pictures``, from a ground-truth file in MOT16's format.
+
+    An object that counts is of one of ``classes``: no track could find it otherwise. Raises :class:`DatasetError`.
+    """
     rows: list[list[list[float]]] = [[] for _ in range(pictures)]
     for number, line in enumerate(read_text(path, "the tracks").splitlines(), start=1):
         if not line.strip():
@@ -132,18 +139,25 @@ def read_truth(path: Path, pictures: int) -> list[Truth]:
             row = []
         if len(row) != _FIELDS or not np.isfinite(row).all() or min(row[4:6]) <= 0:
             raise DatasetError(f"{path}: line {number} has no {_FIELDS} numbers of a box, as MOT16's gt.txt has")
+        if any(not row[place].is_integer() or abs(row[place]) > _LARGEST for place in _WHOLE):
+            raise DatasetError(f"{path}: line {number}: the picture, the identity and the class must be whole numbers")
         if row[0] not in range(1, pictures + 1):
             raise DatasetError(f"{path}: line {number}: picture {row[0]:g} is none of the {pictures}")
+        if row[_COUNTS] > 0 and row[_CLASS] not in classes:
+            raise DatasetError(
+                f"{path}: line {number}: its class {row[_CLASS]:.0f} is not a category of the data set; "
+                "write 0 in the seventh column if the object shall not count"
+            )
         rows[int(row[0]) - 1].append(row)
     found = []
     for number, own in enumerate(rows, start=1):
         table = np.array(own).reshape(-1, _FIELDS)
-        identities = table[:, 1].astype(np.int64)
+        identities = table[:, _IDENTITY].astype(np.int64)
         if len(np.unique(identities)) < len(identities):
             raise DatasetError(f"{path}: picture {number} has an identity twice")
         corner = table[:, 2:4] - 1
         boxes = np.concatenate([corner, corner + table[:, 4:6]], 1)
-        found.append(Truth(Tracked(boxes, identities, table[:, 7].astype(np.int64)), table[:, 6] > 0))
+        found.append(Truth(Tracked(boxes, identities, table[:, _CLASS].astype(np.int64)), table[:, _COUNTS] > 0))
     return found
 
 

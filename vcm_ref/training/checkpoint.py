@@ -11,6 +11,7 @@ import torch
 
 from vcm_ref.errors import ConfigError
 from vcm_ref.files.atomic import atomic_file
+from vcm_ref.files.kind import check_kind
 
 FILE = "checkpoint.pt"
 
@@ -30,9 +31,10 @@ def load_checkpoint(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any]
     path = folder / FILE
     if not path.exists():
         return None
+    check_kind(path, ConfigError)
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
-        before, state = json.loads(stored["identity"]), dict(stored["state"])
+        before, state = dict(json.loads(stored["identity"])), dict(stored["state"])
     except Exception as error:  # torch, zipfile and pickle each have their own kinds
         raise ConfigError(f"{path}: is damaged; remove {folder} to start again") from error
     wanted = json.loads(json.dumps(identity))
