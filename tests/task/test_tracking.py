@@ -118,6 +118,7 @@ def test_a_track_on_an_object_that_does_not_count_is_left_out(tmp_path: Path) ->
     [
         ([(1, 1, 5, 5, 9, 9, 1, 1)], "line 1 has no 9 numbers"),
         ([(1, 1, 5, 5, 0, 9, 1, 1, 1)], "line 1 has no 9 numbers"),
+        ([(1, 1, 5, 5, 9, 1e308, 1, 1, 1)], "line 1: its box has numbers beyond"),
         ([row(1, 1, ONE), row(5, 1, ONE)], "line 2: picture 5 is none of the 4"),
         ([row(1, 1, ONE), row(1, 1, OTHER)], "picture 1 has an identity twice"),
         ([(1, 1.5, 5, 5, 9, 9, 1, 1, 1)], "line 1: the picture, the identity and the class must be whole numbers"),

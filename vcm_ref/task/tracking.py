@@ -139,6 +139,8 @@ def read_truth(path: Path, pictures: int, classes: Collection[int]) -> list[Trut
             row = []
         if len(row) != _FIELDS or not np.isfinite(row).all() or min(row[4:6]) <= 0:
             raise DatasetError(f"{path}: line {number} has no {_FIELDS} numbers of a box, as MOT16's gt.txt has")
+        if max(map(abs, row[2:6])) > _LARGEST:
+            raise DatasetError(f"{path}: line {number}: its box has numbers beyond 2^53")
         if any(not row[place].is_integer() or abs(row[place]) > _LARGEST for place in _WHOLE):
             raise DatasetError(f"{path}: line {number}: the picture, the identity and the class must be whole numbers")
         if row[0] not in range(1, pictures + 1):

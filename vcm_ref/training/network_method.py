@@ -20,7 +20,6 @@ from vcm_ref.encoding.level_settings import level_rounding
 from vcm_ref.encoding.model_choice import shipped_digest
 from vcm_ref.errors import ConfigError, ModelError, NetworkError, reason
 from vcm_ref.files.atomic import atomic_file
-from vcm_ref.files.kind import check_kind
 from vcm_ref.models.choice import named_model
 from vcm_ref.network import Network, load_network
 from vcm_ref.reporting.provenance import versions
@@ -168,7 +167,6 @@ def _start(path: str | None) -> dict[str, Tensor] | None:
     """The weights in a file that a training wrote."""
     if path is None:
         return None
-    check_kind(Path(path), ConfigError)
     try:
         data = named_model(path, None)
     except ModelError as error:
