@@ -258,3 +258,25 @@ def test_refnet_over_generated_scenes_in_every_way(tmp_path: Path, monkeypatch: 
     assert results("decoded.json")["results"]["sha256"] == results("coded.json")["results"]["sha256"]
     assert results("coded.json")["metrics"]["AP"] == pytest.approx(whole["metrics"]["AP"], abs=0.05)
     assert results("decoded.json")["rate"]["bytes"] == Path("scenes.bin").stat().st_size
+
+
+def test_repaired_annotations_measure_nothing_again(
+    stub: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Annotations that are wrong are refused before any work, and results do not depend on them."""
+    command = ["--data", "data/instances.json", "--store", "kept"]
+    assert vcm_eval(command) == 0
+    annotations = Path("data/instances.json")
+    good = json.loads(annotations.read_text())
+    area = good["annotations"][1].pop("area")
+    annotations.write_text(json.dumps(good))
+    capsys.readouterr()
+    assert vcm_eval(command) == 2
+    assert "it has no area" in capsys.readouterr().err
+    good["annotations"][1]["area"] = area / 2
+    annotations.write_text(json.dumps(good))
+    here = Here()
+    runs_with(monkeypatch, here)
+    assert vcm_eval(command) == 0
+    assert "5 of 5 results found in the store" in capsys.readouterr().out
+    assert here.count["analyse_uncompressed"] == 0
