@@ -97,8 +97,11 @@ def test_of_two_cuts_of_a_network_each_has_its_own(block: int) -> None:
 
 
 def test_a_direction_of_msfc_without_a_model_is_told() -> None:
-    with pytest.raises(ConfigError, match=r"reduction.model: no msfc model is shipped for the network refnet"):
+    with pytest.raises(ConfigError, match=r"no msfc model is shipped for the network refnet with these weights; train"):
         with_model(load_configuration(["msfc"]))
+    nano = next(one for one in SHIPPED if one.network == "YOLOX-nano")
+    found = shipped_model("network", "onnx", nano.network_sha256, "msfc", "top_down")
+    assert [one.direction for one in SHIPPED if one.sha256 == found] == ["top_down"]
 
 
 def test_a_network_trained_for_other_layers_is_refused(tmp_path: Path) -> None:
