@@ -22,6 +22,8 @@ EXACT = 1 << 24
         (512, 1 << 16, 3),  # two parts of 256 weights reach 2**24
         (128, 1 << 17, 0),  # parts of fewer than 128 weights are not made
         (1024, 1 << 17, 0),  # eight parts of 128 weights reach 2**24
+        (1 << 20, 500, 32),  # 31.25 times 2**24
+        (1 << 20, 512, 0),  # 33 parts would be too many
     ],
 )
 def test_the_fewest_parts_that_are_exact(weights: int, magnitude: int, parts: int) -> None:
@@ -40,7 +42,7 @@ def test_the_least_weight_has_a_magnitude(least: int) -> None:
 
 @given(st.integers(9, 20), st.sampled_from([8, 16]), st.sampled_from([100, 300, 600]), st.integers(0, 2**32 - 1))
 def test_sums_are_those_of_integers(bits: int, weight_bits: int, members: int, seed: int) -> None:
-    """Inputs and weights are as large as they may be, half of the time with one sign, so that sums are largest."""
+    """The first channel of weights and the first line of inputs are as large as they may be; so are their sums."""
     random = np.random.default_rng(seed)
     largest = (1 << (weight_bits - 1)) - 1
     weight = random.integers(-largest - 1, largest + 1, (3, members, 1, 1)).astype(f"int{weight_bits}")

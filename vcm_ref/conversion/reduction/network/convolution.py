@@ -18,8 +18,10 @@ from .graph import Form, Operation
 from .rules import sum_bounds
 
 _EXACT_SINGLE = 1 << 24
-#: Weights of a part; with fewer, products of binary64 are as fast.
+#: Weights of a part; with fewer, products of binary64 are as fast. The number of parts has a bound, and so has the time
+#: to find them.
 _FEWEST_WEIGHTS = 128
+_MOST_PARTS = 32
 #: Bytes of what is multiplied at a time, and of its sums; the fewest samples that this is for, unless they take more
 #: than the most bytes.
 _COLUMN_BYTES = 1 << 23
@@ -40,7 +42,7 @@ class Convolution:
         parts = _parts(matrix, first.magnitude)
         self._parts = parts or [slice(None)]
         self._type = np.dtype(np.float32 if parts else np.float64)  # of the products
-        single = max(sum_bounds(operation, first)) < _EXACT_SINGLE
+        single = len(parts) == 1 and max(sum_bounds(operation, first)) < _EXACT_SINGLE
         self._whole = np.dtype(np.float32 if single else np.float64)  # of the whole sums, with their biases
         self._matrix: NDArray[Any] = np.ascontiguousarray(matrix, self._type if ready else None)
         shift = operation.numbers["shift"].astype(np.int32)
@@ -85,7 +87,7 @@ class Convolution:
         return taps.reshape(self._groups, side * side * self._members, -1)
 
     def _sums(self, matrix: NDArray[Any], met: NDArray[Any]) -> NDArray[Any]:
-        """The products of ``matrix`` with what it meets, added up."""
+        """Multiply ``matrix`` by the samples ``met``, part by part, and add up the products."""
         first, *others = (np.matmul(matrix[..., part], met[:, part]) for part in self._parts)
         sums: NDArray[Any] = first.astype(self._whole, copy=False)
         for other in others:
@@ -110,7 +112,9 @@ def _parts(matrix: NDArray[Any], magnitude: int) -> list[slice]:
     """
     weights = np.abs(matrix.astype(np.int32))
     count = weights.shape[2]
-    for parts in range(1, max(1, count // _FEWEST_WEIGHTS) + 1):
+    most = min(_MOST_PARTS, max(1, count // _FEWEST_WEIGHTS))
+    fewest = int(weights.sum(axis=2, dtype=np.int64).max()) * magnitude // _EXACT_SINGLE + 1
+    for parts in range(fewest, most + 1):
         edges = [count * number // parts for number in range(parts + 1)]
         largest = int(np.add.reduceat(weights, edges[:-1], axis=2, dtype=np.int64).max())
         if largest * magnitude < _EXACT_SINGLE:
