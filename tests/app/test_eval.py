@@ -272,7 +272,7 @@ def test_repaired_annotations_measure_nothing_again(
     annotations.write_text(json.dumps(good))
     capsys.readouterr()
     assert vcm_eval(command) == 2
-    assert "it has no area" in capsys.readouterr().err
+    assert "it needs the object's area in pixels" in capsys.readouterr().err
     good["annotations"][1]["area"] = area / 2
     annotations.write_text(json.dumps(good))
     here = Here()

@@ -64,6 +64,12 @@ def test_each_comes_with_the_list_of_its_pictures(shipped: ShippedModel) -> None
     assert all(len(bytes.fromhex(one)) == 32 for one in pictures)
 
 
+def test_a_list_of_pictures_that_is_not_a_text_says_nothing(tmp_path: Path) -> None:
+    damaged = b"\xff\n"
+    (tmp_path / "model.pictures.txt").write_bytes(damaged)
+    assert listed_pictures(hashlib.sha256(damaged).hexdigest(), tmp_path / "model") is None
+
+
 def test_refnet_has_one_by_default() -> None:
     configuration = with_model(load_configuration(["klt"]))
     digest = configuration.get("reduction.model_sha256")
@@ -97,7 +103,8 @@ def test_of_two_cuts_of_a_network_each_has_its_own(block: int) -> None:
 
 
 def test_a_direction_of_msfc_without_a_model_is_told() -> None:
-    with pytest.raises(ConfigError, match=r"no msfc model is shipped for the network refnet with these weights; train"):
+    told = r"reduction.model: no msfc model is shipped for the network refnet with these weights; "
+    with pytest.raises(ConfigError, match=told + "train"):
         with_model(load_configuration(["msfc"]))
     nano = next(one for one in SHIPPED if one.network == "YOLOX-nano")
     found = shipped_model("network", "onnx", nano.network_sha256, "msfc", "top_down")

@@ -35,7 +35,7 @@ def find(reference: bytes) -> bytes:
     if len(found) > 1:
         raise UnsupportedError(f"several models begin with {beginning}: {', '.join(sorted(found))}")
     for name, file in found.items():
-        if not file.is_file():  # a pipe would keep us waiting, a device has no end
+        if not file.is_file():  # reading a pipe may wait without end, and reading a device may never end
             raise UnsupportedError(f"the file of model {name} cannot be read: it is not a regular file")
         try:
             data = file.read_bytes()

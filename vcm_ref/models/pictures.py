@@ -30,13 +30,17 @@ def list_digest(digests: Iterable[str]) -> str:
 def listed_pictures(sha256: str, model: Path | None) -> frozenset[str] | None:
     """The digests in the text of this SHA-256, beside the file of the ``model``, or else where models are looked for.
 
-    None where it is in neither place.
+    None where it is in neither place, or is not a text in ASCII.
     """
+    try:
+        return frozenset(_text(sha256, model).decode("ascii").split())
+    except (UnsupportedError, ValueError):
+        return None
+
+
+def _text(sha256: str, model: Path | None) -> bytes:
     if model is not None:
         beside = model.with_name(model.name + SUFFIX)
         if beside.is_file() and hashlib.sha256(text := beside.read_bytes()).hexdigest() == sha256:
-            return frozenset(text.decode("ascii", "replace").split())
-    try:
-        return frozenset(find(bytes.fromhex(sha256)).decode("ascii").split())
-    except (UnsupportedError, ValueError):
-        return None
+            return text
+    return find(bytes.fromhex(sha256))

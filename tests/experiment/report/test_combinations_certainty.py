@@ -129,7 +129,7 @@ def test_tallies_need_the_bytes_of_each_picture(tmp_path: Path) -> None:
 
 
 def test_a_resample_without_rates_has_no_best_combination(tmp_path: Path) -> None:
-    """Where no picture is ever right, all curves are one point, and no resample has a BD-rate."""
+    """All results are wrong, so each curve is one point, and each resample is without a BD-rate."""
     document, tallies = document_and_tallies(0.0)
     wrong = packed(Tally(tuple(range(PICTURES)), (Classified(np.ones_like(RANKS[0], np.int64), (1,)),)))
     _, sure = write_combinations(
