@@ -16,6 +16,7 @@ from vcm_ref.errors import VcmError
 from vcm_ref.experiment.given_files import GivenBitstream
 from vcm_ref.experiment.results import label_table
 from vcm_ref.files.feature_file import load_feature_file
+from vcm_ref.inputs.picture_file import picture_size, read_picture
 from vcm_ref.task.dataset import read_text
 
 READERS: dict[str, Callable[[Path], Any]] = {
@@ -23,6 +24,8 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "list": lambda path: read_text(path, "list of classes"),
     "features": load_feature_file,
     "compared": read_tensors,
+    "picture": read_picture,
+    "size of a picture": picture_size,
     "stored": lambda path: check_stored(path.parent, StoredFile(path.name, 1, "0" * 64)),
     "bitstream": lambda path: GivenBitstream(path=path)._sha256,
 }

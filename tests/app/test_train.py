@@ -103,3 +103,13 @@ def test_what_is_refused(
     assert train.main([*options, "--data", "features"]) == 2
     assert told in capsys.readouterr().err
     assert sorted(os.listdir()) == ["features"]
+
+
+def test_what_is_skipped_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    saved(tmp_path / "features", 3)
+    Path("features/notes.txt").touch()
+    assert train.main([*TRAIN, "--data", "features"]) == 0
+    assert capsys.readouterr().out.startswith("skipped 1 file of other kinds: features/notes.txt\n")

@@ -40,6 +40,14 @@ def external(path: Path, locations: dict[str, str]) -> Path:
     return path
 
 
+@pytest.mark.parametrize("network", ["refnet", "onnx"])
+def test_weights_that_are_a_pipe_or_a_folder_are_named_as_such(network: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name, told in (("pipe", "is a pipe"), ("", "is a folder")):
+        with pytest.raises(NetworkError, match=told):
+            weights_files(network, {"weights": str(tmp_path / name)})
+
+
 def test_a_model_without_external_data_is_one_file(tmp_path: Path) -> None:
     """Its digest is that of the file, as it always was."""
     path = Path(small_networks.saved(small_networks.classifier(), tmp_path / "net.onnx"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -30,3 +32,11 @@ def test_a_pipe_is_not_a_checkpoint(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / FILE)
     with pytest.raises(ConfigError, match="is a pipe"):
         load_checkpoint(tmp_path, {"step": 1})
+
+
+def test_a_pickle_is_damage_and_torch_says_nothing_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(pickle.dumps({"identity": "{}", "state": {}}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ConfigError, match="is damaged"):
+            load_checkpoint(tmp_path, {})

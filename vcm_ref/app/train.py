@@ -104,7 +104,10 @@ def _inputs(arguments: argparse.Namespace) -> tuple[list[Path], list[Path], Data
         found = [item.path for item in usable.items]
         return found, dataset_files(path), dataset
     check_needed(arguments, ("--images", "--allow-missing"), "a data set")
-    return find_inputs(arguments.data).paths[: arguments.pictures], [], None
+    given = find_inputs(arguments.data)
+    if given.skipped:
+        print(f"{given.skipped_line()}\n")
+    return given.paths[: arguments.pictures], [], None
 
 
 @contextmanager

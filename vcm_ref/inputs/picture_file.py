@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, DatasetError
+from ..files.kind import check_kind
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -110,6 +111,8 @@ def _opened(path: Path, file: BinaryIO | None) -> Iterator[Image]:
     from PIL import Image, UnidentifiedImageError
 
     limit = pixel_limit()
+    if file is None:
+        check_kind(path)
     try:
         with warnings.catch_warnings(), _no_limit_of_pillow():
             warnings.simplefilter("ignore")  # of damaged metadata, and of transparency, which is dropped

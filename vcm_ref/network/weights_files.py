@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from vcm_ref.errors import NetworkError
+from vcm_ref.files.kind import check_kind
 from vcm_ref.reporting.provenance import file_digest
 
 DEFAULT = "default"
@@ -33,11 +34,12 @@ _BASE = "_BASE_"  # detectron2's key for the configuration that a configuration 
 
 
 def named_file(options: Mapping[str, Any]) -> list[Path]:
-    """List the file that the option ``weights`` names, if it names one. Raises `NetworkError` if it does not exist."""
+    """List the file that the option ``weights`` names, if it names one. Raises `NetworkError` if it is not a file."""
     weights = options.get("weights")
     if weights is None or str(weights) in (DEFAULT, RANDOM):
         return []
     path = Path(str(weights))
+    check_kind(path, NetworkError)
     if not path.is_file():
         raise NetworkError(f"network.weights: {path}: no such file")
     return [path]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,9 @@ def load_checkpoint(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any]
         return None
     check_kind(path, ConfigError)
     try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a format that is not torch's own, which is damage here
+            stored = torch.load(path, map_location="cpu", weights_only=True)
         before, state = dict(json.loads(stored["identity"])), dict(stored["state"])
     except Exception as error:  # torch, zipfile and pickle each have their own kinds
         raise ConfigError(f"{path}: is damaged; remove {folder} to start again") from error
