@@ -295,7 +295,7 @@ class Training:
     start: str | None = option(
         None,
         "the weights to start from: a file that vcm_train wrote beside a model, of a network of the same sizes; after "
-        "a KLT also of fewer components or blocks",
+        "a KLT also of fewer components or blocks; for MSFC also of fewer coded maps or less width",
     )
     seed: int = option(0, "the seed of the first weights and of every draw", minimum=0, maximum=2**31)
     kept: float = option(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
@@ -130,3 +132,27 @@ def test_training_starts_near_the_means() -> None:
     model.synthesis.start_at(means, [torch.full((count,), 0.1) for count in YOLOX.channels])
     for layer in model.eval().synthesis(model.analysis(pyramid(YOLOX))):
         assert (layer - 5).abs().max() < 0.2
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("direction", ["top_down", "bottom_up"])
+def test_a_larger_network_begins_with_what_the_smaller_one_does(direction: str) -> None:
+    sizes = MASK_RCNN if direction == "bottom_up" else YOLOX
+    few, more = (
+        Msfc(replace(sizes, direction=direction, coded=coded, width=width, squeezed=squeezed))  # type: ignore[arg-type]
+        for coded, width, squeezed in ((8, 16, 2), (12, 24, 4))
+    )
+    layers = pyramid(sizes)
+    for _ in range(3):  # normalisation has means and deviations of its own
+        few.synthesis(few.analysis(layers))
+    assert not torch.equal(few.analysis.encoder.normalisation.running_mean, torch.zeros(8))
+    more.begin_with(few.state_dict())
+    few.eval()
+    more.eval()
+    coded = more.analysis(layers)
+    torch.testing.assert_close(coded[:, :8], few.analysis(layers))
+    assert coded[:, 8:].abs().amax(dim=(0, 2, 3)).min() > 0
+    for own, other in zip(more.synthesis(coded), few.synthesis(coded[:, :8]), strict=True):
+        torch.testing.assert_close(own, other)
+    with pytest.raises(RuntimeError):
+        few.begin_with(more.state_dict())

@@ -1,6 +1,7 @@
-"""Weights of a network after a KLT as those of one with more components or more blocks, so that its training can start.
+"""Weights of a network as those of a larger one, so that its training can start.
 
-At first the larger network does what the smaller one does, and restores the further components as the KLT does it.
+At first the larger network does what the smaller one does. After a KLT, it may have more components or more blocks, and
+it restores the further components as the KLT does it. An MSFC network may have more coded maps or a greater width.
 """
 
 from __future__ import annotations
@@ -52,4 +53,22 @@ def _more_components(name: str, given: Tensor, own: Tensor | None) -> Tensor:
         count -= 1
         more[:, -1] = given[:, -1]
     more.narrow(axis, 0, count).copy_(given.narrow(axis, 0, count))
+    return more
+
+
+def widened(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """``weights`` as those of the MSFC network whose weights ``own`` are; what is larger there stays as it is.
+
+    The further maps begin as ``own`` has them, and the maps that were there before take nothing from them.
+    """
+    return {name: _more_maps(given, own.get(name)) for name, given in weights.items()}
+
+
+def _more_maps(given: Tensor, own: Tensor | None) -> Tensor:
+    if own is None or own.dim() != given.dim() or any(a > b for a, b in zip(given.shape, own.shape, strict=True)):
+        return given
+    more = own.clone()
+    if given.dim() > 1:  # a convolution's: results, then inputs
+        more[: given.shape[0]] = 0
+    more[tuple(slice(side) for side in given.shape)] = given
     return more

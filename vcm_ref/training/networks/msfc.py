@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from .bottom_up import BottomUpReconstruction
 from .fusion import Fusion
+from .growing import widened
 from .reduction_network import ReductionNetwork
 from .single_scale import SingleScaleDecoder, SingleScaleEncoder
 from .top_down import TopDownReconstruction
@@ -97,3 +98,7 @@ class Msfc(ReductionNetwork):
     def start_at(self, means: Sequence[Tensor], deviations: Sequence[Tensor]) -> None:
         """Let restored channels start near their means."""
         self.synthesis.start_at(means, deviations)
+
+    def begin_with(self, weights: Mapping[str, Tensor]) -> None:
+        """Take the weights of such a network, perhaps of fewer coded maps or less width. Raises `RuntimeError`."""
+        self.load_state_dict(widened(weights, self.state_dict()))
