@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     network = load_network(options.pop("name"), **options)
     restoration = Restoration(arguments.model)
     arguments.output.mkdir(parents=True, exist_ok=True)
-    for item in load_dataset(arguments.data).items:
+    items = load_dataset(arguments.data).items
+    names = Counter(item.path.stem for item in items)
+    if twice := [name for name, count in names.items() if count > 1]:
+        parser.error(f"{arguments.data}: several pictures have the name {twice[0]}, so their files would have one name")
+    for item in items:
         restored = restoration(network.extract(read_picture(item.path)))
         with (arguments.output / f"{item.path.stem}.safetensors").open("wb") as file:
             save_feature_file(file, ".safetensors", restored)

@@ -103,7 +103,9 @@ def test_of_two_cuts_of_a_network_each_has_its_own(block: int) -> None:
 
 
 def test_a_direction_of_msfc_without_a_model_is_told() -> None:
-    told = r"reduction.model: no msfc model is shipped for the network refnet with these weights; "
+    told = (
+        r"reduction.model: no msfc model of direction bottom_up is shipped for the network refnet with these weights; "
+    )
     with pytest.raises(ConfigError, match=told + "train"):
         with_model(load_configuration(["msfc"]))
     nano = next(one for one in SHIPPED if one.network == "YOLOX-nano")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.numpy as safetensors_numpy
 
 pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("torchvision", reason="torchvision is not installed")
@@ -47,3 +49,19 @@ def test_near_what_sixteen_bits_restore(tool: Any, tmp_path: Path, direction: st
     coded = encode(features, config="msfc_topdown", set={**options, "reduction.carry_model": True})
     for name, layer in decode(coded.data).items():
         assert np.abs(layer - restored.layers[name]).max() < 0.05 * restored.layers[name].std()
+
+
+def test_pictures_of_one_name_are_refused(tool: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = write_dataset(tmp_path / "scenes", 5_000_000, 2, 128, 96)
+    document = json.loads(data.read_text())
+    for number, image in enumerate(document["images"]):
+        (data.parent / str(number)).mkdir()
+        (data.parent / image["file_name"]).rename(data.parent / str(number) / "same.png")
+        image["file_name"] = f"{number}/same.png"
+    data.write_text(json.dumps(document))
+    model = tmp_path / "model.safetensors"
+    (tmp_path / "model.safetensors.json").write_text('{"training": {}}')
+    (tmp_path / "model.safetensors.weights.safetensors").write_bytes(safetensors_numpy.save({}))
+    with pytest.raises(SystemExit):
+        tool.main([str(model), "--data", str(data), "-o", str(tmp_path / "restored")])
+    assert "several pictures have the name same" in capsys.readouterr().err

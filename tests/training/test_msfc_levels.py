@@ -53,9 +53,10 @@ def test_bits_that_are_paid_for_become_fewer(files: list[Path], tmp_path: Path) 
     assert paid.record["history"][-1]["bits"] < 0.8 * free.record["history"][-1]["bits"]
 
 
-def test_the_model_has_tables_of_its_levels_and_codes_with_them(files: list[Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("placed", ["false", "true"])
+def test_the_model_has_tables_of_its_levels_and_codes_with_them(placed: str, files: list[Path], tmp_path: Path) -> None:
     model = tmp_path / "model.safetensors"
-    model.write_bytes(trained(files, tmp_path / "part").exported.data)
+    model.write_bytes(trained(files, tmp_path / "part", f"training.placed={placed}").exported.data)
     tensors = read_tensors(model.read_bytes())
     assert tensors[SCALES].shape == (4,)
     assert tensors[CONTEXT_COUNTS].any()

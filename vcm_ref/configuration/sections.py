@@ -234,6 +234,12 @@ class Training:
         maximum=4096,
         only_with=("training.architecture", ("msfc",)),
     )
+    placed: bool = option(
+        False,
+        "whether each place inside a sample of the coarsest layer has weights of its own, in analysis and synthesis; "
+        "the papers take means of layers, and repeat samples",
+        only_with=("training.architecture", ("msfc",)),
+    )
     loss: Literal["distillation", "task", "features"] = option(
         "distillation",
         "`distillation` compares outputs of part 2, without labels; `task` is the network's own loss; `features` "

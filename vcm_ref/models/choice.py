@@ -72,7 +72,8 @@ def shipped_model(
         if model.network_sha256 == network_sha256 and model.cut in (None, cut):
             return model.sha256
     others = f"; there are some for {', '.join(model.network for model in known)}" if known else ""
+    kind = f"{architecture or method} model" + (f" of direction {direction}" if direction else "")
     raise ModelError(
-        f"no {architecture or method} model is shipped for the network {network} with these weights{others}; train one "
+        f"no {kind} is shipped for the network {network} with these weights{others}; train one "
         "with vcm_train, and name it with reduction.model"
     )

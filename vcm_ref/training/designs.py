@@ -115,4 +115,5 @@ def architecture_for(settings: Training, layers: Layers) -> Architecture:
         settings.coded_channels,
         settings.width,
         settings.squeezed,
+        settings.placed,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -134,14 +135,58 @@ def test_training_starts_near_the_means() -> None:
         assert (layer - 5).abs().max() < 0.2
 
 
+def placed_blocks(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Each sample becomes a block; ``weight`` (inputs, results, lines, columns)."""
+    n, _, h, w = x.shape
+    _, results, lines, columns = weight.shape
+    return torch.einsum("nchw,cois->nohiws", x, weight).reshape(n, results, h * lines, w * columns)
+
+
 @torch.no_grad()
+def test_each_place_of_a_block_has_weights_of_its_own() -> None:
+    architecture = replace(SMALL[0], placed=True)
+    model, layers = Msfc(architecture).eval(), pyramid(architecture)
+    for parameter in model.parameters():
+        parameter.copy_(0.2 * torch.randn_like(parameter))
+    fusion, part = model.analysis.fusion, model.synthesis.reconstruction
+    expected = Fusion.forward(without_details(fusion), layers)
+    for layer, shift, detail in zip(layers, architecture.shifts, fusion.details, strict=False):
+        weight = detail[1].weight.reshape(architecture.width, -1, 1 << shift, 1 << shift)
+        expected = expected + F.conv2d(layer, weight, stride=1 << shift)
+    torch.testing.assert_close(fusion(layers), expected)
+
+    s = torch.randn(1, 6, 2, 3)
+    p5 = part.finals[3](s)
+    p4 = part.finals[2](placed_blocks(part.carried[2][0](p5), part.carried[2][1].weight)
+                        + placed_blocks(s, part.spreads[2].weight))  # fmt: skip
+    p3 = part.finals[1](placed_blocks(part.carried[1][0](p4), part.carried[1][1].weight)
+                        + placed_blocks(s, part.spreads[1].weight))  # fmt: skip
+    p2 = part.finals[0](placed_blocks(part.carried[0][0](p3), part.carried[0][1].weight)
+                        + placed_blocks(s, part.spreads[0].weight))  # fmt: skip
+    for ours, layer in zip(part(s), (p2, p3, p4, p5), strict=True):
+        torch.testing.assert_close(ours, layer)
+
+
+def without_details(fusion: Fusion) -> Fusion:
+    found = deepcopy(fusion)
+    found.details = torch.nn.ModuleList()
+    return found
+
+
+def test_products_of_weights_for_each_place() -> None:
+    repeated, placed = (multiplications(Msfc(replace(YOLOX, placed=placed)), 13, 13) for placed in (False, True))
+    # P3 has blocks of 4x4 and P4 of 2x2 at 13x13 positions, and of P4's samples those of P3 are blocks of 2x2
+    assert placed["analysis"] - repeated["analysis"] == 13 * 13 * (16 * 64 + 4 * 128) * 32
+    assert placed["synthesis"] - repeated["synthesis"] == 13 * 13 * (16 + 4 + 4) * 32 * 32 + 26 * 26 * 4 * 32 * 32
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("placed", [False, True])
 @pytest.mark.parametrize("direction", ["top_down", "bottom_up"])
-def test_a_larger_network_begins_with_what_the_smaller_one_does(direction: str) -> None:
-    sizes = MASK_RCNN if direction == "bottom_up" else YOLOX
-    few, more = (
-        Msfc(replace(sizes, direction=direction, coded=coded, width=width, squeezed=squeezed))  # type: ignore[arg-type]
-        for coded, width, squeezed in ((8, 16, 2), (12, 24, 4))
-    )
+def test_a_larger_network_begins_with_what_the_smaller_one_does(direction: str, placed: bool) -> None:
+    sizes = replace(MASK_RCNN if direction == "bottom_up" else YOLOX, direction=direction)  # type: ignore[arg-type]
+    few = Msfc(replace(sizes, coded=8, width=16, squeezed=2))
+    more = Msfc(replace(sizes, coded=12, width=24, squeezed=4, placed=placed))
     layers = pyramid(sizes)
     for _ in range(3):  # normalisation has means and deviations of its own
         few.synthesis(few.analysis(layers))
@@ -156,3 +201,7 @@ def test_a_larger_network_begins_with_what_the_smaller_one_does(direction: str) 
         torch.testing.assert_close(own, other)
     with pytest.raises(RuntimeError):
         few.begin_with(more.state_dict())
+    again = Msfc(replace(sizes, coded=12, width=32, squeezed=4, placed=placed))
+    again.begin_with(more.state_dict())
+    for own, other in zip(again.eval().synthesis(coded), more.synthesis(coded), strict=True):
+        torch.testing.assert_close(own, other)

@@ -6,6 +6,8 @@ With S the decoded tensor, and F the same at the layer's size by repeating sampl
                   └─ 3×3, stride 2 ─ + F(p3) ─ 3×3 ─ p3
                                                      └─ 3×3, stride 2 ─ + F(p4) ─ 3×3 ─ p4
                                                                                         └─ … ─ p5
+
+With ``placed``, F is a transposed convolution, as in :mod:`.top_down`.
 """
 
 from __future__ import annotations
@@ -15,17 +17,17 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from .top_down import repeated
+from .top_down import enlarged
 
 
 class BottomUpReconstruction(nn.Module):
     """MSFR, bottom-up. Layer ``i`` has ``channels[i]`` maps and ``2**shifts[i]`` times the tensor\'s sides."""
 
-    def __init__(self, width: int, channels: Sequence[int], shifts: Sequence[int]) -> None:
+    def __init__(self, width: int, channels: Sequence[int], shifts: Sequence[int], placed: bool = False) -> None:
         """``channels`` and ``shifts`` are those of the layers, finest first; ``width`` is that of the tensor."""
         super().__init__()
         steps = [fine - coarse for fine, coarse in pairwise(shifts)]
-        self.spreads = nn.ModuleList(repeated(shift) for shift in shifts)
+        self.spreads = nn.ModuleList(enlarged(width, shift, placed) for shift in shifts)
         self.carried = nn.ModuleList(
             nn.Conv2d(below, width, 3, stride=1 << step, padding=1, bias=False)
             for below, step in zip(channels, steps, strict=False)

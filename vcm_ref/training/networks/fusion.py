@@ -6,6 +6,9 @@ Zhang et al., "MSFC: Deep Feature Compression in Multi-Task Network", ICME 2021;
     p3 ─ mean of 4×4 ─┤
     p4 ─ mean of 2×2 ─┼─ concatenation ─ squeeze and excitation ─ convolution 3×3 ─ fused tensor
     p5 ───────────────┘
+
+The means keep nothing of the detail inside a block. With ``placed``, which the papers do not have, a convolution whose
+kernel is a block and whose step is its side adds to the fused tensor what it finds in the blocks of each finer layer.
 """
 
 from __future__ import annotations
@@ -40,16 +43,29 @@ class SqueezeExcitation(nn.Module):
 class Fusion(nn.Module):
     """MSFF. Layer ``i`` has ``channels[i]`` maps and ``2**shifts[i]`` times the coarsest layer's height and width."""
 
-    def __init__(self, channels: Sequence[int], shifts: Sequence[int], width: int, squeezed: int) -> None:
+    def __init__(
+        self, channels: Sequence[int], shifts: Sequence[int], width: int, squeezed: int, placed: bool = False
+    ) -> None:
         """``width`` is the number of fused maps; with ``squeezed`` 0 there is no squeeze and excitation."""
         super().__init__()
         self.pools = nn.ModuleList(nn.AvgPool2d(1 << shift) if shift else nn.Identity() for shift in shifts)
         total = sum(channels)
         self.attention = SqueezeExcitation(total, squeezed) if squeezed else nn.Identity()
         self.convolution = nn.Conv2d(total, width, 3, padding=1, bias=False)
+        finer = zip(channels, shifts, strict=True) if placed else ()
+        self.details = nn.ModuleList(_of_blocks(count, shift, width) for count, shift in finer if shift)
 
     def forward(self, layers: Sequence[Tensor]) -> Tensor:
         """Fuse ``layers``, each (N, C, H, W), finest first, into (N, width, H, W) of the coarsest layer's size."""
         pooled = [pool(layers[index]) for index, pool in enumerate(self.pools)]
         fused: Tensor = self.convolution(self.attention(torch.cat(pooled, 1)))
+        for index, detail in enumerate(self.details):
+            fused = fused + detail(layers[index])
         return fused
+
+
+def _of_blocks(channels: int, shift: int, width: int) -> nn.Module:
+    """A convolution of blocks of ``2**shift`` lines and columns, which lie side by side; its weights begin as 0."""
+    convolution = nn.Conv2d(channels << 2 * shift, width, 1, bias=False)
+    nn.init.zeros_(convolution.weight)
+    return nn.Sequential(nn.PixelUnshuffle(1 << shift), convolution)

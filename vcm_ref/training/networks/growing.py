@@ -28,6 +28,9 @@ _WITH_QP = "synthesis.first.weight"
 #: The names of the blocks' weights, and the end of those of a block's last convolution.
 _BLOCKS, _LAST_OF_BLOCK = "synthesis.blocks.", ".steps.3"
 
+#: Parts of the names of an MSFC network's weights for each place.
+_PLACED = (".details.", ".spreads.", ".carried.")
+
 
 def grown(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """``weights`` as those of the network whose weights ``own`` are; what cannot grow stays as it is."""
@@ -59,9 +62,11 @@ def _more_components(name: str, given: Tensor, own: Tensor | None) -> Tensor:
 def widened(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """``weights`` as those of the MSFC network whose weights ``own`` are; what is larger there stays as it is.
 
-    The further maps begin as ``own`` has them, and the maps that were there before take nothing from them.
+    The further maps begin as ``own`` has them, and the maps that were there before take nothing from them. So do the
+    weights for each place (``placed``), where ``weights`` has none.
     """
-    return {name: _more_maps(given, own.get(name)) for name, given in weights.items()}
+    found = {name: value for name, value in own.items() if any(part in name for part in _PLACED)}
+    return {**found, **{name: _more_maps(given, own.get(name)) for name, given in weights.items()}}
 
 
 def _more_maps(given: Tensor, own: Tensor | None) -> Tensor:

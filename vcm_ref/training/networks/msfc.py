@@ -33,7 +33,8 @@ class Architecture:
 
     Layer ``i``, finest first, has ``channels[i]`` maps and ``2**shifts[i]`` times the height and width of the coarsest
     layer, whose shift is 0. ``coded`` maps are coded; ``width`` maps are in use around them; ``squeezed`` channels are
-    in the middle of squeeze and excitation, which 0 leaves out.
+    in the middle of squeeze and excitation, which 0 leaves out. With ``placed``, each place inside a sample of the
+    coarsest layer has weights of its own, where the papers take means and repeat samples.
     """
 
     channels: tuple[int, ...]
@@ -42,6 +43,7 @@ class Architecture:
     coded: int = 64
     width: int = 256
     squeezed: int = 16
+    placed: bool = False
 
 
 class Analysis(nn.Module):
@@ -50,7 +52,7 @@ class Analysis(nn.Module):
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         a = architecture
-        self.fusion = Fusion(a.channels, a.shifts, a.width, a.squeezed)
+        self.fusion = Fusion(a.channels, a.shifts, a.width, a.squeezed, a.placed)
         self.encoder = SingleScaleEncoder(a.width, a.coded)
 
     def forward(self, layers: Sequence[Tensor]) -> Tensor:
@@ -67,7 +69,7 @@ class Synthesis(nn.Module):
         a = architecture
         kind = TopDownReconstruction if a.direction == "top_down" else BottomUpReconstruction
         self.decoder = SingleScaleDecoder(a.coded, a.width)
-        self.reconstruction = kind(a.width, a.channels, a.shifts)
+        self.reconstruction = kind(a.width, a.channels, a.shifts, a.placed)
 
     def forward(self, coded: Tensor) -> list[Tensor]:
         """Restore the layers, finest first, from ``coded`` (N, coded, H, W)."""
@@ -100,5 +102,8 @@ class Msfc(ReductionNetwork):
         self.synthesis.start_at(means, deviations)
 
     def begin_with(self, weights: Mapping[str, Tensor]) -> None:
-        """Take the weights of such a network, perhaps of fewer coded maps or less width. Raises `RuntimeError`."""
+        """Take the weights of such a network, perhaps of fewer coded maps, less width, or without those of each place.
+
+        Raises `RuntimeError` where they do not fit.
+        """
         self.load_state_dict(widened(weights, self.state_dict()))
