@@ -109,8 +109,10 @@ def test_a_direction_of_msfc_without_a_model_is_told() -> None:
     with pytest.raises(ConfigError, match=told + "train"):
         with_model(load_configuration(["msfc"]))
     nano = next(one for one in SHIPPED if one.network == "YOLOX-nano")
-    found = shipped_model("network", "onnx", nano.network_sha256, "msfc", "top_down")
+    found = shipped_model("network", "onnx", nano.network_sha256, "msfc", "top_down", placed=True)
     assert [one.direction for one in SHIPPED if one.sha256 == found] == ["top_down"]
+    with pytest.raises(ModelError, match="no msfc model of direction top_down is shipped for the network onnx"):
+        shipped_model("network", "onnx", nano.network_sha256, "msfc", "top_down")
 
 
 def test_a_network_trained_for_other_layers_is_refused(tmp_path: Path) -> None:

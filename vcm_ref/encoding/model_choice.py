@@ -49,7 +49,7 @@ def shipped_digest(configuration: Configuration, method: str, network: Mapping[s
         return shipped_model(method, name, sha256, cut=cut)
     training = configuration.coding.training or Training()
     direction = training.direction if training.architecture == "msfc" else ""
-    return shipped_model(method, name, sha256, training.architecture, direction, cut)
+    return shipped_model(method, name, sha256, training.architecture, direction, cut, training.placed)
 
 
 def cut_tensors(options: Mapping[str, Any]) -> list[str]:

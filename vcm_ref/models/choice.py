@@ -19,8 +19,8 @@ class ShippedModel(NamedTuple):
     """One entry of the index of shipped models: its SHA-256, its stage's method, and the network that it is for.
 
     A model for the method `network` has an ``architecture``, as in `training.architecture`, and with `msfc` a
-    ``direction``, as in `training.direction`. A model has a ``cut``, as in `network.cut`, if models for other cuts of
-    the same network are shipped too.
+    ``direction``, as in `training.direction`, and may be ``placed``, as in `training.placed`. A model has a ``cut``, as
+    in `network.cut`, if models for other cuts of the same network are shipped too.
     """
 
     sha256: str
@@ -30,6 +30,7 @@ class ShippedModel(NamedTuple):
     architecture: str = ""
     direction: str = ""
     cut: Mapping[str, str] | None = None
+    placed: bool = False
 
 
 def shipped_models() -> Iterator[ShippedModel]:
@@ -59,20 +60,27 @@ def named_model(path: str | None, sha256: str | None) -> bytes:
 
 
 def shipped_model(
-    method: str, network: str, network_sha256: str, architecture: str = "", direction: str = "", cut: Any = None
+    method: str,
+    network: str,
+    network_sha256: str,
+    architecture: str = "",
+    direction: str = "",
+    cut: Any = None,
+    placed: bool = False,
 ) -> str:
     """The SHA-256 of the model shipped for a method and a network, known by the SHA-256 of its weights.
 
-    ``architecture`` and ``direction`` are those of a model for the method `network`, ``cut`` is the network's option of
-    this name. Raises :class:`ModelError` where there is none.
+    ``architecture``, ``direction`` and ``placed`` are those of a model for the method `network`, ``cut`` is the
+    network's option of this name. Raises :class:`ModelError` where there is none.
     """
-    wanted = method, architecture, direction
-    known = [model for model in shipped_models() if (model.method, model.architecture, model.direction) == wanted]
+    wanted = method, architecture, direction, placed
+    known = [one for one in shipped_models() if (one.method, one.architecture, one.direction, one.placed) == wanted]
     for model in known:
         if model.network_sha256 == network_sha256 and model.cut in (None, cut):
             return model.sha256
     others = f"; there are some for {', '.join(model.network for model in known)}" if known else ""
     kind = f"{architecture or method} model" + (f" of direction {direction}" if direction else "")
+    kind += " with weights for each place" if placed else ""
     raise ModelError(
         f"no {kind} is shipped for the network {network} with these weights{others}; train one "
         "with vcm_train, and name it with reduction.model"
