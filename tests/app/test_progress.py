@@ -33,3 +33,13 @@ def test_nothing_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     with progress(0, "results"):
         pass
     assert capsys.readouterr().err == ""
+
+
+def test_what_was_done_before_counts_but_took_no_time(capsys: pytest.CaptureFixture[str]) -> None:
+    now = 0.0
+    with progress(100, "steps", lambda: now) as advance:
+        advance(50, before=True)
+        now = 10.0
+        advance(10, "loss 0.5")
+    told = "60 of 100 steps done, 0:00:10 elapsed, about 0:00:40 left; loss 0.5\n"
+    assert capsys.readouterr().err == told

@@ -30,7 +30,7 @@ def test_it_learns_as_on_the_cpu(tmp_path: Path) -> None:
 def test_it_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
     half = replace(ON_GPU, steps=100)
 
-    def stop(done: float, told: str) -> None:
+    def stop(done: float, told: str = "", **_: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -140,7 +140,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_weights(files: list[Path], b
     maps = Stored(files)
     whole = train(settings, maps, None, tmp_path / "whole", klt=basis.read_bytes(), checkpoint_every=1)
 
-    def stop(done: float, told: str, left: list[int] = [3]) -> None:  # noqa: B006
+    def stop(done: float, told: str = "", left: list[int] = [3], **_: object) -> None:  # noqa: B006
         left[0] -= 1
         if not left[0]:
             raise StoppedError

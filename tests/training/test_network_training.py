@@ -81,7 +81,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path: Path) -> N
     whole = train(SETTINGS, Maps(), None, tmp_path / "whole", checkpoint_every=2)
     for stop in (3, 2):
 
-        def raise_at(done: float, told: str, left: list[int] = [stop]) -> None:  # noqa: B006
+        def raise_at(done: float, told: str = "", left: list[int] = [stop], **_: object) -> None:  # noqa: B006
             left[0] -= 1
             if not left[0]:
                 raise StoppedError
@@ -97,7 +97,7 @@ SCRIPT = """
 import os, signal, sys
 from pathlib import Path
 from training.test_network_training import SETTINGS, Maps, train
-def kill(done, told, left=[7]):
+def kill(done, told="", left=[7], **_):
     left[0] -= 1
     if not left[0]:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -114,10 +114,26 @@ def test_so_does_one_that_was_killed(tmp_path: Path) -> None:
     assert same(weights(train(SETTINGS, Maps(), None, tmp_path / "whole")), weights(resumed))
 
 
+def test_a_resumed_run_tells_how_many_steps_were_done_before(tmp_path: Path) -> None:
+    told: list[tuple[float, bool]] = []
+
+    def stop(done: float, text: str = "", *, before: bool = False) -> None:
+        told.append((done, before))
+        if sum(count for count, _ in told) == 4:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        train(SETTINGS, Maps(), None, tmp_path, checkpoint_every=2, progress=stop)
+    assert told == [(1, False)] * 4
+    train(SETTINGS, Maps(), None, tmp_path, checkpoint_every=2, progress=stop)
+    assert told[4] == (4, True)
+    assert sum(count for count, _ in told[4:]) == SETTINGS.steps
+
+
 def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
     first = train(SETTINGS, Maps(), None, tmp_path)
     told: list[str] = []
-    again = train(SETTINGS, Maps(), None, tmp_path, progress=lambda done, text: told.append(text))
+    again = train(SETTINGS, Maps(), None, tmp_path, progress=lambda done, text="", **_: told.append(text))
     assert same(weights(first), weights(again))
     assert told == []
 

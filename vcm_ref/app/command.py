@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 
 from .. import __version__
 from ..errors import ConfigError, LimitError, VcmError
+from ..reporting.progress import Advance, untold
 from .arguments import Parser
 from .examples import EXAMPLES
 from .signals import Terminated, ending_signals
@@ -137,21 +138,25 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def progress_bar(total: int, description: str) -> Iterator[Callable[[float], None]]:
+def progress_bar(total: int, description: str) -> Iterator[Advance]:
     """A bar for work of more than a second, with an estimate of the time left; silent where stderr is not a terminal.
 
     Yields its update.
     """
     if not sys.stderr.isatty():  # where tqdm would be silent as well, but only after it has been imported
-        yield lambda share: None
+        yield untold
         return
     from tqdm import tqdm
 
     tqdm.monitor_interval = 0  # else every bar has a thread, which warns where it cannot be started
-    layout = "{desc}: {percentage:3.0f}% |{bar}| {n:.1f}/{total} [{elapsed}<{remaining}]"
+    layout = "{desc}: {percentage:3.0f}% |{bar}| {n:.1f}/{total} [{elapsed}<{remaining}]{postfix}"
     with tqdm(total=total, desc=description, delay=1, leave=False, bar_format=layout, file=raw_stderr()) as bar:
 
-        def advance(share: float) -> None:
-            bar.update(share)
+        def advance(done: float, told: str = "", *, before: bool = False) -> None:
+            if told:
+                bar.set_postfix_str(told, refresh=False)
+            if before:
+                bar.initial += done  # so that the time left follows from what this run does
+            bar.update(done)
 
         yield advance

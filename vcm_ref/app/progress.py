@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ..reporting.progress import Advance
 from .command import progress_bar
 
 #: Seconds from the start to the first line, and from one line to the next.
@@ -14,9 +15,7 @@ FIRST_S, PAUSE_S = 10.0, 60.0
 
 
 @contextmanager
-def progress(
-    total: int, description: str, clock: Callable[[], float] = time.monotonic
-) -> Iterator[Callable[[float], None]]:
+def progress(total: int, description: str, clock: Callable[[], float] = time.monotonic) -> Iterator[Advance]:
     """Tell of the progress of ``total`` things on standard error. Yields a function that is told of each one done.
 
     ``clock`` gives seconds.
@@ -37,19 +36,23 @@ class _Lines:
         self._clock = clock
         self._start = clock()
         self._due = self._start + FIRST_S
-        self._done = 0.0
+        self._done = self._before = 0.0
 
-    def advance(self, done: float) -> None:
+    def advance(self, done: float, told: str = "", *, before: bool = False) -> None:
         """Count ``done`` more."""
         self._done += done
+        if before:
+            self._before += done
+            return
         now = self._clock()
         if now < self._due or self._done >= self._total:
             return
         self._due = now + PAUSE_S
         elapsed = now - self._start
-        left = elapsed * (self._total - self._done) / self._done
+        left = elapsed * (self._total - self._done) / (self._done - self._before)
         text = f"{self._done:g} of {self._total} {self._description} done"
-        print(f"{text}, {_duration(elapsed)} elapsed, about {_duration(left)} left", file=sys.stderr, flush=True)
+        text = f"{text}, {_duration(elapsed)} elapsed, about {_duration(left)} left"
+        print(f"{text}; {told}" if told else text, file=sys.stderr, flush=True)
 
 
 def _duration(seconds: float) -> str:

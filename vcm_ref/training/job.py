@@ -10,10 +10,11 @@ from pathlib import Path
 from ..configuration import Configuration
 from ..experiment.records import Record
 from ..experiment.tasks import RunBatches
+from ..reporting.progress import Advance
 from ..task.dataset import Dataset
 
 #: Begins to tell of progress: takes the number of things and their name, yields a function that counts those done.
-Progress = Callable[[int, str], AbstractContextManager[Callable[[float], None]]]
+Progress = Callable[[int, str], AbstractContextManager[Advance]]
 
 
 @dataclass(frozen=True)

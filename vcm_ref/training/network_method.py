@@ -121,7 +121,7 @@ def train_network(
             klt=klt,
             levels=levels,
             fed=fed,
-            progress=lambda done, told: advance(done),
+            progress=advance,
         )
     training, selection = split(examples.examples, settings.selection_share, settings.seed)
     design = design_for(settings, examples.layers(0), klt)

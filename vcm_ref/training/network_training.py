@@ -9,7 +9,7 @@ which may add in another order each time.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from vcm_ref.configuration.sections import Training
 from vcm_ref.errors import ConfigError, DatasetError
+from vcm_ref.reporting.progress import Advance, untold
 
 from .checkpoint import load_checkpoint, save_checkpoint
 from .designs import Design, design_for
@@ -73,7 +74,7 @@ def train(
     klt: bytes | None = None,
     levels: Levels = _NEAREST,
     fed: Fed | None = None,
-    progress: Callable[[float, str], None] = lambda done, told: None,
+    progress: Advance = untold,
     checkpoint_every: int = 500,
 ) -> Result:
     """Train, or go on training where ``folder`` has a checkpoint.
@@ -103,6 +104,8 @@ def train(
         course = run.start(_statistics(examples, training), load_checkpoint(folder, identity), start)
         feed = stored if fed is None else fed(training, device)
         told = course.step
+        if 0 < told < settings.steps:
+            progress(told, before=True)
         while course.step < settings.steps and not run.exhausted(course):
             found = run.step(course.step, feed)
             course.step += 1

@@ -212,7 +212,7 @@ def test_a_training_resumes_to_the_same_weights(model: Path, files: list[Path], 
         for length in lengths:
             stopped = length < SETTINGS.steps
 
-            def progress(done: float, told: str, stopped: bool = stopped) -> None:
+            def progress(done: float, told: str = "", stopped: bool = stopped, **_: object) -> None:
                 if stopped:
                     raise KeyboardInterrupt
 
