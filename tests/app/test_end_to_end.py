@@ -20,7 +20,7 @@ from .running import CONFIGURATIONS, LOSSLESS, VIDEO, decode, described, encode,
 
 PICTURE_CONFIGURATION = "image_anchor"  # it codes pictures, for vcm_anchor and vcm_sweep
 #: No model of them is shipped: tests/training trains one, and codes with it.
-UNTRAINED = {"msfc", "msfc_topdown", "klt_restored", "learned"}
+UNTRAINED = {"msfc", "msfc_topdown", "klt_restored"}
 VIDEO_CONFIGURATIONS = sorted(
     {path.stem for path in CONFIGURATIONS.glob("*.yaml")} - {PICTURE_CONFIGURATION} - UNTRAINED
 )
@@ -36,6 +36,7 @@ def lossless(small: Path, tmp_path: Path) -> Path:
 #: The coded tensors of configurations whose reduction does not keep the layers.
 TENSORS = {
     "klt": ["klt"],
+    "learned": ["network0"],
     "msfc_levels": ["network0"],
     "pca": ["p2.maps", "p3", "p4", "p5", "p2.coefficients"],
 }

@@ -85,9 +85,8 @@ def test_a_network_without_one_is_told() -> None:
 
 @pytest.mark.parametrize("name", ["klt_restored", "learned"])
 def test_a_network_is_found_by_its_architecture(name: str) -> None:
-    """Those of YOLOX-nano alone are shipped."""
-    with pytest.raises(ConfigError, match=rf"no {name} model is shipped for the network refnet .* for YOLOX-nano"):
-        with_model(load_configuration([name]))
+    with pytest.raises(ModelError, match=rf"no {name} model is shipped for the network vgg .* for YOLOX-nano"):
+        shipped_model("network", "vgg", "", name)
     nano = next(one for one in SHIPPED if one.network == "YOLOX-nano")
     found = shipped_model("network", "onnx", nano.network_sha256, name)
     assert [one.architecture for one in SHIPPED if one.sha256 == found] == [name]
