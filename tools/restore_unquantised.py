@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load
 
+from vcm_ref.app.record import repeated
 from vcm_ref.configuration import load_configuration
 from vcm_ref.configuration.sections import Training
 from vcm_ref.feature_set import FeatureSet
@@ -79,9 +79,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     restoration = Restoration(arguments.model)
     arguments.output.mkdir(parents=True, exist_ok=True)
     items = load_dataset(arguments.data).items
-    names = Counter(item.path.stem for item in items)
-    if twice := [name for name, count in names.items() if count > 1]:
-        parser.error(f"{arguments.data}: several pictures have the name {twice[0]}, so their files would have one name")
+    twice = repeated([item.path.stem for item in items])
+    if twice is not None:
+        parser.error(f"{arguments.data}: several pictures have the name {twice}, so their files would have one name")
     for item in items:
         restored = restoration(network.extract(read_picture(item.path)))
         with (arguments.output / f"{item.path.stem}.safetensors").open("wb") as file:

@@ -92,6 +92,11 @@ def test_a_network_is_found_by_its_architecture(name: str) -> None:
     assert [one.architecture for one in SHIPPED if one.sha256 == found] == [name]
 
 
+def test_an_architecture_without_a_model_for_the_network_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"no klt_restored model is shipped for the network refnet .* for YOLOX-nano"):
+        with_model(load_configuration(["klt_restored"]))
+
+
 @pytest.mark.parametrize("block", [4, 10])
 def test_of_two_cuts_of_a_network_each_has_its_own(block: int) -> None:
     one = next(one for one in SHIPPED if one.network == f"EfficientNet-Lite0 after block {block}")

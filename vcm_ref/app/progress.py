@@ -50,9 +50,9 @@ class _Lines:
         self._due = now + PAUSE_S
         elapsed = now - self._start
         left = elapsed * (self._total - self._done) / (self._done - self._before)
-        text = f"{self._done:g} of {self._total} {self._description} done"
-        text = f"{text}, {_duration(elapsed)} elapsed, about {_duration(left)} left"
-        print(f"{text}; {told}" if told else text, file=sys.stderr, flush=True)
+        counted = f"{self._done:g} of {self._total} {self._description} done"
+        times = f"{_duration(elapsed)} elapsed, about {_duration(left)} left"
+        print(f"{counted}, {times}" + (f"; {told}" if told else ""), file=sys.stderr, flush=True)
 
 
 def _duration(seconds: float) -> str:

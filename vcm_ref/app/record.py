@@ -39,9 +39,9 @@ class Record:
         ]
         if not all(names):
             raise RecordError(f"{self.path} names a picture {inputs[names.index('')]!r}, which cannot name a file")
-        repeated = _repeated(names)
-        if repeated is not None:
-            raise RecordError(f"{self.path} names two pictures {repeated}")
+        twice = repeated(names)
+        if twice is not None:
+            raise RecordError(f"{self.path} names two pictures {twice}")
         return names
 
     @property
@@ -95,7 +95,7 @@ def _is_file_name(name: str) -> bool:
     return name not in ("", ".", "..") and len(name.encode("utf-8", "surrogateescape")) <= _MAX_NAME_BYTES
 
 
-def _repeated(names: Sequence[str]) -> str | None:
+def repeated(names: Sequence[str]) -> str | None:
     """The first name that comes twice, also in other cases of letters: some file systems do not tell them apart."""
     seen: set[str] = set()
     for name in names:

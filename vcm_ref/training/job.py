@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..configuration import Configuration
 from ..experiment.records import Record
 from ..experiment.tasks import RunBatches
-from ..reporting.progress import Advance
+from ..reporting.progress import Begin
 from ..task.dataset import Dataset
-
-#: Begins to tell of progress: takes the number of things and their name, yields a function that counts those done.
-Progress = Callable[[int, str], AbstractContextManager[Advance]]
 
 
 @dataclass(frozen=True)
@@ -31,6 +27,6 @@ class Job:
     record: Record
     part: Path
     run_batches: RunBatches
-    progress: Progress
+    progress: Begin
     tell: Callable[[str], None]
     dataset: Dataset | None = None

@@ -22,6 +22,7 @@ from vcm_ref.errors import ConfigError, ModelError, NetworkError, reason
 from vcm_ref.files.atomic import atomic_file
 from vcm_ref.models.choice import named_model
 from vcm_ref.network import Network, load_network
+from vcm_ref.reporting.progress import Begin, no_progress
 from vcm_ref.reporting.provenance import versions
 from vcm_ref.task.dataset import Dataset
 
@@ -40,7 +41,7 @@ from .network_training import Result, train
 from .networks.noise import Levels
 from .networks.reduction_network import ReductionNetwork, multiplications
 from .part2 import part2_of
-from .pictures import Begin, are_features, no_progress, store_feature_files, store_pictures
+from .pictures import are_features, store_feature_files, store_pictures
 from .record import metadata
 
 

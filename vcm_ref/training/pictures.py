@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from vcm_ref.feature_set import FeatureSet
 from vcm_ref.files.feature_file import load_feature_file
 from vcm_ref.files.kind import READ_FEATURE_SUFFIXES
 from vcm_ref.inputs.picture_file import picture_size, read_picture
-from vcm_ref.reporting.progress import Advance, untold
+from vcm_ref.reporting.progress import Begin, no_progress
 from vcm_ref.task.coco import CocoDataset
 from vcm_ref.task.dataset import Dataset, match_names
 
@@ -25,16 +24,8 @@ from .examples import Example, StoredExamples
 if TYPE_CHECKING:
     from vcm_ref.network import Network
 
-Begin = Callable[[int, str], AbstractContextManager[Advance]]
-"""Begins to tell of the progress of so many things, in words."""
-
 _Target = tuple[NDArray[np.float32], NDArray[np.int64]]
 _NOTHING: _Target = np.empty((0, 4), np.float32), np.empty(0, np.int64)
-
-
-def no_progress(total: int, description: str) -> AbstractContextManager[Advance]:
-    """Tell nobody."""
-    return nullcontext(untold)
 
 
 def are_features(inputs: Sequence[Path]) -> bool:

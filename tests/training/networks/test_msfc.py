@@ -149,21 +149,19 @@ def test_each_place_of_a_block_has_weights_of_its_own() -> None:
     for parameter in model.parameters():
         parameter.copy_(0.2 * torch.randn_like(parameter))
     fusion, part = model.analysis.fusion, model.synthesis.reconstruction
-    expected = Fusion.forward(without_details(fusion), layers)
+    expected = without_details(fusion)(layers)
     for layer, shift, detail in zip(layers, architecture.shifts, fusion.details, strict=False):
         weight = detail[1].weight.reshape(architecture.width, -1, 1 << shift, 1 << shift)
         expected = expected + F.conv2d(layer, weight, stride=1 << shift)
     torch.testing.assert_close(fusion(layers), expected)
 
     s = torch.randn(1, 6, 2, 3)
-    p5 = part.finals[3](s)
-    p4 = part.finals[2](placed_blocks(part.carried[2][0](p5), part.carried[2][1].weight)
-                        + placed_blocks(s, part.spreads[2].weight))  # fmt: skip
-    p3 = part.finals[1](placed_blocks(part.carried[1][0](p4), part.carried[1][1].weight)
-                        + placed_blocks(s, part.spreads[1].weight))  # fmt: skip
-    p2 = part.finals[0](placed_blocks(part.carried[0][0](p3), part.carried[0][1].weight)
-                        + placed_blocks(s, part.spreads[0].weight))  # fmt: skip
-    for ours, layer in zip(part(s), (p2, p3, p4, p5), strict=True):
+    restored = [part.finals[3](s)]
+    for index in (2, 1, 0):
+        convolution, transposed = part.carried[index]
+        carried = placed_blocks(convolution(restored[0]), transposed.weight)
+        restored.insert(0, part.finals[index](carried + placed_blocks(s, part.spreads[index].weight)))
+    for ours, layer in zip(part(s), restored, strict=True):
         torch.testing.assert_close(ours, layer)
 
 

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from vcm_ref.configuration.sections import Training
 from vcm_ref.errors import ConfigError
 from vcm_ref.inputs.picture_file import read_picture
+from vcm_ref.reporting.progress import Begin, no_progress
 
 from ..draws import chosen_at
 from ..examples import Example, StoredExamples
 from ..feeds import Batch, Fed, Feed
 from ..onnx_module import torch_module
-from ..pictures import Begin, named, no_progress
+from ..pictures import named
 from .parts import drawn_view
 from .sampling import Pictures
 

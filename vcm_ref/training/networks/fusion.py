@@ -7,8 +7,9 @@ Zhang et al., "MSFC: Deep Feature Compression in Multi-Task Network", ICME 2021;
     p4 ─ mean of 2×2 ─┼─ concatenation ─ squeeze and excitation ─ convolution 3×3 ─ fused tensor
     p5 ───────────────┘
 
-The means keep nothing of the detail inside a block. With ``placed``, which the papers do not have, a convolution whose
-kernel is a block and whose step is its side adds to the fused tensor what it finds in the blocks of each finer layer.
+The means keep nothing of the detail inside a block. With ``placed``, which the papers do not have, each finer layer
+also goes through a convolution of its own. The kernel has the size of a block, and the blocks lie side by side. The
+results are added to the fused tensor.
 """
 
 from __future__ import annotations

@@ -60,20 +60,24 @@ def _more_components(name: str, given: Tensor, own: Tensor | None) -> Tensor:
 
 
 def widened(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """``weights`` as those of the MSFC network whose weights ``own`` are; what is larger there stays as it is.
+    """Fill an MSFC network, whose first weights are ``own``, with the ``weights`` of a network of at most its sizes.
 
-    The further maps begin as ``own`` has them, and the maps that were there before take nothing from them. So do the
-    weights for each place (``placed``), where ``weights`` has none.
+    The further maps begin with the weights of ``own``, and the maps of the smaller network take nothing from them.
+    Where ``weights`` has none for each place (``placed``), those of ``own`` stay. A tensor that does not fit is
+    returned as it is, so that loading refuses it.
     """
     found = {name: value for name, value in own.items() if any(part in name for part in _PLACED)}
-    return {**found, **{name: _more_maps(given, own.get(name)) for name, given in weights.items()}}
+    found |= {name: _more_maps(given, own.get(name)) for name, given in weights.items()}
+    return found
 
 
 def _more_maps(given: Tensor, own: Tensor | None) -> Tensor:
     if own is None or own.dim() != given.dim() or any(a > b for a, b in zip(given.shape, own.shape, strict=True)):
         return given
     more = own.clone()
-    if given.dim() > 1:  # a convolution's: results, then inputs
+    if given.dim() > 1:
+        # A convolution has results first, then inputs: earlier results take nothing from further inputs. A transposed
+        # one has inputs first; its first weights join each map with itself alone, so this holds without the zeros.
         more[: given.shape[0]] = 0
     more[tuple(slice(side) for side in given.shape)] = given
     return more

@@ -84,11 +84,12 @@ def multiplications(model: ReductionNetwork, height: int, width: int) -> dict[st
 def _counted(part: nn.Module, *given: Tensor | list[Tensor]) -> int:
     total = 0
 
-    def count(module: nn.Module, given: tuple[Tensor, ...], result: Tensor) -> None:
+    def count(module: nn.Module, inputs: tuple[Tensor, ...], result: Tensor) -> None:
         nonlocal total
-        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-            positions = result if isinstance(module, nn.Conv2d) else given[0]
-            total += positions.shape[-2:].numel() * module.weight.numel()
+        if isinstance(module, nn.Conv2d):
+            total += result.shape[-2:].numel() * module.weight.numel()
+        elif isinstance(module, nn.ConvTranspose2d):
+            total += inputs[0].shape[-2:].numel() * module.weight.numel()
 
     hooks = [module.register_forward_hook(count) for module in part.modules()]
     part(*given)
